@@ -1,0 +1,1 @@
+//! SiltDB on native files.

@@ -1,0 +1,144 @@
+//! A batch: operations that are committed together or not at all.
+
+use alloc::vec::Vec;
+
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// What must hold for a key before a batch is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// The key has no live record.
+    Absent,
+    /// The newest live record of the key has this sequence number.
+    SeqIs(u64),
+}
+
+/// One operation of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The value to set, or `None` to delete.
+    pub value: Option<Vec<u8>>,
+    /// The moment the record expires, in microseconds since 1970.
+    pub expires: Option<u64>,
+    /// What must hold for the key as it was before the batch.
+    pub condition: Option<Condition>,
+}
+
+/// Operations that are committed together or not at all.
+///
+/// When a key occurs more than once the last operation wins; conditions see the store as it
+/// was before the batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    operations: Vec<Operation>,
+    bytes: usize,
+}
+
+impl Batch {
+    /// An empty batch.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets `key` to `value`.
+    pub fn set(&mut self, key: &[u8], value: &[u8]) -> &mut Self {
+        self.push(Operation {
+            key: key.into(),
+            value: Some(value.into()),
+            expires: None,
+            condition: None,
+        })
+    }
+
+    /// Deletes `key`.
+    pub fn delete(&mut self, key: &[u8]) -> &mut Self {
+        self.push(Operation { key: key.into(), value: None, expires: None, condition: None })
+    }
+
+    /// Adds an operation with all its parts.
+    pub fn push(&mut self, operation: Operation) -> &mut Self {
+        self.bytes += operation.key.len() + operation.value.as_ref().map_or(0, Vec::len) + 48;
+        self.operations.push(operation);
+        self
+    }
+
+    /// The operations, in the order they were added.
+    #[must_use]
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// How many operations the batch has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// Whether the batch has no operations.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+
+    /// An upper bound of the bytes the batch takes in the log.
+    #[must_use]
+    pub fn bytes_max(&self) -> usize {
+        self.bytes
+    }
+
+    /// Removes every operation, keeping the memory.
+    pub fn clear(&mut self) {
+        self.operations.clear();
+        self.bytes = 0;
+    }
+
+    /// Checks keys, values and sizes against the limits.
+    ///
+    /// # Errors
+    /// `KeyEmpty`, `KeyTooLong`, `ValueTooLong` or `BatchTooLarge`.
+    pub fn validate(&self) -> Result<()> {
+        if self.operations.len() > limits::BATCH_RECORDS_MAX {
+            return Err(Error::BatchTooLarge {
+                size: self.operations.len(),
+                max: limits::BATCH_RECORDS_MAX,
+            });
+        }
+        for operation in &self.operations {
+            check_key(&operation.key)?;
+            check_value_len(operation.value.as_ref().map_or(0, Vec::len))?;
+        }
+        if self.bytes > limits::BATCH_BYTES_MAX {
+            return Err(Error::BatchTooLarge { size: self.bytes, max: limits::BATCH_BYTES_MAX });
+        }
+        Ok(())
+    }
+}
+
+/// Checks one key against the limits.
+///
+/// # Errors
+/// `KeyEmpty` or `KeyTooLong`.
+pub fn check_key(key: &[u8]) -> Result<()> {
+    if key.is_empty() {
+        return Err(Error::KeyEmpty);
+    }
+    if key.len() > limits::KEY_LEN_MAX {
+        return Err(Error::KeyTooLong { len: key.len(), max: limits::KEY_LEN_MAX });
+    }
+    Ok(())
+}
+
+/// Checks the length of one value against the limits.
+///
+/// # Errors
+/// `ValueTooLong`.
+pub fn check_value_len(len: usize) -> Result<()> {
+    if len > limits::VALUE_LEN_MAX {
+        return Err(Error::ValueTooLong { len, max: limits::VALUE_LEN_MAX });
+    }
+    Ok(())
+}

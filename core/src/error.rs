@@ -1,0 +1,267 @@
+//! Errors: what went wrong, where, and what to do about it.
+//!
+//! Every variant has a stable code ([`Error::code`]) that the command line, the server and the
+//! JavaScript package share.
+
+use alloc::string::String;
+use core::fmt;
+
+use crate::storage::FileId;
+
+/// Result of a store operation.
+pub type Result<T> = core::result::Result<T, Error>;
+
+/// What a store operation can fail with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The host's storage refused or failed. What to do depends on the kind inside.
+    Storage(StorageError),
+    /// Bytes that were once known to be synced are damaged. Never raised for a torn tail.
+    /// Run a check; restore a snapshot or salvage what is readable.
+    Corrupt(Corruption),
+    /// An earlier append or sync failed, so what reached the disk is unknown. Reads go on;
+    /// reopen the store to write again.
+    Poisoned,
+    /// A key of no bytes was given.
+    KeyEmpty,
+    /// A key is longer than the limit.
+    KeyTooLong {
+        /// Length given, in bytes.
+        len: usize,
+        /// Longest allowed, in bytes.
+        max: usize,
+    },
+    /// A value is longer than the limit.
+    ValueTooLong {
+        /// Length given, in bytes.
+        len: usize,
+        /// Longest allowed, in bytes.
+        max: usize,
+    },
+    /// A batch holds more bytes or records than one commit may. Split it.
+    BatchTooLarge {
+        /// Size given (bytes or records).
+        size: usize,
+        /// Largest allowed.
+        max: usize,
+    },
+    /// A condition of the batch did not hold; nothing of the batch was written.
+    ConditionFailed {
+        /// Position in the batch of the operation whose condition failed, from 0.
+        operation: usize,
+        /// Sequence number the key's newest live record has, 0 if the key is absent.
+        found: u64,
+    },
+    /// The moment asked for is older than the history that is still held.
+    HistoryGone {
+        /// Moment asked for.
+        asked: u64,
+        /// Oldest sequence number (microseconds since 1970) that can be read.
+        oldest: u64,
+    },
+    /// The store was written by a newer major format. It was not touched: update SiltDB.
+    Unsupported {
+        /// Major format number found.
+        format: u16,
+        /// File that carries it.
+        file: FileId,
+    },
+    /// An option or argument is out of its range.
+    Invalid(&'static str),
+    /// The place to restore into or to create already holds a store.
+    NotEmpty,
+    /// There is no store where one was expected.
+    NoStore,
+}
+
+/// A refusal or failure of the host's storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageError {
+    /// The operation, as the storage trait names it.
+    pub op: &'static str,
+    /// The file, where the operation is about one.
+    pub file: Option<FileId>,
+    /// What kind of failure, for programs.
+    pub kind: StorageErrorKind,
+    /// What the host said, for people. May be empty.
+    pub message: String,
+}
+
+/// Kinds of storage failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StorageErrorKind {
+    /// No such file.
+    NotFound,
+    /// The file exists already.
+    AlreadyExists,
+    /// An asynchronous host must open the file first; repeat the step afterwards.
+    NotReady,
+    /// No space, or a quota is used up. Nothing acknowledged is lost: free space and reopen.
+    OutOfSpace,
+    /// Another process, handle or tab holds the store.
+    Locked,
+    /// A read went past the end of the file.
+    UnexpectedEnd,
+    /// The host denies access (permissions, read-only medium, not a regular file).
+    Denied,
+    /// Any other input or output failure.
+    Io,
+}
+
+/// Damage in bytes that should be whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Corruption {
+    /// The damaged file.
+    pub file: FileId,
+    /// Where in it, in bytes from its start.
+    pub offset: u64,
+    /// What was expected there.
+    pub what: &'static str,
+}
+
+impl Error {
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Storage(e) => e.kind.code(),
+            Error::Corrupt(_) => "SILT_CORRUPT",
+            Error::Poisoned => "SILT_POISONED",
+            Error::KeyEmpty => "SILT_KEY_EMPTY",
+            Error::KeyTooLong { .. } => "SILT_KEY_TOO_LONG",
+            Error::ValueTooLong { .. } => "SILT_VALUE_TOO_LONG",
+            Error::BatchTooLarge { .. } => "SILT_BATCH_TOO_LARGE",
+            Error::ConditionFailed { .. } => "SILT_CONDITION_FAILED",
+            Error::HistoryGone { .. } => "SILT_HISTORY_GONE",
+            Error::Unsupported { .. } => "SILT_UNSUPPORTED",
+            Error::Invalid(_) => "SILT_INVALID",
+            Error::NotEmpty => "SILT_NOT_EMPTY",
+            Error::NoStore => "SILT_NO_STORE",
+        }
+    }
+
+    /// Makes a corruption error.
+    #[must_use]
+    pub fn corrupt(file: FileId, offset: u64, what: &'static str) -> Self {
+        Error::Corrupt(Corruption { file, offset, what })
+    }
+}
+
+impl StorageErrorKind {
+    /// The stable code of this kind.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            StorageErrorKind::NotFound => "SILT_NOT_FOUND",
+            StorageErrorKind::AlreadyExists => "SILT_ALREADY_EXISTS",
+            StorageErrorKind::NotReady => "SILT_NOT_READY",
+            StorageErrorKind::OutOfSpace => "SILT_OUT_OF_SPACE",
+            StorageErrorKind::Locked => "SILT_LOCKED",
+            StorageErrorKind::UnexpectedEnd => "SILT_UNEXPECTED_END",
+            StorageErrorKind::Denied => "SILT_DENIED",
+            StorageErrorKind::Io => "SILT_IO",
+        }
+    }
+}
+
+impl StorageError {
+    /// An error without a message of the host's.
+    #[must_use]
+    pub fn new(op: &'static str, file: Option<FileId>, kind: StorageErrorKind) -> Self {
+        Self { op, file, kind, message: String::new() }
+    }
+}
+
+impl From<StorageError> for Error {
+    fn from(e: StorageError) -> Self {
+        Error::Storage(e)
+    }
+}
+
+impl From<Corruption> for Error {
+    fn from(c: Corruption) -> Self {
+        Error::Corrupt(c)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Storage(e) => e.fmt(f),
+            Error::Corrupt(c) => write!(
+                f,
+                "{} is damaged at byte {}: {}; restore a snapshot, or salvage what is readable",
+                c.file, c.offset, c.what
+            ),
+            Error::Poisoned => {
+                f.write_str("an earlier write failed, so writing has stopped; reopen the store")
+            }
+            Error::KeyEmpty => f.write_str("the key is empty; a key has 1 to 65535 bytes"),
+            Error::KeyTooLong { len, max } => {
+                write!(f, "the key has {len} bytes; at most {max} are allowed")
+            }
+            Error::ValueTooLong { len, max } => {
+                write!(f, "the value has {len} bytes; at most {max} are allowed")
+            }
+            Error::BatchTooLarge { size, max } => {
+                write!(f, "the batch has a size of {size}; at most {max} is allowed: split it")
+            }
+            Error::ConditionFailed { operation, found: 0 } => write!(
+                f,
+                "the condition of operation {operation} failed: the key is absent; nothing was written"
+            ),
+            Error::ConditionFailed { operation, found } => write!(
+                f,
+                "the condition of operation {operation} failed: the key is at seq {found}; nothing was written"
+            ),
+            Error::HistoryGone { asked, oldest } => write!(
+                f,
+                "history at {asked} is no longer held; the oldest readable moment is seq {oldest}"
+            ),
+            Error::Unsupported { format, file } => write!(
+                f,
+                "{file} has format {format}, newer than this version reads; update SiltDB (nothing was changed)"
+            ),
+            Error::Invalid(what) => f.write_str(what),
+            Error::NotEmpty => f.write_str("a store is already there; choose an empty place"),
+            Error::NoStore => f.write_str("there is no store here"),
+        }
+    }
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            StorageErrorKind::NotFound => "no such file",
+            StorageErrorKind::AlreadyExists => "the file exists already",
+            StorageErrorKind::NotReady => "the file is not open yet",
+            StorageErrorKind::OutOfSpace => "no space is left; free some and reopen",
+            StorageErrorKind::Locked => "the store is in use",
+            StorageErrorKind::UnexpectedEnd => "the file ends too early",
+            StorageErrorKind::Denied => "access is denied",
+            StorageErrorKind::Io => "input or output failed",
+        };
+        write!(f, "{}", self.op)?;
+        if let Some(file) = self.file {
+            write!(f, " {file}")?;
+        }
+        write!(f, ": {what}")?;
+        if !self.message.is_empty() {
+            write!(f, " ({})", self.message)?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Error::Storage(e) => Some(e),
+            _ => None,
+        }
+    }
+}
+
+impl core::error::Error for StorageError {}

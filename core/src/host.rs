@@ -1,0 +1,33 @@
+//! What the engine needs of its host besides storage: a clock and randomness.
+//!
+//! Both are injected, so that equal inputs give identical files on every home and a simulated
+//! run can be replayed.
+
+/// Clock and randomness of the host.
+pub trait Host {
+    /// The clock, in microseconds since 1970. It may jump either way: order never depends on it.
+    fn now_us(&self) -> u64;
+
+    /// Sixty-four random bits: store ids, hash keys and segment salts are made of them.
+    fn random_u64(&self) -> u64;
+}
+
+impl<H: Host + ?Sized> Host for &H {
+    fn now_us(&self) -> u64 {
+        (**self).now_us()
+    }
+
+    fn random_u64(&self) -> u64 {
+        (**self).random_u64()
+    }
+}
+
+impl<H: Host + ?Sized> Host for alloc::sync::Arc<H> {
+    fn now_us(&self) -> u64 {
+        (**self).now_us()
+    }
+
+    fn random_u64(&self) -> u64 {
+        (**self).random_u64()
+    }
+}

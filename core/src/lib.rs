@@ -1,0 +1,18 @@
+//! The SiltDB engine.
+#![no_std]
+#![forbid(unsafe_code)]
+#![warn(clippy::pedantic)]
+#![allow(
+    clippy::module_name_repetitions,
+    clippy::missing_panics_doc,
+    clippy::cast_possible_truncation
+)]
+
+extern crate alloc;
+
+pub mod batch;
+pub mod error;
+pub mod host;
+pub mod limits;
+pub mod options;
+pub mod storage;

@@ -1,0 +1,90 @@
+//! File identity: a kind and a number, and the one place where file names are made and parsed.
+
+use core::fmt;
+
+/// What a file of a store is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FileKind {
+    /// Append-only file of groups; once sealed, with its key table, filter and footer.
+    Segment,
+    /// Published list of the live segments.
+    Manifest,
+}
+
+/// Names one file of a store. Never a caller's string, so there are no path tricks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId {
+    /// What the file is.
+    pub kind: FileKind,
+    /// Its number, from 1, never used twice in a store.
+    pub number: u64,
+}
+
+impl FileId {
+    /// The segment of this number.
+    #[must_use]
+    pub const fn segment(number: u64) -> Self {
+        Self { kind: FileKind::Segment, number }
+    }
+
+    /// The manifest of this number.
+    #[must_use]
+    pub const fn manifest(number: u64) -> Self {
+        Self { kind: FileKind::Manifest, number }
+    }
+
+    /// Parses a file name strictly: anything that [`fmt::Display`] would not print is a stray
+    /// file and gives `None`.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let (digits, kind) = if let Some(digits) = name.strip_suffix(".segment") {
+            (digits, FileKind::Segment)
+        } else {
+            (name.strip_suffix(".manifest")?, FileKind::Manifest)
+        };
+        if digits.len() != 16 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let number = digits.parse().ok()?;
+        (number > 0).then_some(Self { kind, number })
+    }
+}
+
+impl fmt::Display for FileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let extension = match self.kind {
+            FileKind::Segment => "segment",
+            FileKind::Manifest => "manifest",
+        };
+        write!(f, "{:016}.{extension}", self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn names_round_trip_and_strays_are_refused() {
+        for id in [FileId::segment(1), FileId::manifest(42), FileId::segment(9_999_999_999_999_999)]
+        {
+            assert_eq!(FileId::parse(&id.to_string()), Some(id));
+        }
+        assert_eq!(FileId::segment(7).to_string(), "0000000000000007.segment");
+        for stray in [
+            "",
+            ".DS_Store",
+            "LOCK",
+            "0000000000000000.segment",
+            "7.segment",
+            "0000000000000007.segment~",
+            "._0000000000000007.segment",
+            "+000000000000007.segment",
+            "0000000000000007.manifest.tmp",
+            "000000000000000a.segment",
+        ] {
+            assert_eq!(FileId::parse(stray), None, "{stray}");
+        }
+    }
+}
