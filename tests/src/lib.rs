@@ -1,1 +1,10 @@
-//! Placeholder replaced by its owner.
+//! Test programme of SiltDB: storage conformance, the simulated disk and host, the model that
+//! every answer is compared with, and the workloads that drive them.
+//!
+//! Nothing here is published. The integration tests in `tests/tests` use these parts; the other
+//! crates may, too, as a development dependency.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
+
+pub mod conformance;
+pub mod sim;
