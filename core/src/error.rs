@@ -210,11 +210,13 @@ impl fmt::Display for Error {
             }
             Error::ConditionFailed { operation, found: 0 } => write!(
                 f,
-                "the condition of operation {operation} failed: the key is absent; nothing was written"
+                "the condition of operation {operation} failed: the key is absent; \
+                 nothing was written"
             ),
             Error::ConditionFailed { operation, found } => write!(
                 f,
-                "the condition of operation {operation} failed: the key is at seq {found}; nothing was written"
+                "the condition of operation {operation} failed: the key is at seq {found}; \
+                 nothing was written"
             ),
             Error::HistoryGone { asked, oldest } => write!(
                 f,
@@ -222,7 +224,8 @@ impl fmt::Display for Error {
             ),
             Error::Unsupported { format, file } => write!(
                 f,
-                "{file} has format {format}, newer than this version reads; update SiltDB (nothing was changed)"
+                "{file} has format {format}, newer than this version reads; update SiltDB \
+                 (nothing was changed)"
             ),
             Error::Invalid(what) => f.write_str(what),
             Error::NotEmpty => f.write_str("a store is already there; choose an empty place"),

@@ -159,7 +159,8 @@ impl Options {
         }
         if c.tier_count < 2 || c.tier_factor < 2 || c.tier_bytes_min == 0 {
             return Err(Error::Invalid(
-                "compaction.tier_count and tier_factor must be at least 2, tier_bytes_min at least 1",
+                "compaction.tier_count and tier_factor must be at least 2, \
+                 tier_bytes_min at least 1",
             ));
         }
         self.retention.validate()
