@@ -1,1 +1,4 @@
 //! SiltDB on native files.
+#![deny(unsafe_code)]
+
+pub mod native;
