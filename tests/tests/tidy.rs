@@ -1,8 +1,9 @@
 //! Tidiness of the project's own sources: what a reader may rely on, checked and not just asked.
 //!
 //! Every Rust source is plain ASCII with lines, functions and files of a bounded size, nothing is
-//! left unfinished or switched off, unsafe code stays in its one file, and the modules of the engine import only what lies below
-//! them. The checks read text, not a syntax tree: comments and literals are blanked out first.
+//! left unfinished or switched off, unsafe code stays in its one file, and the modules of the
+//! engine import only what lies below them. The checks read text, not a syntax tree: comments and
+//! literals are blanked out first.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
