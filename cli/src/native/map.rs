@@ -10,7 +10,13 @@ use std::fs::File;
 use std::io;
 use std::slice;
 
+#[cfg(unix)]
+use memmap2::Advice;
 use memmap2::{MmapOptions, MmapRaw};
+
+/// Slices longer than this are asked for as a whole before they are touched: a page, for a
+/// shorter one lies on two at most.
+const PREFETCH_LEN: usize = 4096;
 
 /// A window from the file's start, perhaps longer than the file.
 #[derive(Debug)]
@@ -21,7 +27,21 @@ pub(super) struct Map {
 impl Map {
     /// Maps the first `len` bytes. `len` may go beyond the file's end, except on Windows.
     pub(super) fn new(file: &File, len: usize) -> io::Result<Self> {
-        Ok(Self { raw: MmapOptions::new().len(len).map_raw_read_only(file)? })
+        let raw = MmapOptions::new().len(len).map_raw_read_only(file)?;
+        // Otherwise the system reads half a megabyte around every page that is not in memory,
+        // which made a cold read of 100 bytes seven times dearer than reading by copy.
+        #[cfg(unix)]
+        let _ = raw.advise(Advice::Random);
+        Ok(Self { raw })
+    }
+
+    /// Has the system read the pages of a longer slice at once rather than one by one as they
+    /// are touched: eight times faster for 64 KiB that are not in memory.
+    fn prefetch(&self, start: usize, len: usize) {
+        #[cfg(unix)]
+        if len > PREFETCH_LEN {
+            let _ = self.raw.advise_range(Advice::WillNeed, start, len);
+        }
     }
 
     /// The bytes at `offset`, if they lie inside the window and inside `appended`, the length of
@@ -32,6 +52,7 @@ impl Map {
             return None;
         }
         let start = usize::try_from(offset).ok()?;
+        self.prefetch(start, len);
         // SAFETY: offset + len is inside the mapping (checked above), which lives as long as
         // `self`; the mapping is readable; the bytes are inside the appended part of the file,
         // which exists on disk and is not changed or cut while the file is open.

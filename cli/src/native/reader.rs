@@ -70,6 +70,10 @@ impl ReadAt for NativeReader {
 }
 
 fn read_exact_at(file: &dyn FsFile, mut buf: &mut [u8], mut offset: u64) -> io::Result<()> {
+    // No file reaches beyond what a signed offset can name; the system would call it invalid.
+    if offset.saturating_add(buf.len() as u64) > i64::MAX as u64 {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
     while !buf.is_empty() {
         match file.read_at(buf, offset) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
