@@ -325,3 +325,38 @@ mod sys {
         super::link_or_rename(from, to)
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_descriptors_of_standard_streams_are_refused() {
+        for fd in 0..=2 {
+            let e = sys::refuse_low(fd).unwrap_err();
+            assert!(e.to_string().contains(&format!("descriptor {fd}")), "{e}");
+        }
+        sys::refuse_low(3).unwrap();
+        sys::refuse_low(i32::MAX).unwrap();
+    }
+
+    #[test]
+    fn publishing_by_a_second_name_overwrites_nothing_either() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        for rename in [link_or_rename, sys::rename_new] {
+            fs::write(path("tmp"), b"new").unwrap();
+            fs::write(path("taken"), b"old").unwrap();
+            let e = rename(&path("tmp"), &path("taken")).unwrap_err();
+            assert_eq!(e.kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(fs::read(path("taken")).unwrap(), b"old");
+            rename(&path("tmp"), &path("free")).unwrap();
+            assert_eq!(fs::read(path("free")).unwrap(), b"new");
+            assert!(!path("tmp").exists());
+            fs::remove_file(path("free")).unwrap();
+            let e = rename(&path("tmp"), &path("free")).unwrap_err();
+            assert_eq!(e.kind(), io::ErrorKind::NotFound);
+        }
+    }
+}

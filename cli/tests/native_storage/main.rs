@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used)]
 #![forbid(unsafe_code)]
 
+#[cfg(unix)]
+mod child;
 mod contract;
+#[cfg(unix)]
+mod hostility;
 
 use siltdb::native::{NativeOptions, NativeStorage};
 use siltdb_core::storage::FileId;
