@@ -7,4 +7,6 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod conformance;
+#[cfg(unix)]
+pub mod posix;
 pub mod sim;
