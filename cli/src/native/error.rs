@@ -31,11 +31,14 @@ fn kind(e: &io::Error) -> StorageErrorKind {
 }
 
 /// Whether the system refused to follow a link.
+#[cfg(unix)]
 fn is_link(e: &io::Error) -> bool {
-    #[cfg(unix)]
-    return e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-    #[cfg(not(unix))]
-    return false;
+    e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+#[cfg(not(unix))]
+fn is_link(_: &io::Error) -> bool {
+    false
 }
 
 /// Whether `e` says that there is no space, quota included.

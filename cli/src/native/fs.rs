@@ -157,7 +157,7 @@ impl Fs for RealFs {
     }
 
     fn unlink(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        sys::unlink(path)
     }
 
     fn make_dir(&self, dir: &Path) -> io::Result<()> {
@@ -256,6 +256,10 @@ mod sys {
         file.write_at(bytes, offset)
     }
 
+    pub(super) fn unlink(path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
     pub(super) fn make_dir(dir: &Path) -> io::Result<()> {
         DirBuilder::new().mode(0o700).create(dir)
     }
@@ -288,6 +292,8 @@ mod sys {
     use std::io;
     use std::os::windows::fs::{FileExt, OpenOptionsExt};
     use std::path::Path;
+    use std::thread;
+    use std::time::Duration;
 
     /// Opens the link itself, which the check for a regular file then refuses.
     const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
@@ -312,6 +318,10 @@ mod sys {
         file.seek_write(bytes, offset)
     }
 
+    pub(super) fn unlink(path: &Path) -> io::Result<()> {
+        patiently(|| fs::remove_file(path))
+    }
+
     pub(super) fn make_dir(dir: &Path) -> io::Result<()> {
         fs::create_dir(dir)
     }
@@ -322,7 +332,21 @@ mod sys {
     }
 
     pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-        super::link_or_rename(from, to)
+        patiently(|| super::link_or_rename(from, to))
+    }
+
+    /// Virus scanners and indexers open new files for a moment, and nothing else can then be
+    /// done with their names: access denied, or a sharing violation.
+    fn patiently(mut call: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+        for wait_ms in [1, 5, 20, 50, 100, 200] {
+            match call() {
+                Err(e) if matches!(e.raw_os_error(), Some(5 | 32)) => {
+                    thread::sleep(Duration::from_millis(wait_ms));
+                }
+                other => return other,
+            }
+        }
+        call()
     }
 }
 

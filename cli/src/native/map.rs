@@ -16,6 +16,7 @@ use memmap2::{MmapOptions, MmapRaw};
 
 /// Slices longer than this are asked for as a whole before they are touched: a page, for a
 /// shorter one lies on two at most.
+#[cfg(unix)]
 const PREFETCH_LEN: usize = 4096;
 
 /// A window from the file's start, perhaps longer than the file.
@@ -35,15 +36,6 @@ impl Map {
         Ok(Self { raw })
     }
 
-    /// Has the system read the pages of a longer slice at once rather than one by one as they
-    /// are touched: eight times faster for 64 KiB that are not in memory.
-    fn prefetch(&self, start: usize, len: usize) {
-        #[cfg(unix)]
-        if len > PREFETCH_LEN {
-            let _ = self.raw.advise_range(Advice::WillNeed, start, len);
-        }
-    }
-
     /// The bytes at `offset`, if they lie inside the window and inside `appended`, the length of
     /// the file that is never written again nor cut off while this map lives.
     pub(super) fn get(&self, offset: u64, len: usize, appended: u64) -> Option<&[u8]> {
@@ -52,7 +44,12 @@ impl Map {
             return None;
         }
         let start = usize::try_from(offset).ok()?;
-        self.prefetch(start, len);
+        // Otherwise its pages are read one by one as they are touched: eight times slower for
+        // 64 KiB that are not in memory.
+        #[cfg(unix)]
+        if len > PREFETCH_LEN {
+            let _ = self.raw.advise_range(Advice::WillNeed, start, len);
+        }
         // SAFETY: offset + len is inside the mapping (checked above), which lives as long as
         // `self`; the mapping is readable; the bytes are inside the appended part of the file,
         // which exists on disk and is not changed or cut while the file is open.

@@ -4,6 +4,7 @@
 
 #[cfg(unix)]
 mod child;
+mod concurrent;
 mod contract;
 #[cfg(unix)]
 mod hostility;
