@@ -121,6 +121,12 @@ fn a_sync_with_nothing_new_asks_nothing_of_the_system() {
     appender.sync().unwrap();
     let calls: Vec<Call> = fs.seen().iter().map(|s| s.call).collect();
     assert_eq!(calls, [Call::Sync]);
+    // The last append reserved space; giving it back is a change to sync.
+    fs.plan(|_| Verdict::Go);
+    appender.finish().unwrap();
+    appender.sync().unwrap();
+    let calls: Vec<Call> = fs.seen().iter().map(|s| s.call).collect();
+    assert_eq!(calls, [Call::SetLen, Call::Sync]);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -30,12 +30,14 @@ pub(super) struct Lock {
 
 impl Lock {
     /// Takes the lock of `dir`, a canonical path, and notes there who `holder` is.
-    pub(super) fn take(dir: &Path, holder: &str) -> Result<Self, StorageError> {
+    ///
+    /// For reading only, a medium that nobody can write to needs no lock if it has no lock file.
+    pub(super) fn take(dir: &Path, holder: &str, read_only: bool) -> Result<Self, StorageError> {
         if !OPEN.lock().unwrap_or_else(PoisonError::into_inner).insert(dir.to_path_buf()) {
             return Err(locked("held by this process".to_owned()));
         }
-        match take_file(dir, holder) {
-            Ok(file) => Ok(Self { dir: dir.to_path_buf(), file: Some(file) }),
+        match take_file(dir, holder, read_only) {
+            Ok(file) => Ok(Self { dir: dir.to_path_buf(), file }),
             Err(e) => {
                 forget(dir);
                 Err(e)
@@ -56,12 +58,22 @@ fn forget(dir: &Path) {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner).remove(dir);
 }
 
-fn take_file(dir: &Path, holder: &str) -> Result<File, StorageError> {
+fn take_file(dir: &Path, holder: &str, read_only: bool) -> Result<Option<File>, StorageError> {
     let failed = |e: io::Error| storage_error("lock", None, &e);
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true);
     super::fs::no_follow(&mut options);
-    let mut file = options.open(dir.join(LOCK)).map_err(failed)?;
+    let path = dir.join(LOCK);
+    let opened = match options.clone().write(true).create(true).truncate(false).open(&path) {
+        Err(e) if read_only && e.kind() == ErrorKind::ReadOnlyFilesystem => {
+            match options.open(&path) {
+                Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+                other => other,
+            }
+        }
+        other => other,
+    };
+    let mut file = opened.map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(locked(holder_of(&mut file))),
@@ -70,7 +82,7 @@ fn take_file(dir: &Path, holder: &str) -> Result<File, StorageError> {
     // Only a help to whoever finds the store locked: a full disk must not keep it shut.
     let note = format!("{} {holder}\n", std::process::id());
     let _ = file.set_len(0).and_then(|()| file.write_all(note.as_bytes()));
-    Ok(file)
+    Ok(Some(file))
 }
 
 fn holder_of(file: &mut File) -> String {

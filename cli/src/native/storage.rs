@@ -23,6 +23,9 @@ const TMP: &str = ".tmp";
 pub struct NativeOptions {
     /// Create the directory if there is none, and accept an empty one.
     pub create: bool,
+    /// Change nothing but the lock file: calls that would are `Denied`. This opens a store on a
+    /// read-only medium, too.
+    pub read_only: bool,
     /// Map files into memory for reads without a copy.
     pub map: bool,
     /// How far from its start a file that still grows is mapped, in bytes. This takes address
@@ -41,6 +44,7 @@ impl Default for NativeOptions {
         let coherent = cfg!(not(target_os = "openbsd"));
         Self {
             create: true,
+            read_only: false,
             map: coherent && cfg!(target_pointer_width = "64"),
             map_ahead: 128 << 20,
             reserve_bytes_max: 1 << 20,
@@ -128,19 +132,14 @@ impl NativeStorage {
         options: NativeOptions,
     ) -> Result<Self, Error> {
         let dir = dir.as_ref();
-        look(&*fs, dir, options.create)?;
+        look(&*fs, dir, options.create && !options.read_only)?;
         let failed = |e: io::Error| storage_error("open", None, &e);
         refuse_world_writable(dir)?;
         let path = dir.canonicalize().map_err(failed)?;
-        let lock = Lock::take(&path, &options.holder)?;
-        for entry in fs.list(&path).map_err(failed)? {
-            if is_leftover(&entry) {
-                fs.unlink(&path.join(&entry.name)).map_err(failed)?;
-            }
+        let lock = Lock::take(&path, &options.holder, options.read_only)?;
+        if !options.read_only {
+            settle(&*fs, &path).map_err(failed)?;
         }
-        // A killed process may have left names that are seen now and gone after a power loss;
-        // what is decided from here on must not stand on them.
-        fs.sync_dir(&path).map_err(failed)?;
         let extents = Mutex::default();
         Ok(Self { dir: Arc::new(Dir { fs, path, options, extents, _lock: lock }) })
     }
@@ -159,6 +158,14 @@ impl NativeStorage {
     ) -> Result<Box<dyn FsFile>, StorageError> {
         let path = self.dir.path.join(id.to_string());
         self.dir.fs.open(&path, mode).map_err(|e| storage_error(op, Some(id), &e))
+    }
+
+    fn refuse_if_read_only(&self, op: &'static str, id: FileId) -> Result<(), StorageError> {
+        if !self.dir.options.read_only {
+            return Ok(());
+        }
+        let message = "the store was opened for reading only".to_owned();
+        Err(StorageError { op, file: Some(id), kind: StorageErrorKind::Denied, message })
     }
 
     /// The state shared by all that have the file open; `len` counts if nobody has.
@@ -221,12 +228,14 @@ impl Storage for NativeStorage {
     }
 
     fn create(&self, id: FileId) -> Result<NativeAppender, StorageError> {
+        self.refuse_if_read_only("create", id)?;
         let file = self.open_file("create", id, OpenMode::Create)?;
         Ok(NativeAppender::new(Arc::clone(&self.dir), id, file, self.extent(id, 0), 0))
     }
 
     fn resume(&self, id: FileId, len: u64) -> Result<NativeAppender, StorageError> {
         let failed = |e: io::Error| storage_error("resume", Some(id), &e);
+        self.refuse_if_read_only("resume", id)?;
         let file = self.open_file("resume", id, OpenMode::Write)?;
         let size = file.len().map_err(failed)?;
         if len > size {
@@ -244,10 +253,12 @@ impl Storage for NativeStorage {
     }
 
     fn publish(&self, id: FileId, bytes: &[u8]) -> Result<(), StorageError> {
+        self.refuse_if_read_only("publish", id)?;
         self.write_and_name(id, bytes).map_err(|e| storage_error("publish", Some(id), &e))
     }
 
     fn remove(&self, id: FileId) -> Result<(), StorageError> {
+        self.refuse_if_read_only("remove", id)?;
         self.dir.extents.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         match self.dir.fs.unlink(&self.dir.path.join(id.to_string())) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(storage_error("remove", Some(id), &e)),
@@ -277,6 +288,18 @@ fn look(fs: &dyn Fs, dir: &Path, create: bool) -> Result<(), Error> {
         name != LOCK && name != "lost+found" && !name.starts_with('.') && !is_leftover(e)
     };
     if !create || entries.iter().any(foreign) { Err(Error::NoStore) } else { Ok(()) }
+}
+
+/// Removes what interrupted publications left, and makes the names durable: a killed process may
+/// have left some that are seen now and gone after a power loss, and what is decided from here on
+/// must not stand on them.
+fn settle(fs: &dyn Fs, dir: &Path) -> io::Result<()> {
+    for entry in fs.list(dir)? {
+        if is_leftover(&entry) {
+            fs.unlink(&dir.join(&entry.name))?;
+        }
+    }
+    fs.sync_dir(dir)
 }
 
 /// Creates `dir` and its missing parents, durably.

@@ -291,19 +291,50 @@ fn a_directory_without_permission_is_denied() {
     assert!(names(&dir).is_empty());
 }
 
-/// On a real file system of 256 KiB, where the system lets this process mount one; the same
-/// through the seam to the system is a test of its own, which runs everywhere.
-#[cfg(target_os = "linux")]
 #[test]
-fn a_full_file_system_is_out_of_space_and_loses_nothing() {
-    const NAME: &str = "hostility::a_full_file_system_is_out_of_space_and_loses_nothing";
+fn reading_only_changes_nothing() {
+    let (dir, storage) = fresh(true);
+    storage.publish(MANIFEST, b"manifest").unwrap();
+    let mut appender = storage.create(SEGMENT).unwrap();
+    appender.append(b"segment").unwrap();
+    drop((storage, appender));
+    let leftover = "0000000000000002.manifest.tmp";
+    fs::write(dir.path().join(leftover), b"half").unwrap();
+    let before = names(dir.path());
+    let read_only = NativeOptions { read_only: true, ..options(true) };
+    let storage = NativeStorage::open(dir.path(), read_only.clone()).unwrap();
+    let e = refusal(dir.path(), options(true));
+    assert_eq!(e.kind, StorageErrorKind::Locked, "reading takes the lock, too");
+    only_reads(&storage);
+    assert_eq!(names(dir.path()), before);
+    drop(storage);
+    let absent = dir.path().join("absent");
+    assert_eq!(NativeStorage::open(&absent, read_only).err(), Some(Error::NoStore));
+    assert!(!absent.exists());
+}
+
+fn only_reads(storage: &NativeStorage) {
+    let denied = Some(StorageErrorKind::Denied);
+    assert_eq!(kind(storage.create(FileId::segment(2))), denied);
+    assert_eq!(kind(storage.resume(SEGMENT, 0)), denied);
+    assert_eq!(kind(storage.publish(FileId::manifest(2), b"x")), denied);
+    assert_eq!(kind(storage.remove(MANIFEST)), denied);
+    let mut buf = [0; 7];
+    storage.open(SEGMENT).unwrap().read_at(0, &mut buf).unwrap();
+    assert_eq!(&buf, b"segment");
+    let mut listed = Vec::new();
+    storage.list(&mut |id, len| listed.push((id, len))).unwrap();
+    listed.sort_unstable();
+    assert_eq!(listed, [(SEGMENT, 7), (MANIFEST, 8)]);
+}
+
+/// Starts the test `name` again with a small file system of its own mounted over an empty
+/// directory, where the system lets this process mount one. The mount is in a name space of its
+/// own: it goes with the process.
+#[cfg(target_os = "linux")]
+fn on_small_file_system(name: &str) {
     const MOUNT: &str = "mount -t tmpfs -o size=256k,mode=0700 tmpfs \"$0\"";
-    if let Some(dir) = child::argument() {
-        fill_up(Path::new(&dir));
-        child::done();
-    }
     let dir = tempfile::tempdir().unwrap();
-    // In a name space of its own, so that the mount goes with the process.
     let unshare = |script: &str| {
         let mut command = Command::new("unshare");
         command.args(["--map-root-user", "--mount", "sh", "-c", script]).arg(dir.path());
@@ -312,9 +343,58 @@ fn a_full_file_system_is_out_of_space_and_loses_nothing() {
     if unshare(MOUNT).output().is_ok_and(|output| output.status.success()) {
         let mut command = unshare(&format!("{MOUNT} && exec \"$@\""));
         command.arg(std::env::current_exe().unwrap());
-        Child::start_by(command, NAME, dir.path()).expect_done();
+        Child::start_by(command, name, dir.path()).expect_done();
     }
     assert!(names(dir.path()).is_empty(), "the mount was not seen here");
+}
+
+/// On a real read-only mount; the errors it gives are also tested through the seam.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_only_medium_can_be_read() {
+    const NAME: &str = "hostility::a_read_only_medium_can_be_read";
+    if let Some(dir) = child::argument() {
+        let dir = Path::new(&dir);
+        let remount = |how: &str| {
+            let how = format!("remount,size=256k,{how}");
+            let mounted = Command::new("mount").args(["-o", &how]).arg(dir).status().unwrap();
+            assert!(mounted.success());
+        };
+        let storage = NativeStorage::open(dir, options(true)).unwrap();
+        storage.publish(MANIFEST, b"manifest").unwrap();
+        storage.create(SEGMENT).unwrap().append(b"segment").unwrap();
+        drop(storage);
+        for lock_file in [true, false] {
+            if !lock_file {
+                fs::remove_file(dir.join("LOCK")).unwrap();
+            }
+            remount("ro");
+            let e = refusal(dir, options(true));
+            assert_eq!(e.kind, StorageErrorKind::Denied, "{e}");
+            assert!(e.message.contains("Read-only"), "{e}");
+            let read_only = NativeOptions { read_only: true, ..options(true) };
+            let storage = NativeStorage::open(dir, read_only.clone()).unwrap();
+            only_reads(&storage);
+            assert_eq!(refusal(dir, read_only).kind, StorageErrorKind::Locked);
+            drop(storage);
+            remount("rw");
+        }
+        child::done();
+    }
+    on_small_file_system(NAME);
+}
+
+/// On a real file system of 256 KiB, where the system lets this process mount one; the same
+/// through the seam to the system is a test of its own, which runs everywhere.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_file_system_is_out_of_space_and_loses_nothing() {
+    const NAME: &str = "hostility::a_full_file_system_is_out_of_space_and_loses_nothing";
+    if let Some(dir) = child::argument() {
+        fill_up(Path::new(&dir));
+        child::done();
+    }
+    on_small_file_system(NAME);
 }
 
 #[cfg(target_os = "linux")]
