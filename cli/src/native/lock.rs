@@ -24,7 +24,6 @@ static OPEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 #[derive(Debug)]
 pub(super) struct Lock {
     dir: PathBuf,
-    // Closing it releases the lock.
     file: Option<File>,
 }
 
@@ -48,8 +47,12 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // In this order: who finds the table free must find the file free.
-        drop(self.file.take());
+        // Closing would do, but for a process that another thread is just starting: it holds
+        // a copy of the descriptor, and the lock with it, until it runs its own program.
+        if let Some(file) = self.file.take() {
+            let _ = file.unlock();
+        }
+        // Last: who finds the table free must find the file free.
         forget(&self.dir);
     }
 }

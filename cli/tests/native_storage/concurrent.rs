@@ -121,3 +121,30 @@ fn creating_one_name_from_two_threads_succeeds_once() {
         assert_eq!(winners.load(Ordering::Relaxed), 21);
     }
 }
+
+// A process being started holds copies of all descriptors for a moment, and a lock with them.
+#[cfg(unix)]
+#[test]
+fn starting_processes_does_not_keep_the_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    let done = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while done.load(Ordering::Relaxed) == 0 {
+                    // With a change of directory it is a fork in earnest.
+                    let mut command = std::process::Command::new("true");
+                    assert!(command.current_dir("/").status().unwrap().success());
+                }
+            });
+        }
+        for _ in 0..300 {
+            let opened = NativeStorage::open(dir.path(), options(true));
+            if opened.is_err() {
+                done.store(1, Ordering::Relaxed);
+            }
+            drop(opened.unwrap());
+        }
+        done.store(1, Ordering::Relaxed);
+    });
+}

@@ -280,7 +280,11 @@ fn a_directory_without_permission_is_denied() {
         // Permissions do not bind root: somebody else tries.
         set_mode(root.path(), 0o755);
         let program = root.path().join("test");
-        fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        // By another process: one that another test is starting would hold a copy of the
+        // descriptor the program is written to, and the program could not be run.
+        let mut copy = Command::new("cp");
+        copy.arg(std::env::current_exe().unwrap()).arg(&program);
+        assert!(copy.status().unwrap().success());
         set_mode(&program, 0o755);
         let mut command = Command::new(program);
         command.uid(65_534).gid(65_534).current_dir("/");
