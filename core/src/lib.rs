@@ -11,8 +11,11 @@
 extern crate alloc;
 
 pub mod batch;
+pub mod cache;
 pub mod error;
 pub mod host;
+pub mod index;
 pub mod limits;
+pub mod memtable;
 pub mod options;
 pub mod storage;
