@@ -26,7 +26,10 @@ const UNSAFE_FILES: [&str; 1] = ["cli/src/native/map.rs"];
 const LAYERS: &[(bool, &[&str])] = &[
     (true, &["limits", "error", "host", "options", "batch", "types"]),
     (false, &["format", "storage", "index", "cache"]),
-    (true, &["log", "memtable", "sealed", "manifest", "segments", "segment_file"]),
+    (
+        true,
+        &["log", "memtable", "sealed", "manifest", "segments", "segment_file", "buffer", "stats"],
+    ),
     (true, &["merge", "view", "recovery", "compaction"]),
     (true, &["store", "check", "salvage"]),
 ];
