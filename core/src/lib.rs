@@ -13,6 +13,7 @@ extern crate alloc;
 pub mod batch;
 pub mod cache;
 pub mod error;
+pub mod format;
 pub mod host;
 pub mod index;
 pub mod limits;

@@ -22,8 +22,7 @@ pub use manifest::{LogHead, Manifest, ManifestSegment};
 pub use record::{Frame, FrameHead, FrameKey, FrameSource, RecordHeader};
 pub use segment_header::{SEGMENT_HEADER_LEN, SegmentHeader, SegmentKind};
 pub use snapshot::{
-    PART_HEADER_LEN, PartHeader, SNAPSHOT_HEADER_LEN, SnapshotHeader, SnapshotTrailer,
-    TRAILER_LEN,
+    PART_HEADER_LEN, PartHeader, SNAPSHOT_HEADER_LEN, SnapshotHeader, SnapshotTrailer, TRAILER_LEN,
 };
 
 /// Major format number this version writes; a larger one is refused.
@@ -82,10 +81,7 @@ pub(crate) fn take<'a, T: serde::Deserialize<'a>>(bytes: &mut &'a [u8]) -> Decod
 }
 
 /// Appends one postcard value of at most `N` bytes to `out`.
-pub(crate) fn put<T: serde::Serialize, const N: usize>(
-    out: &mut alloc::vec::Vec<u8>,
-    value: &T,
-) {
+pub(crate) fn put<T: serde::Serialize, const N: usize>(out: &mut alloc::vec::Vec<u8>, value: &T) {
     let mut buf = [0; N];
     // N is chosen by the caller as the longest encoding, so this cannot fail.
     let Ok(bytes) = postcard::to_slice(value, &mut buf) else {
