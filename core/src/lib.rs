@@ -5,18 +5,41 @@
 #![allow(
     clippy::module_name_repetitions,
     clippy::missing_panics_doc,
-    clippy::cast_possible_truncation
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::must_use_candidate
 )]
 
 extern crate alloc;
 
 pub mod batch;
+pub mod buffer;
 pub mod cache;
+pub mod compaction;
 pub mod error;
 pub mod format;
 pub mod host;
 pub mod index;
 pub mod limits;
+pub mod log;
 pub mod memtable;
+pub mod merge;
 pub mod options;
+pub mod recovery;
+pub mod sealed;
+pub mod segment_file;
+pub mod stats;
 pub mod storage;
+pub mod store;
+pub mod types;
+pub mod view;
+
+pub use batch::{Batch, Condition, Operation};
+pub use compaction::{CompactionPlan, CompactionReport};
+pub use error::{Corruption, Error, Result, StorageError, StorageErrorKind};
+pub use host::Host;
+pub use options::{CompactionOptions, Durability, Options, Retention};
+pub use stats::{CheckReport, Problem, SegmentStats, Stats};
+pub use store::Store;
+pub use types::{Change, Commit, Progress, Record, ScanOptions, Version};
+pub use view::{Diff, Scan, View};

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 0  marker u8 = 0xA5
-//! 1  flags u8         bit 0: closed cleanly
+//! 1  flags u8         0; a reader refuses others
 //! 2  body_len u32     bytes of frames that follow
 //! 6  durable_gap u32  this group's offset less the length of the segment known synced
 //! 10 crc u32          of bytes 0..10, seeded by the salt and the group's offset
@@ -15,15 +15,11 @@ pub const GROUP_HEADER_LEN: usize = 14;
 /// First byte of every group header: a scanner looks for it behind damage.
 pub const GROUP_MARKER: u8 = 0xA5;
 
-const FLAG_CLOSE: u8 = 1;
-
 /// The header of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupHeader {
     /// Where the group starts in its segment.
     pub offset: u64,
-    /// The store was closed cleanly right after this group.
-    pub close: bool,
     /// Bytes of frames that follow the header.
     pub body_len: u32,
     /// Bytes of the segment known synced when the group was written; at most `offset`.
@@ -37,7 +33,6 @@ impl GroupHeader {
         let gap = (self.offset - self.durable_len) as u32;
         let mut bytes = [0; GROUP_HEADER_LEN];
         bytes[0] = GROUP_MARKER;
-        bytes[1] = if self.close { FLAG_CLOSE } else { 0 };
         bytes[2..6].copy_from_slice(&self.body_len.to_le_bytes());
         bytes[6..10].copy_from_slice(&gap.to_le_bytes());
         let crc = checksum(seed_at(salt, self.offset), &[&bytes[..10]]);
@@ -51,7 +46,7 @@ impl GroupHeader {
     /// When the bytes are not a group header of this segment at this place.
     pub fn decode(bytes: &[u8], offset: u64, salt: u32) -> Decoded<Self> {
         let bytes = bytes.get(..GROUP_HEADER_LEN).ok_or(Malformed("a group header"))?;
-        if bytes[0] != GROUP_MARKER {
+        if bytes[0] != GROUP_MARKER || bytes[1] != 0 {
             return Err(Malformed("a group header"));
         }
         let crc = checksum(seed_at(salt, offset), &[&bytes[..10]]);
@@ -59,12 +54,7 @@ impl GroupHeader {
         if read_u32(bytes, 10)? != crc || gap > offset {
             return Err(Malformed("a group header"));
         }
-        Ok(Self {
-            offset,
-            close: bytes[1] & FLAG_CLOSE != 0,
-            body_len: read_u32(bytes, 2)?,
-            durable_len: offset - gap,
-        })
+        Ok(Self { offset, body_len: read_u32(bytes, 2)?, durable_len: offset - gap })
     }
 
     /// Where the frames of the group start in its segment.
@@ -86,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_header_holds_only_at_its_place_and_salt() {
-        let header = GroupHeader { offset: 500, close: true, body_len: 90, durable_len: 400 };
+        let header = GroupHeader { offset: 500, body_len: 90, durable_len: 400 };
         let bytes = header.encode(9);
         assert_eq!(GroupHeader::decode(&bytes, 500, 9), Ok(header));
         assert!(GroupHeader::decode(&bytes, 501, 9).is_err());

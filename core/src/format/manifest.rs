@@ -22,6 +22,9 @@ pub struct LogHead {
     pub number: u64,
     /// Its salt, known here too so that a damaged header can be told from an unwritten one.
     pub salt: u32,
+    /// Bytes of the segment known synced when the manifest was published: all of it after a
+    /// clean close.
+    pub len: u64,
 }
 
 /// A live sealed segment.
@@ -79,6 +82,7 @@ impl Manifest {
             put::<_, 10>(&mut out, &number);
         }
         put::<_, 5>(&mut out, &self.log.salt);
+        put::<_, 10>(&mut out, &self.log.len);
         put::<_, 10>(&mut out, &(self.segments.len() as u64));
         for segment in &self.segments {
             segment.footer.encode_body(&mut out);
@@ -132,7 +136,7 @@ impl Manifest {
         };
         let horizon = take(rest)?;
         let last_seq = take(rest)?;
-        let log = LogHead { number: take(rest)?, salt: take(rest)? };
+        let log = LogHead { number: take(rest)?, salt: take(rest)?, len: take(rest)? };
         let count: u64 = take(rest)?;
         let mut manifest = Self {
             number,

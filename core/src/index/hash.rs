@@ -3,7 +3,7 @@
 use siphasher::sip::SipHasher13;
 
 /// Hashes keys with SipHash-1-3 under a secret of the store, cut to a number of bits.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct KeyHasher {
     key0: u64,
     key1: u64,

@@ -43,7 +43,7 @@ pub(super) fn prefix_of(key: &[u8]) -> u64 {
 }
 
 /// Records in order of arrival.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Chunk {
     pub(super) keys: Vec<u8>,
     pub(super) entries: Vec<MemEntry>,

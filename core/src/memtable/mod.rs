@@ -19,7 +19,7 @@ use crate::limits::KEY_LEN_MAX;
 const CHUNK_RECORDS: usize = 8_192;
 
 /// The records of one active log segment.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Memtable {
     /// What arrived last.
     tail: Chunk,

@@ -9,7 +9,7 @@ use super::chunk::{Chunk, MemEntry, prefix_of};
 /// sequence numbers the one that arrived last first.
 ///
 /// All keys together must stay under 4 GiB, as those of one segment do.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Run {
     keys: Vec<u8>,
     entries: Vec<MemEntry>,

@@ -1,0 +1,193 @@
+//! Writing the active segment: stage (pure), harden (the only input and output).
+//!
+//! Applying is the owner's: index and memtable learn of a group only after it was hardened.
+
+use alloc::vec::Vec;
+
+use crate::error::{Error, Result};
+use crate::format::{
+    FrameSource, GROUP_HEADER_LEN, GroupHeader, SEGMENT_HEADER_LEN, SegmentHeader, seed_at,
+};
+use crate::limits;
+use crate::storage::Append;
+
+/// Where a staged record will stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StagedRecord {
+    /// Offset of its frame in the segment.
+    pub offset: u32,
+    /// Length of its frame, in bytes.
+    pub len: u32,
+}
+
+/// Appends groups to one segment.
+#[derive(Debug)]
+pub struct LogWriter<A> {
+    appender: A,
+    header: SegmentHeader,
+    /// Bytes appended, of which `durable` are synced.
+    len: u64,
+    durable: u64,
+    /// The group being staged: the segment header if it is the first, the group header, frames.
+    group: Vec<u8>,
+    poisoned: bool,
+}
+
+impl<A: Append> LogWriter<A> {
+    /// A writer of a new segment, whose header goes out with the first group.
+    pub fn create(appender: A, header: SegmentHeader) -> Self {
+        Self { appender, header, len: 0, durable: 0, group: Vec::new(), poisoned: false }
+    }
+
+    /// A writer that goes on at `len`, all of it known synced.
+    pub fn resume(appender: A, header: SegmentHeader, len: u64) -> Self {
+        Self { appender, header, len, durable: len, group: Vec::new(), poisoned: false }
+    }
+
+    /// The segment's header.
+    pub fn header(&self) -> &SegmentHeader {
+        &self.header
+    }
+
+    /// Bytes appended.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether nothing was appended yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether every appended byte is synced.
+    pub fn is_durable(&self) -> bool {
+        self.durable == self.len
+    }
+
+    /// Whether an append or a sync failed.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned
+    }
+
+    /// Bytes the segment has with the group being staged.
+    pub fn staged_len(&self) -> u64 {
+        self.len + self.group.len() as u64
+    }
+
+    fn begin_group(&mut self) {
+        if self.group.is_empty() {
+            if self.len == 0 {
+                self.group.extend_from_slice(&self.header.encode());
+            }
+            self.group.extend_from_slice(&[0; GROUP_HEADER_LEN]);
+        }
+    }
+
+    /// Where the group being staged starts in the segment.
+    pub fn group_offset(&self) -> u64 {
+        if self.len == 0 { SEGMENT_HEADER_LEN as u64 } else { self.len }
+    }
+
+    /// Adds a record to the group. Pure: nothing is written.
+    pub fn stage(&mut self, record: &FrameSource<'_>) -> StagedRecord {
+        self.begin_group();
+        let offset = self.len + self.group.len() as u64;
+        debug_assert!(offset < limits::SEGMENT_DATA_MAX);
+        let seed = seed_at(self.header.salt, offset);
+        let len = record.encode(&mut self.group, seed, self.header.base_seq);
+        StagedRecord { offset: offset as u32, len: len as u32 }
+    }
+
+    /// Throws the staged group away.
+    pub fn discard(&mut self) {
+        self.group.clear();
+    }
+
+    /// Appends the staged group, and syncs the segment if asked to.
+    ///
+    /// # Errors
+    /// Any error poisons the writer: bytes of the group may or may not be on disk.
+    ///
+    /// # Crash behaviour
+    /// A crash here loses the whole group or keeps a prefix of its batches, never part of one.
+    pub fn harden(&mut self, sync: bool) -> Result<()> {
+        self.append_group()?;
+        if sync { self.sync() } else { Ok(()) }
+    }
+
+    /// Gives reserved space back and syncs everything, for a clean close.
+    ///
+    /// # Errors
+    /// As [`LogWriter::harden`].
+    pub fn close(&mut self) -> Result<()> {
+        self.append_group()?;
+        self.trim()?;
+        self.sync()
+    }
+
+    fn append_group(&mut self) -> Result<()> {
+        if self.poisoned {
+            return Err(Error::Poisoned);
+        }
+        if self.group.is_empty() {
+            return Ok(());
+        }
+        let offset = self.group_offset();
+        let start = (offset - self.len) as usize;
+        let header = GroupHeader {
+            offset,
+            body_len: (self.group.len() - start - GROUP_HEADER_LEN) as u32,
+            durable_len: self.durable,
+        };
+        self.group[start..start + GROUP_HEADER_LEN]
+            .copy_from_slice(&header.encode(self.header.salt));
+        let done = self.appender.append(&self.group);
+        self.guard(done)?;
+        self.len += self.group.len() as u64;
+        self.group.clear();
+        Ok(())
+    }
+
+    /// Appends the tail of a sealed segment behind the data, gives reserved space back and syncs.
+    ///
+    /// # Errors
+    /// As [`LogWriter::harden`].
+    pub fn seal(&mut self, tail: &[u8]) -> Result<()> {
+        if self.poisoned {
+            return Err(Error::Poisoned);
+        }
+        let done = self.appender.append(tail);
+        self.guard(done)?;
+        self.len += tail.len() as u64;
+        self.trim()?;
+        self.sync()
+    }
+
+    fn trim(&mut self) -> Result<()> {
+        let done = self.appender.finish();
+        self.guard(done)
+    }
+
+    /// Makes everything appended survive power loss.
+    ///
+    /// # Errors
+    /// As [`LogWriter::harden`].
+    pub fn sync(&mut self) -> Result<()> {
+        if self.poisoned {
+            return Err(Error::Poisoned);
+        }
+        if self.durable < self.len {
+            let done = self.appender.sync();
+            self.guard(done)?;
+            self.durable = self.len;
+        }
+        Ok(())
+    }
+
+    fn guard(&mut self, done: core::result::Result<(), crate::error::StorageError>) -> Result<()> {
+        done.map_err(|e| {
+            self.poisoned = true;
+            Error::Storage(e)
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! Sealed segments: the exact path through their fences, key tables and filters.
+
+mod cursor;
+mod open;
+
+pub use cursor::{Cursor, Part, Version};
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use once_cell::race::OnceBox;
+
+use crate::error::Result;
+use crate::format::{BlockEntry, Directory, Fence, Footer, SegmentNumbers, decode_block};
+use crate::segment_file::SegmentFile;
+use crate::storage::ReadAt;
+
+/// A sealed segment. Fences and filter are read when they are first needed.
+#[derive(Debug)]
+pub struct Sealed<R> {
+    /// The file.
+    pub file: Arc<SegmentFile<R>>,
+    /// What the footer says.
+    pub footer: Footer,
+    directory: OnceBox<Directory>,
+}
+
+impl<R: ReadAt> Sealed<R> {
+    /// The segment's numbers.
+    pub fn numbers(&self) -> &SegmentNumbers {
+        &self.footer.numbers
+    }
+
+    /// Fences and filter, read at the first call.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure. A later call tries again.
+    pub fn directory(&self) -> Result<&Directory> {
+        self.directory.get_or_try_init(|| {
+            let n = self.numbers();
+            let fences_len = (n.filter_offset - n.fences_offset) as usize;
+            let filter_len = (n.footer_offset - n.filter_offset) as usize;
+            let directory = self.file.with_bytes(n.fences_offset, fences_len, |fences| {
+                self.file.with_bytes(n.filter_offset, filter_len, |filter| {
+                    Directory::decode(fences, filter, n)
+                        .map_err(|e| self.file.corrupt(n.fences_offset, e))
+                })
+            })?;
+            Ok(Box::new(directory))
+        })
+    }
+
+    /// Memory of fences and filter, if they are loaded, in bytes.
+    pub fn memory(&self) -> usize {
+        self.directory.get().map_or(0, Directory::bytes)
+    }
+
+    /// Whether the segment may hold a key of this hash; `false` is certain.
+    ///
+    /// # Errors
+    /// As [`Sealed::directory`].
+    pub fn may_contain(&self, hash: u64) -> Result<bool> {
+        Ok(self.directory()?.filter.may_contain(hash))
+    }
+
+    /// The entries of a block, appended to `out`.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure.
+    pub fn block(&self, fence: &Fence, out: &mut Vec<BlockEntry>) -> Result<()> {
+        let offset = self.numbers().data_end + u64::from(fence.table_offset);
+        self.file.with_bytes(offset, fence.table_len as usize, |bytes| {
+            decode_block(bytes, fence, self.numbers(), out)
+                .map_err(|e| self.file.corrupt(offset, e))
+        })
+    }
+
+    /// Bytes of expired frames at `now`, estimated from the footer's earliest and latest expiry.
+    pub fn expired_bytes(&self, now: u64) -> u64 {
+        let n = self.numbers();
+        if n.expiring_bytes == 0 || now < n.expires_min {
+            return 0;
+        }
+        if now >= n.expires_max {
+            return n.expiring_bytes;
+        }
+        let span = u128::from(n.expires_max - n.expires_min).max(1);
+        let share = u128::from(n.expiring_bytes) * u128::from(now - n.expires_min) / span;
+        u64::try_from(share).unwrap_or(n.expiring_bytes)
+    }
+}

@@ -1,0 +1,66 @@
+//! Opening a sealed segment: its header and footer must be those the manifest tells of.
+
+use alloc::sync::Arc;
+
+use once_cell::race::OnceBox;
+
+use super::Sealed;
+use crate::error::{Error, Result, StorageErrorKind};
+use crate::format::{Footer, Malformed, SEGMENT_HEADER_LEN, SegmentHeader, SegmentKind};
+use crate::segment_file::SegmentFile;
+use crate::storage::{FileId, ReadAt, Storage};
+
+impl<R: ReadAt> Sealed<R> {
+    /// Opens the segment of this footer.
+    ///
+    /// # Errors
+    /// `Corrupt` when the file is missing, too short, or its header or footer differs; the
+    /// storage's failure.
+    pub fn open<S: Storage<Reader = R>>(
+        storage: &S,
+        store_id: &[u8; 16],
+        footer: &Footer,
+    ) -> Result<Self> {
+        let n = footer.numbers;
+        let id = FileId::segment(n.number);
+        let reader = storage.open(id).map_err(|e| match e.kind {
+            StorageErrorKind::NotFound => Error::corrupt(id, 0, "the file, which is missing"),
+            _ => Error::Storage(e),
+        })?;
+        if reader.len()? < footer.file_len() {
+            return Err(Error::corrupt(id, reader.len()?, "more bytes: the file is cut"));
+        }
+        let file = SegmentFile::new(n.number, n.salt, n.base_seq, reader, footer.file_len());
+        file.with_bytes(0, SEGMENT_HEADER_LEN, |bytes| {
+            let header = match SegmentHeader::decode(bytes).map_err(|e| file.corrupt(0, e))? {
+                Ok(header) => header,
+                Err(format) => return Err(Error::Unsupported { format, file: id }),
+            };
+            let sorted = header.kind == SegmentKind::Sorted;
+            let same = header.number == n.number
+                && header.salt == n.salt
+                && header.base_seq == n.base_seq
+                && header.store_id == *store_id
+                && sorted == n.sorted;
+            if same {
+                Ok(())
+            } else {
+                Err(file.corrupt(0, Malformed("the header of this store's segment")))
+            }
+        })?;
+        let expected = footer.encode();
+        file.with_bytes(n.footer_offset, expected.len(), |bytes| {
+            if bytes == expected {
+                Ok(())
+            } else {
+                Err(file.corrupt(n.footer_offset, Malformed("the footer the manifest tells of")))
+            }
+        })?;
+        Ok(Self::from_parts(Arc::new(file), footer.clone()))
+    }
+
+    /// A segment that was just sealed by this process.
+    pub fn from_parts(file: Arc<SegmentFile<R>>, footer: Footer) -> Self {
+        Self { file, footer, directory: OnceBox::new() }
+    }
+}

@@ -1,0 +1,198 @@
+//! Compaction of a single-owner store: choosing, stepping, installing.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::Store;
+use super::maintain::entry;
+use crate::compaction::{
+    Compacted, Compaction, CompactionPlan, CompactionReport, Rules, plan_all, plan_next,
+};
+use crate::error::{Error, Result};
+use crate::format::{SegmentHeader, SegmentKind};
+use crate::host::Host;
+use crate::index::Location;
+use crate::recovery;
+use crate::sealed::Sealed;
+use crate::storage::Storage;
+use crate::types::Progress;
+
+/// Input worked through between two calls of the progress function, in bytes.
+const STEP_BYTES: u64 = 1 << 20;
+
+impl<S: Storage, H: Host> Store<S, H> {
+    /// What [`Store::compact`] would do, in order. Changes nothing.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure.
+    pub fn compaction_plan(&mut self) -> Result<Vec<CompactionPlan>> {
+        while self.load_index(u64::MAX)? {}
+        let segments = self.segments()?;
+        let filled = segments.iter().filter(|s| s.records > 0).cloned().collect::<Vec<_>>();
+        Ok(plan_all(&filled))
+    }
+
+    /// Compacts everything that is worth it, the active segment included.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure. Nothing is lost: the old segments stay until the new one
+    /// is published.
+    ///
+    /// # Crash behaviour
+    /// The store holds the old set of segments or the new one.
+    pub fn compact(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<CompactionReport> {
+        self.seal()?;
+        while self.load_index(u64::MAX)? {}
+        // Sealing may have begun one of its own.
+        self.compaction = None;
+        let plans = self.compaction_plan()?;
+        let total = plans.iter().map(|p| p.input_bytes).sum();
+        let (mut report, mut before) = (CompactionReport::default(), 0);
+        for plan in plans {
+            let mut compaction = self.begin(&plan)?;
+            while compaction.step(&self.storage, STEP_BYTES)? {
+                let done = (before + compaction.done_bytes()).min(total);
+                progress(Progress { done, total });
+            }
+            before += plan.input_bytes;
+            let compacted = compaction.finish(&self.storage)?;
+            report.runs += 1;
+            report.input_bytes += plan.input_bytes;
+            report.output_bytes +=
+                compacted.output.as_ref().map_or(0, |output| output.footer.file_len());
+            report.dropped_records += compacted.dropped_records;
+            self.install(compacted)?;
+        }
+        progress(Progress { done: total, total });
+        Ok(report)
+    }
+
+    /// Does about so many bytes of automatic compaction. `true` while there is more to do.
+    ///
+    /// # Errors
+    /// As [`Store::compact`].
+    pub fn compact_step(&mut self, budget_bytes: u64) -> Result<bool> {
+        if self.poisoned {
+            return Err(Error::Poisoned);
+        }
+        if self.compaction.is_none() {
+            if self.load_index(budget_bytes / 64)? {
+                return Ok(true);
+            }
+            let segments = self.segments()?;
+            let sealed = &segments[..self.sealed.len()];
+            let Some(plan) = plan_next(sealed, &self.options.compaction) else {
+                return Ok(false);
+            };
+            self.compaction = Some(self.begin(&plan)?);
+        }
+        let Some(mut compaction) = self.compaction.take() else { return Ok(false) };
+        if compaction.step(&self.storage, budget_bytes)? {
+            self.compaction = Some(compaction);
+        } else {
+            let compacted = compaction.finish(&self.storage)?;
+            self.install(compacted)?;
+        }
+        Ok(true)
+    }
+
+    fn begin(&mut self, plan: &CompactionPlan) -> Result<Compaction<S>> {
+        let first = plan.inputs.first().copied().unwrap_or(0);
+        let at = self.sealed.iter().position(|s| s.file.number == first);
+        let start = at.ok_or(Error::Invalid("the plan names a segment that is gone"))?;
+        let run = start..start + plan.inputs.len();
+        let base_seq = self.sealed[run.clone()].iter().map(|s| s.numbers().min_seq).min();
+        let header = SegmentHeader {
+            kind: SegmentKind::Sorted,
+            salt: self.host.random_u64() as u32,
+            store_id: self.manifest.store_id,
+            number: recovery::next_number(&mut self.number_max),
+            base_seq: base_seq.unwrap_or(0),
+            previous_number: 0,
+            previous_len: 0,
+            previous_seq: 0,
+        };
+        let rules = Rules::new(self.manifest.retention, self.now());
+        Compaction::begin(&self.sealed, run, header, self.hasher, rules)
+    }
+
+    /// Publishes a finished compaction and points the index at its output.
+    fn install(&mut self, compacted: Compacted<S>) -> Result<()> {
+        let Compacted { inputs, output, dropped_hashes, horizon, .. } = compacted;
+        let first = inputs.first().map_or(0, |s| s.file.number);
+        let at = self.sealed.iter().position(|s| s.file.number == first);
+        let start = at.ok_or(Error::Invalid("a compacted segment is gone"))?;
+        let output = output.map(Arc::new);
+        let mut sealed = self.sealed.clone();
+        sealed.splice(start..start + inputs.len(), output.clone());
+        let segments = sealed.iter().map(entry).collect();
+        let horizon = self.manifest.horizon.max(horizon);
+        let (log, retention) = (self.manifest.log, self.manifest.retention);
+        if let Err(e) = self.publish(segments, log, horizon, retention) {
+            self.poisoned = true;
+            return Err(e);
+        }
+        self.sealed = sealed;
+        let replaced: Vec<u32> =
+            inputs.iter().map(|s| Location::segment_id(s.file.number)).collect();
+        for (id, input) in replaced.iter().zip(&inputs) {
+            self.files.remove(id);
+            self.cache.remove_segment(input.file.number);
+        }
+        if let Some(output) = &output {
+            self.counters.bytes_compacted += output.footer.file_len();
+            let id = Location::segment_id(output.file.number);
+            self.files.insert(id, Arc::clone(&output.file));
+            self.retarget(output, &replaced)?;
+        }
+        self.drop_slots(&dropped_hashes, &replaced, start)?;
+        self.retired.extend(inputs);
+        self.remove_retired()
+    }
+
+    /// Moves each slot that points into a replaced segment to the record's new place.
+    fn retarget(&mut self, output: &Sealed<S::Reader>, replaced: &[u32]) -> Result<()> {
+        let directory = output.directory()?;
+        let mut entries = Vec::new();
+        for block in 0..directory.blocks() {
+            entries.clear();
+            output.block(&directory.fence(block), &mut entries)?;
+            for entry in &entries {
+                let len = entry.len as usize;
+                let place = Location::new(output.file.number, entry.offset, len, entry.tombstone);
+                let found = self.index.get(entry.hash);
+                if entry.older {
+                    output.file.add_dead(len);
+                } else if found.is_none_or(|found| replaced.contains(&found.segment())) {
+                    self.index.insert(entry.hash, place);
+                } else if found.is_some_and(|found| found.segment() == place.segment()) {
+                    // Two keys of the output share a hash: which is newer, only frames tell.
+                    self.index.replace(entry.hash, Location::EXACT);
+                } else if found.is_some_and(|found| !found.is_exact()) {
+                    output.file.add_dead(len);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the slots of dropped records, where no older record can have the same hash.
+    fn drop_slots(&mut self, hashes: &[u64], replaced: &[u32], start: usize) -> Result<()> {
+        for hash in hashes {
+            let found = self.index.get(*hash);
+            if !found.is_some_and(|found| replaced.contains(&found.segment())) {
+                continue;
+            }
+            let mut held = false;
+            for sealed in &self.sealed[..start] {
+                held |= sealed.may_contain(*hash)?;
+            }
+            if held {
+                self.index.replace(*hash, Location::EXACT);
+            } else {
+                self.index.remove(*hash);
+            }
+        }
+        Ok(())
+    }
+}

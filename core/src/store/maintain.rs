@@ -1,0 +1,322 @@
+//! Sealing, publishing, loading the index, figures, closing.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::Store;
+use crate::error::{Error, Result};
+use crate::format::{LogHead, Manifest, ManifestSegment};
+use crate::host::Host;
+use crate::index::Location;
+use crate::options::Retention;
+use crate::recovery;
+use crate::sealed::Sealed;
+use crate::stats::{SegmentStats, Stats};
+use crate::storage::{FileId, Storage};
+
+impl<S: Storage, H: Host> Store<S, H> {
+    /// Seals the active segment, if it has records: its key table, filter and footer are
+    /// appended and a manifest that lists it is published.
+    ///
+    /// # Errors
+    /// The storage's failure; it poisons the store.
+    ///
+    /// # Crash behaviour
+    /// The records are in the segment either way; until the manifest is published the segment
+    /// counts as part of the log.
+    pub fn seal(&mut self) -> Result<()> {
+        if self.poisoned {
+            return Err(Error::Poisoned);
+        }
+        self.drain()?;
+        let result = self.seal_active();
+        if result.is_err() {
+            self.poisoned = true;
+        }
+        result
+    }
+
+    fn seal_active(&mut self) -> Result<()> {
+        if self.active.as_ref().is_none_or(|active| active.memtable.is_empty()) {
+            return Ok(());
+        }
+        self.make_active(self.last_seq)?;
+        let Some(active) = &mut self.active else { return Ok(()) };
+        let Some(writer) = &mut active.writer else { return Ok(()) };
+        let run = active.memtable.order_fully();
+        let file = Arc::clone(&active.file);
+        let sealed = recovery::seal(writer, &run, &self.hasher, active.payload_bytes, file)?;
+        self.counters.syncs += 1;
+        let sealed = Arc::new(sealed);
+        let mut segments = self.manifest_segments();
+        segments.push(entry(&sealed));
+        let log = self.next_log();
+        self.publish(segments, log, self.manifest.horizon, self.manifest.retention)?;
+        self.sealed.push(sealed);
+        self.active = None;
+        self.compaction_due = true;
+        self.durable_seq = self.last_seq;
+        self.unsynced_since = None;
+        Ok(())
+    }
+
+    fn next_log(&mut self) -> LogHead {
+        let number = recovery::next_number(&mut self.number_max);
+        LogHead { number, salt: self.host.random_u64() as u32, len: 0 }
+    }
+
+    pub(super) fn manifest_segments(&self) -> Vec<ManifestSegment> {
+        self.sealed.iter().map(entry).collect()
+    }
+
+    /// Publishes a manifest and removes the one before.
+    pub(super) fn publish(
+        &mut self,
+        segments: Vec<ManifestSegment>,
+        log: LogHead,
+        horizon: u64,
+        retention: Retention,
+    ) -> Result<()> {
+        // Only sequence numbers of sealed segments may be named: others could be lost.
+        let sealed_seq = segments.iter().map(|s| s.footer.numbers.max_seq).max().unwrap_or(0);
+        let manifest = Manifest {
+            number: self.manifest.number + 1,
+            horizon,
+            retention,
+            last_seq: self.manifest.last_seq.max(sealed_seq),
+            log,
+            segments,
+            ..self.manifest.clone()
+        };
+        self.storage.publish(FileId::manifest(manifest.number), &manifest.encode())?;
+        let before = FileId::manifest(self.manifest.number);
+        self.manifest = manifest;
+        self.storage.remove(before)?;
+        Ok(())
+    }
+
+    /// Which superseded versions compaction keeps.
+    pub fn retention(&self) -> Retention {
+        self.manifest.retention
+    }
+
+    /// Changes which superseded versions compaction keeps, from now on.
+    ///
+    /// # Errors
+    /// `Invalid`; the storage's failure, which poisons the store.
+    pub fn set_retention(&mut self, retention: Retention) -> Result<()> {
+        retention.validate()?;
+        if self.poisoned {
+            return Err(Error::Poisoned);
+        }
+        let (segments, log) = (self.manifest_segments(), self.manifest.log);
+        let result = self.publish(segments, log, self.manifest.horizon, retention);
+        self.poisoned |= result.is_err();
+        result
+    }
+
+    /// Loads slots of about so many records into the index, newest segments first. `true` while
+    /// there is more to load.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure.
+    pub fn load_index(&mut self, budget_records: u64) -> Result<bool> {
+        let mut left = budget_records;
+        let mut entries = Vec::new();
+        while self.unloaded > 0 && left > 0 {
+            let sealed = Arc::clone(&self.sealed[self.unloaded - 1]);
+            let directory = sealed.directory()?;
+            if self.loaded_blocks == 0 {
+                sealed.file.set_dead(0);
+            }
+            if self.loaded_blocks == directory.blocks() {
+                self.unloaded -= 1;
+                self.loaded_blocks = 0;
+                continue;
+            }
+            entries.clear();
+            let fence = directory.fence(self.loaded_blocks);
+            sealed.block(&fence, &mut entries)?;
+            for entry in &entries {
+                let len = entry.len as usize;
+                let place = Location::new(sealed.file.number, entry.offset, len, entry.tombstone);
+                if entry.older {
+                    sealed.file.add_dead(len);
+                    continue;
+                }
+                let Some(found) = self.index.insert_if_vacant(entry.hash, place) else { continue };
+                if found.segment() == place.segment() {
+                    // Two keys of one segment share a hash: which is newer, only frames tell.
+                    self.index.replace(entry.hash, Location::EXACT);
+                } else if !found.is_exact() {
+                    sealed.file.add_dead(len);
+                }
+            }
+            self.loaded_blocks += 1;
+            left = left.saturating_sub(entries.len() as u64);
+        }
+        Ok(self.unloaded > 0)
+    }
+
+    /// Does what is due: writes out the write buffer, syncs flushed writes, removes files that
+    /// no view reads any more, loads a part of the index, compacts a step.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn tick(&mut self) -> Result<()> {
+        let now = self.host.now_us();
+        let buffer_us = self.options.buffer_ms_max * 1000;
+        if !self.buffer.is_empty() && now.abs_diff(self.buffer.since()) >= buffer_us {
+            self.drain()?;
+        }
+        let sync_us = self.options.sync_interval_ms * 1000;
+        if self.unsynced_since.is_some_and(|since| now.abs_diff(since) >= sync_us) {
+            self.sync()?;
+        }
+        self.remove_retired()?;
+        self.load_index(10_000)?;
+        if self.options.compaction.auto && !self.poisoned {
+            self.compact_step(1 << 20)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the files of replaced segments that no view reads any more.
+    pub(super) fn remove_retired(&mut self) -> Result<()> {
+        let mut at = 0;
+        while at < self.retired.len() {
+            let sealed = &self.retired[at];
+            if Arc::strong_count(sealed) > 1 || Arc::strong_count(&sealed.file) > 1 {
+                at += 1;
+                continue;
+            }
+            let id = sealed.file.id();
+            drop(self.retired.swap_remove(at));
+            self.storage.remove(id)?;
+        }
+        Ok(())
+    }
+
+    /// Closes the store cleanly: everything is synced, and the next open reads no values but
+    /// those of a small unsealed tail.
+    ///
+    /// # Errors
+    /// As [`Store::write`]. A poisoned store closes with `Poisoned` and loses nothing synced.
+    pub fn close(mut self) -> Result<()> {
+        if self.poisoned {
+            return Err(Error::Poisoned);
+        }
+        self.drain()?;
+        self.compaction = None;
+        let Some(active) = &mut self.active else { return Ok(()) };
+        let Some(writer) = &mut active.writer else { return Ok(()) };
+        if active.len >= self.options.seal_on_close_bytes {
+            return self.seal();
+        }
+        writer.close()?;
+        let log = LogHead { len: writer.len(), ..self.manifest.log };
+        let segments = self.manifest_segments();
+        self.publish(segments, log, self.manifest.horizon, self.manifest.retention)
+    }
+
+    /// Figures about the store.
+    ///
+    /// # Errors
+    /// Damage or the storage's failure while lengths are asked for.
+    pub fn stats(&mut self) -> Result<Stats> {
+        let keys = self.len()?;
+        let segments = self.segments()?;
+        let sum = |of: fn(&SegmentStats) -> u64| segments.iter().map(of).sum::<u64>();
+        let data_bytes = sum(|s| s.data_bytes);
+        let dead_bytes = sum(|s| s.dead_bytes);
+        Ok(Stats {
+            keys,
+            segments: segments.len() as u64,
+            records: sum(|s| s.records),
+            file_bytes: sum(|s| s.file_bytes),
+            payload_bytes: sum(|s| s.payload_bytes),
+            dead_bytes,
+            live_bytes: data_bytes.saturating_sub(dead_bytes),
+            index_bytes: self.index.bytes() as u64,
+            memtable_bytes: self.active.as_ref().map_or(0, |a| a.memtable.bytes() as u64),
+            cache_bytes: self.cache.bytes() as u64,
+            cache_hits: self.cache.hits(),
+            cache_misses: self.cache.misses(),
+            last_seq: self.last_seq,
+            durable_seq: self.durable_seq,
+            horizon: self.manifest.horizon,
+            retention: self.manifest.retention,
+            commits: self.counters.commits,
+            groups: self.counters.groups,
+            syncs: self.counters.syncs,
+            bytes_appended: self.counters.bytes_appended,
+            bytes_compacted: self.counters.bytes_compacted,
+            identical_skipped: self.counters.identical_skipped,
+            coalesced: self.buffer.coalesced(),
+            store_id: self.manifest.store_id,
+            manifest: self.manifest.number,
+            index_loaded: self.unloaded == 0,
+        })
+    }
+
+    /// Figures about every live segment, oldest first, the active one last.
+    ///
+    /// # Errors
+    /// The storage's failure.
+    pub fn segments(&mut self) -> Result<Vec<SegmentStats>> {
+        let now = self.now();
+        let mut segments: Vec<_> = self.sealed.iter().map(|s| sealed_stats(s, now)).collect();
+        if let Some(active) = &mut self.active {
+            let run = active.memtable.order_fully();
+            let entries = (0..run.len()).map(|i| run.entry(i));
+            let key = |at: Option<usize>| at.map_or(Vec::new(), |at| run.key(at).to_vec());
+            segments.push(SegmentStats {
+                number: active.file.number,
+                state: "active",
+                file_bytes: active.len,
+                data_bytes: active.len,
+                payload_bytes: active.payload_bytes,
+                dead_bytes: active.file.dead(),
+                expired_bytes: entries
+                    .clone()
+                    .filter(|e| e.expires != 0 && e.expires <= now)
+                    .map(|e| u64::from(e.len))
+                    .sum(),
+                records: run.len() as u64,
+                tombstones: entries.clone().filter(|e| e.tombstone).count() as u64,
+                min_seq: entries.clone().map(|e| e.seq).min().unwrap_or(0),
+                max_seq: entries.map(|e| e.seq).max().unwrap_or(0),
+                first_key: key((!run.is_empty()).then_some(0)),
+                last_key: key(run.len().checked_sub(1)),
+            });
+        }
+        Ok(segments)
+    }
+}
+
+/// A segment's entry in the manifest.
+pub(super) fn entry<R>(sealed: &Arc<Sealed<R>>) -> ManifestSegment
+where
+    R: crate::storage::ReadAt,
+{
+    ManifestSegment { footer: sealed.footer.clone(), dead_bytes: sealed.file.dead() }
+}
+
+fn sealed_stats<R: crate::storage::ReadAt>(sealed: &Arc<Sealed<R>>, now: u64) -> SegmentStats {
+    let n = sealed.numbers();
+    SegmentStats {
+        number: n.number,
+        state: if n.sorted { "sorted" } else { "arrival" },
+        file_bytes: sealed.footer.file_len(),
+        data_bytes: n.data_end,
+        payload_bytes: n.payload_bytes,
+        dead_bytes: sealed.file.dead(),
+        expired_bytes: sealed.expired_bytes(now),
+        records: n.records,
+        tombstones: n.tombstones,
+        min_seq: n.min_seq,
+        max_seq: n.max_seq,
+        first_key: sealed.footer.first_key.clone(),
+        last_key: sealed.footer.last_key.clone(),
+    }
+}

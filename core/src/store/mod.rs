@@ -1,0 +1,188 @@
+//! The single-owner store: every part in a row, synchronous, over any storage.
+
+mod compact;
+mod maintain;
+mod read;
+mod write;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use hashbrown::HashMap;
+
+use crate::buffer::WriteBuffer;
+use crate::cache::ValueCache;
+use crate::compaction::Compaction;
+use crate::error::Result;
+use crate::format::{Manifest, SegmentHeader};
+use crate::host::Host;
+use crate::index::{Index, KeyHasher, Location};
+use crate::log::LogWriter;
+use crate::memtable::Memtable;
+use crate::options::Options;
+use crate::recovery;
+use crate::sealed::Sealed;
+use crate::segment_file::SegmentFile;
+use crate::storage::Storage;
+
+/// The log segment that is not sealed.
+struct Active<S: Storage> {
+    file: Arc<SegmentFile<S::Reader>>,
+    header: SegmentHeader,
+    /// `None` after a clean close until the first write.
+    writer: Option<LogWriter<S::Appender>>,
+    memtable: Memtable,
+    len: u64,
+    payload_bytes: u64,
+}
+
+/// Counters since the open.
+#[derive(Debug, Default)]
+struct Counters {
+    commits: u64,
+    groups: u64,
+    syncs: u64,
+    bytes_appended: u64,
+    bytes_compacted: u64,
+    identical_skipped: u64,
+}
+
+/// A store with one owner. Dropping it without [`Store::close`] is an unclean stop.
+pub struct Store<S: Storage, H: Host> {
+    storage: S,
+    host: H,
+    options: Options,
+    hasher: KeyHasher,
+    manifest: Manifest,
+    number_max: u64,
+    /// Oldest first.
+    sealed: Vec<Arc<Sealed<S::Reader>>>,
+    active: Option<Active<S>>,
+    /// Every live file by the low bits of its number, as slots name it.
+    files: HashMap<u32, Arc<SegmentFile<S::Reader>>>,
+    index: Index,
+    /// How many of `sealed`, from the oldest, still have to be loaded into the index.
+    unloaded: usize,
+    /// Blocks already loaded of the newest of these.
+    loaded_blocks: usize,
+    buffer: WriteBuffer,
+    cache: ValueCache,
+    compaction: Option<Compaction<S>>,
+    /// Replaced segments that a view may still read; removed when the last one is dropped.
+    retired: Vec<Arc<Sealed<S::Reader>>>,
+    last_seq: u64,
+    durable_seq: u64,
+    /// When the oldest write that is not synced was made, in microseconds since 1970.
+    unsynced_since: Option<u64>,
+    poisoned: bool,
+    /// Whether automatic compaction has something to do or to look for.
+    compaction_due: bool,
+    counters: Counters,
+}
+
+impl<S: Storage, H: Host> Store<S, H> {
+    /// Opens the store in `storage`, or creates one.
+    ///
+    /// Reads are right at once; call [`Store::load_index`] to load the hash index, which
+    /// reads and writes also do step by step.
+    ///
+    /// # Errors
+    /// `Invalid` options; `NoStore`; `Corrupt`; `Unsupported`; the storage's failure.
+    ///
+    /// # Crash behaviour
+    /// A crash while opening leaves a store that opens to the same state.
+    pub fn open(storage: S, host: H, options: Options) -> Result<Self> {
+        options.validate()?;
+        let opened = recovery::open(&storage, &host, &options)?;
+        let hasher = KeyHasher::new(opened.manifest.hash_key, opened.manifest.hash_bits);
+        let mut store = Self {
+            hasher,
+            number_max: opened.number_max,
+            unloaded: opened.sealed.len(),
+            loaded_blocks: 0,
+            files: HashMap::new(),
+            index: Index::new(),
+            active: None,
+            buffer: WriteBuffer::default(),
+            cache: ValueCache::new(options.cache_bytes),
+            compaction: None,
+            retired: Vec::new(),
+            last_seq: opened.last_seq,
+            durable_seq: opened.last_seq,
+            unsynced_since: None,
+            poisoned: false,
+            compaction_due: true,
+            counters: Counters::default(),
+            sealed: opened.sealed,
+            manifest: opened.manifest,
+            storage,
+            host,
+            options,
+        };
+        for sealed in &store.sealed {
+            let file = Arc::clone(&sealed.file);
+            store.files.insert(Location::segment_id(file.number), file);
+        }
+        if let Some(tail) = opened.tail {
+            store.adopt(tail);
+        }
+        Ok(store)
+    }
+
+    /// Takes over a cleanly closed log segment: its records go into the index.
+    fn adopt(&mut self, tail: recovery::LogTail<S::Reader>) {
+        let recovery::LogTail { file, header, mut memtable, len, payload_bytes, .. } = tail;
+        self.files.insert(Location::segment_id(file.number), Arc::clone(&file));
+        let run = memtable.order_fully();
+        let mut order: Vec<usize> = (0..run.len()).collect();
+        order.sort_unstable_by_key(|i| run.entry(*i).offset);
+        for i in order {
+            let entry = run.entry(i);
+            let hash = self.hasher.hash(run.key(i));
+            let place =
+                Location::new(file.number, entry.offset, entry.len as usize, entry.tombstone);
+            let before = self.index.insert(hash, place);
+            self.supersede(before);
+        }
+        self.active = Some(Active { file, header, writer: None, memtable, len, payload_bytes });
+    }
+
+    /// Counts the bytes of a record whose slot was taken over.
+    fn supersede(&self, before: Option<Location>) {
+        if let Some(before) = before
+            && let Some(file) = self.files.get(&before.segment())
+        {
+            file.add_dead(before.len_max());
+        }
+    }
+
+    /// The clock, never behind the last commit.
+    fn now(&self) -> u64 {
+        self.host.now_us().max(self.last_seq)
+    }
+
+    /// The storage the store is in.
+    pub fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    /// The host's clock and randomness.
+    pub fn host(&self) -> &H {
+        &self.host
+    }
+
+    /// Last sequence number.
+    pub fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    /// Oldest moment that can be read.
+    pub fn horizon(&self) -> u64 {
+        self.manifest.horizon
+    }
+
+    /// Whether a failed append or sync has stopped writing.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned
+    }
+}

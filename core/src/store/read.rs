@@ -1,0 +1,225 @@
+//! Reading: the index first, the exact path where it cannot say.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::Store;
+use crate::batch::check_key;
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::sealed::Part;
+use crate::storage::Storage;
+use crate::types::{Record, ScanOptions, Version};
+use crate::view::{Diff, Scan, View, expiry, is_expired};
+
+/// What the index says of a key.
+enum Found<T> {
+    Live(T),
+    Absent,
+    AskExactPath,
+}
+
+impl<S: Storage, H: Host> Store<S, H> {
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure; a key out of the limits.
+    pub fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.get_with(key, <[u8]>::to_vec)
+    }
+
+    /// Gives `read` the value of `key`, without a copy where the storage lends slices.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn get_with<T>(&mut self, key: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>> {
+        check_key(key)?;
+        self.look_up(key, |value, _, _| read(value))
+    }
+
+    /// The record of `key`.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn get_record(&mut self, key: &[u8]) -> Result<Option<Record>> {
+        check_key(key)?;
+        self.look_up(key, |value, seq, expires| Record {
+            key: key.to_vec(),
+            value: value.to_vec(),
+            seq,
+            expires: expiry(expires),
+        })
+    }
+
+    /// Whether `key` has a live record.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn contains(&mut self, key: &[u8]) -> Result<bool> {
+        Ok(self.get_with(key, |_| ())?.is_some())
+    }
+
+    fn look_up<T>(
+        &mut self,
+        key: &[u8],
+        read: impl FnOnce(&[u8], u64, u64) -> T,
+    ) -> Result<Option<T>> {
+        let moment = self.now();
+        if let Some(buffered) = self.buffer.get(key) {
+            let expires = buffered.operation.expires.unwrap_or(0);
+            let value = buffered.operation.value.as_ref();
+            let value = value.filter(|_| !is_expired(expires, moment));
+            return Ok(value.map(|value| read(value, buffered.seq, expires)));
+        }
+        let mut read = Some(read);
+        match self.look_in_index(key, moment, &mut read)? {
+            Found::Live(value) => return Ok(Some(value)),
+            Found::Absent => return Ok(None),
+            Found::AskExactPath => {}
+        }
+        let record = self.view()?.get(key)?;
+        let read = read.take().ok_or(Error::Invalid("a value is read once"))?;
+        Ok(record.map(|r| read(&r.value, r.seq, r.expires.unwrap_or(0))))
+    }
+
+    fn look_in_index<T>(
+        &mut self,
+        key: &[u8],
+        moment: u64,
+        read: &mut Option<impl FnOnce(&[u8], u64, u64) -> T>,
+    ) -> Result<Found<T>> {
+        let Some(location) = self.index.get(self.hasher.hash(key)) else {
+            let loaded = self.unloaded == 0;
+            return Ok(if loaded { Found::Absent } else { Found::AskExactPath });
+        };
+        if location.is_exact() {
+            return Ok(Found::AskExactPath);
+        }
+        let Some(file) = self.files.get(&location.segment()) else {
+            return Ok(Found::AskExactPath);
+        };
+        let offset = u64::from(location.offset());
+        file.with_frame(offset, location.len_max(), |frame| {
+            if frame.key != key {
+                return Ok(Found::AskExactPath);
+            }
+            let expires = frame.expires.unwrap_or(0);
+            if frame.tombstone || is_expired(expires, moment) {
+                return Ok(Found::Absent);
+            }
+            let read = read.take().ok_or(Error::Invalid("a value is read once"))?;
+            Ok(Found::Live(read(frame.value, frame.seq, expires)))
+        })
+    }
+
+    /// The record of `key` as of a past moment.
+    ///
+    /// # Errors
+    /// `HistoryGone` when the moment is older than what is held; as [`Store::get`].
+    pub fn get_as_of(&mut self, key: &[u8], seq: u64) -> Result<Option<Record>> {
+        check_key(key)?;
+        self.view_as_of(seq)?.get(key)
+    }
+
+    /// A view of the store as it is now.
+    ///
+    /// # Errors
+    /// The storage's failure while the write buffer is written out.
+    pub fn view(&mut self) -> Result<View<S::Reader>> {
+        self.drain_for_reading()?;
+        let (seq, moment) = (self.last_seq, self.now());
+        Ok(View::new(self.parts(), self.hasher, seq, moment))
+    }
+
+    /// A view of the store as of a moment.
+    ///
+    /// # Errors
+    /// `HistoryGone` when the moment is older than what is held; as [`Store::view`].
+    pub fn view_as_of(&mut self, seq: u64) -> Result<View<S::Reader>> {
+        let oldest = self.manifest.horizon;
+        if seq < oldest {
+            return Err(Error::HistoryGone { asked: seq, oldest });
+        }
+        self.drain_for_reading()?;
+        Ok(View::new(self.parts(), self.hasher, seq, seq))
+    }
+
+    /// A poisoned store still answers reads of what was hardened.
+    fn drain_for_reading(&mut self) -> Result<()> {
+        if self.poisoned { Ok(()) } else { self.drain() }
+    }
+
+    /// The parts of a view, newest first.
+    fn parts(&mut self) -> Vec<Part<S::Reader>> {
+        let mut parts = Vec::new();
+        if let Some(active) = &mut self.active {
+            let file = &active.file;
+            let runs = active.memtable.order().iter().rev();
+            parts.extend(runs.map(|run| Part::Run(Arc::clone(file), Arc::clone(run))));
+        }
+        parts.extend(self.sealed.iter().rev().map(|sealed| Part::Sealed(Arc::clone(sealed))));
+        parts
+    }
+
+    fn view_for(&mut self, options: &ScanOptions) -> Result<View<S::Reader>> {
+        match options.as_of {
+            Some(seq) => self.view_as_of(seq),
+            None => self.view(),
+        }
+    }
+
+    /// The live records of a range, in key order, consistent at one moment.
+    ///
+    /// # Errors
+    /// `HistoryGone`; damage; the storage's failure.
+    pub fn scan(&mut self, options: &ScanOptions) -> Result<Scan<S::Reader>> {
+        self.view_for(options)?.scan(options)
+    }
+
+    /// How many live records a range has, exactly.
+    ///
+    /// # Errors
+    /// As [`Store::scan`].
+    pub fn count(&mut self, options: &ScanOptions) -> Result<u64> {
+        self.view_for(options)?.count(options)
+    }
+
+    /// Every version of `key` that is still held, newest first.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn history(&mut self, key: &[u8]) -> Result<Vec<Version>> {
+        check_key(key)?;
+        self.view()?.history(key)
+    }
+
+    /// The keys of a range that differ between two moments, in key order.
+    ///
+    /// # Errors
+    /// As [`Store::scan`].
+    pub fn diff(&mut self, from: u64, to: u64, options: &ScanOptions) -> Result<Diff<S::Reader>> {
+        let (before, after) = (self.view_as_of(from)?, self.view_as_of(to)?);
+        Diff::new(&before, &after, options)
+    }
+
+    /// How many keys have a record that is not a delete.
+    ///
+    /// Kept in memory: exact as long as no two live keys share a 64-bit hash and no expired
+    /// record waits for compaction. [`Store::count`] is always exact.
+    ///
+    /// # Errors
+    /// Damage or the storage's failure while the index is loaded to its end.
+    pub fn len(&mut self) -> Result<u64> {
+        self.drain_for_reading()?;
+        while self.load_index(u64::MAX)? {}
+        Ok(self.index.live())
+    }
+
+    /// Whether [`Store::len`] is 0.
+    ///
+    /// # Errors
+    /// As [`Store::len`].
+    pub fn is_empty(&mut self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+}

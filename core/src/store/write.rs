@@ -1,0 +1,295 @@
+//! Writing: stage, harden, apply, in a row.
+
+use alloc::vec::Vec;
+
+use hashbrown::HashMap;
+
+use super::{Active, Store};
+use crate::batch::{Batch, Condition, Operation};
+use crate::error::{Error, Result};
+use crate::format::{FrameSource, SegmentHeader, SegmentKind};
+use crate::host::Host;
+use crate::index::Location;
+use crate::limits;
+use crate::log::LogWriter;
+use crate::memtable::Memtable;
+use crate::options::Durability;
+use crate::segment_file::SegmentFile;
+use crate::storage::{FileId, Storage};
+use crate::types::Commit;
+use alloc::sync::Arc;
+
+/// Least bytes of compaction done beside a commit while there is some to do.
+const COMPACTION_STEP_BYTES: u64 = 64 << 10;
+
+/// An operation about to be written.
+struct Staging<'a> {
+    operation: &'a Operation,
+    seq: u64,
+}
+
+impl<S: Storage, H: Host> Store<S, H> {
+    /// Sets `key` to `value` with the store's durability.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn set(&mut self, key: &[u8], value: &[u8]) -> Result<Commit> {
+        let mut batch = Batch::new();
+        batch.set(key, value);
+        self.write(&batch, None)
+    }
+
+    /// Deletes `key` with the store's durability.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn delete(&mut self, key: &[u8]) -> Result<Commit> {
+        let mut batch = Batch::new();
+        batch.delete(key);
+        self.write(&batch, None)
+    }
+
+    /// Commits a batch, whole or not at all.
+    ///
+    /// # Errors
+    /// `ConditionFailed` and limits: nothing was written. `Poisoned` and the storage's failures:
+    /// whether the batch is in the store shows at the next open.
+    ///
+    /// # Crash behaviour
+    /// The batch is whole or absent; once this returned it survives as its durability says.
+    pub fn write(&mut self, batch: &Batch, durability: Option<Durability>) -> Result<Commit> {
+        if self.poisoned {
+            return Err(Error::Poisoned);
+        }
+        batch.validate()?;
+        let durability = durability.unwrap_or(self.options.durability);
+        let mut operations = self.judge(batch)?;
+        let before = operations.len();
+        if self.options.skip_identical {
+            operations = self.without_identical(operations)?;
+            self.counters.identical_skipped += (before - operations.len()) as u64;
+        }
+        if operations.is_empty() {
+            if durability == Durability::Synced {
+                self.sync()?;
+            }
+            return Ok(Commit { seq: self.last_seq, durability, written: false });
+        }
+        let now = self.host.now_us();
+        let seq = now.max(self.last_seq + 1);
+        if seq > limits::SEQ_MAX {
+            return Err(Error::Invalid("the clock is beyond the year 2255"));
+        }
+        self.counters.commits += 1;
+        if durability == Durability::Buffered {
+            self.last_seq = seq;
+            self.buffer.push(&operations, seq, now);
+            if self.buffer.bytes() >= self.options.buffer_bytes_max {
+                self.drain()?;
+            }
+            return Ok(Commit { seq, durability, written: true });
+        }
+        self.drain()?;
+        let staging: Vec<_> =
+            operations.iter().map(|operation| Staging { operation, seq }).collect();
+        self.commit(&staging, durability == Durability::Synced)?;
+        Ok(Commit { seq, durability, written: true })
+    }
+
+    /// Judges the conditions and keeps the last operation on every key.
+    fn judge(&mut self, batch: &Batch) -> Result<Vec<Operation>> {
+        for (at, operation) in batch.operations().iter().enumerate() {
+            let Some(condition) = operation.condition else { continue };
+            self.drain()?;
+            let found = self.get_record(&operation.key)?.map_or(0, |record| record.seq);
+            let holds = match condition {
+                Condition::Absent => found == 0,
+                Condition::SeqIs(seq) => found == seq,
+            };
+            if !holds {
+                return Err(Error::ConditionFailed { operation: at, found });
+            }
+        }
+        let operations = batch.operations();
+        if operations.len() < 2 {
+            return Ok(operations.to_vec());
+        }
+        let mut last: HashMap<&[u8], usize> = HashMap::with_capacity(operations.len());
+        for (at, operation) in operations.iter().enumerate() {
+            last.insert(&operation.key, at);
+        }
+        let kept = operations.iter().enumerate();
+        let kept = kept.filter(|(at, o)| last.get(o.key.as_slice()) == Some(at));
+        Ok(kept.map(|(_, operation)| operation.clone()).collect())
+    }
+
+    fn without_identical(&mut self, operations: Vec<Operation>) -> Result<Vec<Operation>> {
+        let mut kept = Vec::with_capacity(operations.len());
+        for operation in operations {
+            let found = self.get_record(&operation.key)?;
+            let same = match (&found, &operation.value) {
+                (None, None) => true,
+                (Some(record), Some(value)) => {
+                    record.value == *value && record.expires == operation.expires
+                }
+                _ => false,
+            };
+            if !same {
+                kept.push(operation);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Writes the buffered operations, all in one atomic append.
+    pub(super) fn drain(&mut self) -> Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let buffered = self.buffer.take();
+        let staging: Vec<_> =
+            buffered.iter().map(|b| Staging { operation: &b.operation, seq: b.seq }).collect();
+        self.commit(&staging, false)
+    }
+
+    fn commit(&mut self, staging: &[Staging<'_>], sync: bool) -> Result<()> {
+        let before = self.counters.bytes_appended;
+        if let Err(e) = self.commit_inner(staging, sync) {
+            self.poisoned = true;
+            return Err(e);
+        }
+        if self.options.compaction.auto && self.compaction_due {
+            // Compaction keeps ahead of writing by a factor; what it cannot read it leaves as it
+            // is, for reads and checks to report: the commit itself is done.
+            let budget = COMPACTION_STEP_BYTES + 8 * (self.counters.bytes_appended - before);
+            self.compaction_due = self.compact_step(budget).unwrap_or(false);
+        }
+        Ok(())
+    }
+
+    fn commit_inner(&mut self, staging: &[Staging<'_>], sync: bool) -> Result<()> {
+        let Some(first) = staging.first() else { return Ok(()) };
+        self.make_room(staging)?;
+        let first_seq = first.seq;
+        self.make_active(first_seq)?;
+        let Some(active) = &mut self.active else { return Err(Error::Poisoned) };
+        let Some(writer) = &mut active.writer else { return Err(Error::Poisoned) };
+        let mut places = Vec::with_capacity(staging.len());
+        for (at, Staging { operation, seq }) in staging.iter().enumerate() {
+            places.push(writer.stage(&FrameSource {
+                key: &operation.key,
+                value: operation.value.as_deref(),
+                seq: *seq,
+                expires: operation.expires,
+                more: at + 1 < staging.len(),
+            }));
+        }
+        let len_before = writer.len();
+        writer.harden(sync)?;
+        self.counters.groups += 1;
+        self.counters.syncs += u64::from(sync);
+        self.counters.bytes_appended += writer.len() - len_before;
+        active.len = writer.len();
+        active.file.set_readable(active.len);
+        for (Staging { operation, seq }, place) in staging.iter().zip(places) {
+            let tombstone = operation.value.is_none();
+            let expires = operation.expires.filter(|_| !tombstone).unwrap_or(0);
+            let value_len = operation.value.as_ref().map_or(0, Vec::len);
+            active.payload_bytes += (operation.key.len() + value_len) as u64;
+            active.memtable.push(&operation.key, *seq, tombstone, expires, place.offset, place.len);
+            let location =
+                Location::new(active.file.number, place.offset, place.len as usize, tombstone);
+            let before = self.index.insert(self.hasher.hash(&operation.key), location);
+            if let Some(before) = before
+                && let Some(file) = self.files.get(&before.segment())
+            {
+                file.add_dead(before.len_max());
+            }
+            self.last_seq = self.last_seq.max(*seq);
+        }
+        if sync {
+            self.durable_seq = self.last_seq;
+            self.unsynced_since = None;
+        } else if self.unsynced_since.is_none() {
+            self.unsynced_since = Some(self.host.now_us());
+        }
+        Ok(())
+    }
+
+    /// Seals the active segment if it is full or the batch would not fit.
+    fn make_room(&mut self, staging: &[Staging<'_>]) -> Result<()> {
+        let Some(active) = &self.active else { return Ok(()) };
+        let bytes: u64 = staging
+            .iter()
+            .map(|s| {
+                let value = s.operation.value.as_ref().map_or(0, Vec::len);
+                (s.operation.key.len() + value + 48) as u64
+            })
+            .sum();
+        if active.len >= self.options.segment_bytes
+            || active.len + bytes >= limits::SEGMENT_DATA_MAX - (1 << 20)
+        {
+            self.seal()?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure there is an active segment that can be appended to.
+    pub(super) fn make_active(&mut self, seq: u64) -> Result<()> {
+        if let Some(active) = &mut self.active {
+            if active.writer.is_none() {
+                let appender = self.storage.resume(active.file.id(), active.len)?;
+                active.writer = Some(LogWriter::resume(appender, active.header, active.len));
+            }
+            return Ok(());
+        }
+        let number = self.manifest.log.number;
+        let header = SegmentHeader {
+            kind: SegmentKind::Arrival,
+            salt: self.manifest.log.salt,
+            store_id: self.manifest.store_id,
+            number,
+            base_seq: seq,
+            previous_number: 0,
+            previous_len: 0,
+            previous_seq: 0,
+        };
+        let id = FileId::segment(number);
+        let appender = self.storage.create(id)?;
+        let reader = self.storage.open(id)?;
+        let file = Arc::new(SegmentFile::new(number, header.salt, seq, reader, 0));
+        self.files.insert(Location::segment_id(number), Arc::clone(&file));
+        self.active = Some(Active {
+            file,
+            header,
+            writer: Some(LogWriter::create(appender, header)),
+            memtable: Memtable::new(),
+            len: 0,
+            payload_bytes: 0,
+        });
+        Ok(())
+    }
+
+    /// Makes every earlier write survive power loss, and gives the last sequence number.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn sync(&mut self) -> Result<u64> {
+        if self.poisoned {
+            return Err(Error::Poisoned);
+        }
+        self.drain()?;
+        if let Some(writer) = self.active.as_mut().and_then(|active| active.writer.as_mut())
+            && !writer.is_durable()
+        {
+            self.counters.syncs += 1;
+            if let Err(e) = writer.sync() {
+                self.poisoned = true;
+                return Err(e);
+            }
+        }
+        self.durable_seq = self.last_seq;
+        self.unsynced_since = None;
+        Ok(self.durable_seq)
+    }
+}

@@ -1,0 +1,108 @@
+//! What reads and writes give back.
+
+use alloc::vec::Vec;
+
+use crate::options::Durability;
+
+/// A live record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The value; empty when only keys were asked for.
+    pub value: Vec<u8>,
+    /// Sequence number of the commit that wrote it: microseconds since 1970.
+    pub seq: u64,
+    /// The moment it expires, in microseconds since 1970.
+    pub expires: Option<u64>,
+}
+
+/// One version of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Sequence number of the commit that wrote it.
+    pub seq: u64,
+    /// The value, or `None` for a delete.
+    pub value: Option<Vec<u8>>,
+    /// The moment it expires, in microseconds since 1970.
+    pub expires: Option<u64>,
+}
+
+/// What a write reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Commit {
+    /// Sequence number of the commit, or of the newest record when nothing needed writing.
+    pub seq: u64,
+    /// The level reached.
+    pub durability: Durability,
+    /// Whether anything was written: `false` when every value was already the newest.
+    pub written: bool,
+}
+
+/// How a key differs between two moments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The record at the first moment.
+    pub before: Option<Record>,
+    /// The record at the second moment.
+    pub after: Option<Record>,
+}
+
+/// What to scan or count.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScanOptions {
+    /// First key, inclusive.
+    pub from: Option<Vec<u8>>,
+    /// Last key, exclusive.
+    pub to: Option<Vec<u8>>,
+    /// Only keys that begin with these bytes.
+    pub prefix: Option<Vec<u8>>,
+    /// Largest key first.
+    pub reverse: bool,
+    /// At most so many records.
+    pub limit: Option<u64>,
+    /// Leave values empty.
+    pub keys_only: bool,
+    /// As of this moment instead of now.
+    pub as_of: Option<u64>,
+}
+
+/// How far a long piece of work has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes done.
+    pub done: u64,
+    /// Bytes in all.
+    pub total: u64,
+}
+
+impl ScanOptions {
+    /// The range of keys: from inclusive, to exclusive.
+    pub(crate) fn range(&self) -> (Vec<u8>, Option<Vec<u8>>) {
+        let mut from = self.from.clone().unwrap_or_default();
+        let mut to = self.to.clone();
+        if let Some(prefix) = &self.prefix {
+            if *prefix > from {
+                from.clone_from(prefix);
+            }
+            let end = after_prefix(prefix);
+            to = match (to, end) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+        }
+        (from, to)
+    }
+}
+
+/// The first key after all keys with this prefix, if there is one.
+fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let keep = prefix.iter().rposition(|b| *b != u8::MAX)? + 1;
+    let mut end = prefix.get(..keep)?.to_vec();
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    Some(end)
+}

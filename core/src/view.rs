@@ -1,0 +1,333 @@
+//! A view: consistent reads at one moment, on the exact path.
+//!
+//! A view pins the segments and runs it reads, so compaction and writes go on beside it.
+
+use alloc::vec::Vec;
+
+use crate::error::Result;
+use crate::index::KeyHasher;
+use crate::merge::Merge;
+use crate::sealed::{Cursor, Part};
+use crate::storage::ReadAt;
+use crate::types::{Change, Record, ScanOptions, Version};
+
+/// A consistent read handle at a sequence number.
+#[derive(Debug)]
+pub struct View<R> {
+    /// Newest first.
+    parts: Vec<Part<R>>,
+    hasher: KeyHasher,
+    seq: u64,
+    /// The moment expiry is judged at.
+    moment: u64,
+}
+
+impl<R> Clone for View<R> {
+    fn clone(&self) -> Self {
+        Self { parts: self.parts.clone(), hasher: self.hasher, seq: self.seq, moment: self.moment }
+    }
+}
+
+impl<R: ReadAt> View<R> {
+    /// A view over parts, newest first, at `seq`, judging expiry at `moment`.
+    pub(crate) fn new(parts: Vec<Part<R>>, hasher: KeyHasher, seq: u64, moment: u64) -> Self {
+        Self { parts, hasher, seq, moment }
+    }
+
+    /// The sequence number the view is at.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The record of `key`, if it is live at the view's moment.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Record>> {
+        self.find(key, self.parts.iter(), |cursor| {
+            let version = cursor.version();
+            let record = Record {
+                key: key.to_vec(),
+                value: Vec::new(),
+                seq: version.seq,
+                expires: expiry(version.expires),
+            };
+            let value = cursor.with_value(<[u8]>::to_vec)?;
+            Ok(Record { value, ..record })
+        })
+    }
+
+    fn find<'p, T>(
+        &self,
+        key: &[u8],
+        parts: impl Iterator<Item = &'p Part<R>>,
+        read: impl FnOnce(&Cursor<R>) -> Result<T>,
+    ) -> Result<Option<T>>
+    where
+        R: 'p,
+    {
+        for part in parts {
+            if !self.may_hold(part, key)? {
+                continue;
+            }
+            let mut cursor = Cursor::new(part.clone());
+            let at = cursor.lower_bound(key, self.seq)?;
+            if at == cursor.len() {
+                continue;
+            }
+            cursor.move_to(at)?;
+            let found = cursor.version();
+            if found.key != key {
+                continue;
+            }
+            let live = !found.tombstone && !is_expired(found.expires, self.moment);
+            return if live { read(&cursor).map(Some) } else { Ok(None) };
+        }
+        Ok(None)
+    }
+
+    fn may_hold(&self, part: &Part<R>, key: &[u8]) -> Result<bool> {
+        let Part::Sealed(sealed) = part else { return Ok(true) };
+        let footer = &sealed.footer;
+        let outside = footer.numbers.min_seq > self.seq
+            || key < footer.first_key.as_slice()
+            || key > footer.last_key.as_slice();
+        Ok(!outside && sealed.may_contain(self.hasher.hash(key))?)
+    }
+
+    /// Every version of `key` up to the view's moment that is still held, newest first.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure.
+    pub fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
+        let mut versions = Vec::new();
+        for part in &self.parts {
+            if !self.may_hold(part, key)? {
+                continue;
+            }
+            let mut cursor = Cursor::new(part.clone());
+            let mut at = cursor.lower_bound(key, self.seq)?;
+            while at < cursor.len() {
+                cursor.move_to(at)?;
+                let found = cursor.version();
+                if found.key != key {
+                    break;
+                }
+                let (seq, expires) = (found.seq, expiry(found.expires));
+                let value =
+                    if found.tombstone { None } else { Some(cursor.with_value(<[u8]>::to_vec)?) };
+                versions.push(Version { seq, value, expires });
+                at += 1;
+            }
+        }
+        Ok(versions)
+    }
+
+    /// The live records of a range, in key order. `as_of` in the options is not looked at: the
+    /// view has its own moment.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure.
+    pub fn scan(&self, options: &ScanOptions) -> Result<Scan<R>> {
+        let (from, to) = options.range();
+        Ok(Scan {
+            merge: Merge::new(&self.parts, &from, to.as_deref(), options.reverse)?,
+            seq: self.seq,
+            moment: self.moment,
+            reverse: options.reverse,
+            keys_only: options.keys_only,
+            left: options.limit.unwrap_or(u64::MAX),
+            done_key: Vec::new(),
+            candidate: None,
+        })
+    }
+
+    /// How many live records a range has, exactly.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure.
+    pub fn count(&self, options: &ScanOptions) -> Result<u64> {
+        let options = ScanOptions { keys_only: true, ..options.clone() };
+        let mut count = 0;
+        for record in self.scan(&options)? {
+            record?;
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+/// Live records of a range, in key order.
+#[derive(Debug)]
+pub struct Scan<R> {
+    merge: Merge<R>,
+    seq: u64,
+    moment: u64,
+    reverse: bool,
+    keys_only: bool,
+    left: u64,
+    /// Forward: the key whose visible version was already seen.
+    done_key: Vec<u8>,
+    /// Reverse: the newest visible version so far of the key at hand, `None` inside if deleted.
+    candidate: Option<(Vec<u8>, Option<Record>)>,
+}
+
+impl<R: ReadAt> Scan<R> {
+    fn forward(&mut self) -> Result<Option<Record>> {
+        while self.merge.advance()? {
+            let Some(version) = self.merge.version() else { break };
+            if version.seq > self.seq || version.key == self.done_key {
+                continue;
+            }
+            self.done_key.clear();
+            self.done_key.extend_from_slice(version.key);
+            if let Some(record) = self.current()? {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+
+    fn backward(&mut self) -> Result<Option<Record>> {
+        while self.merge.advance()? {
+            let Some(version) = self.merge.version() else { break };
+            if version.seq > self.seq {
+                continue;
+            }
+            let same = self.candidate.as_ref().is_some_and(|(key, _)| key == version.key);
+            let next = (version.key.to_vec(), self.current()?);
+            let finished = self.candidate.replace(next);
+            if !same && let Some((_, Some(record))) = finished {
+                return Ok(Some(record));
+            }
+        }
+        Ok(self.candidate.take().and_then(|(_, record)| record))
+    }
+
+    /// The record the merge stands on, if it is live at the view's moment.
+    fn current(&self) -> Result<Option<Record>> {
+        let Some(cursor) = self.merge.cursor() else { return Ok(None) };
+        let version = cursor.version();
+        if version.tombstone || is_expired(version.expires, self.moment) {
+            return Ok(None);
+        }
+        let value = if self.keys_only { Vec::new() } else { cursor.with_value(<[u8]>::to_vec)? };
+        Ok(Some(Record {
+            key: version.key.to_vec(),
+            value,
+            seq: version.seq,
+            expires: expiry(version.expires),
+        }))
+    }
+}
+
+impl<R: ReadAt> Iterator for Scan<R> {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Result<Record>> {
+        if self.left == 0 {
+            return None;
+        }
+        let next = if self.reverse { self.backward() } else { self.forward() };
+        match next {
+            Ok(Some(record)) => {
+                self.left -= 1;
+                Some(Ok(record))
+            }
+            Ok(None) => {
+                self.left = 0;
+                None
+            }
+            Err(e) => {
+                // After an error the merge's place is unknown: end rather than skip records.
+                self.left = 0;
+                Some(Err(e))
+            }
+        }
+    }
+}
+
+/// The keys of a range that differ between two moments, in key order.
+#[derive(Debug)]
+pub struct Diff<R> {
+    before: Scan<R>,
+    after: Scan<R>,
+    next_before: Option<Record>,
+    next_after: Option<Record>,
+    started: bool,
+    left: u64,
+}
+
+impl<R: ReadAt> Diff<R> {
+    /// Compares two views over a range. The limit counts changes; reverse is not looked at.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure.
+    pub fn new(before: &View<R>, after: &View<R>, options: &ScanOptions) -> Result<Self> {
+        let scan = ScanOptions { limit: None, reverse: false, keys_only: false, ..options.clone() };
+        Ok(Self {
+            before: before.scan(&scan)?,
+            after: after.scan(&scan)?,
+            next_before: None,
+            next_after: None,
+            started: false,
+            left: options.limit.unwrap_or(u64::MAX),
+        })
+    }
+
+    fn step(&mut self) -> Result<Option<Change>> {
+        if !self.started {
+            self.started = true;
+            self.next_before = self.before.next().transpose()?;
+            self.next_after = self.after.next().transpose()?;
+        }
+        loop {
+            let order = match (&self.next_before, &self.next_after) {
+                (None, None) => return Ok(None),
+                (Some(_), None) => core::cmp::Ordering::Less,
+                (None, Some(_)) => core::cmp::Ordering::Greater,
+                (Some(a), Some(b)) => a.key.cmp(&b.key),
+            };
+            let mut before = None;
+            let mut after = None;
+            if order.is_le() {
+                before = self.next_before.take();
+                self.next_before = self.before.next().transpose()?;
+            }
+            if order.is_ge() {
+                after = self.next_after.take();
+                self.next_after = self.after.next().transpose()?;
+            }
+            let same = matches!((&before, &after), (Some(a), Some(b)) if a.value == b.value);
+            let Some(key) = before.as_ref().or(after.as_ref()).map(|r| r.key.clone()) else {
+                return Ok(None);
+            };
+            if !same {
+                return Ok(Some(Change { key, before, after }));
+            }
+        }
+    }
+}
+
+impl<R: ReadAt> Iterator for Diff<R> {
+    type Item = Result<Change>;
+
+    fn next(&mut self) -> Option<Result<Change>> {
+        if self.left == 0 {
+            return None;
+        }
+        let next = self.step().transpose();
+        self.left = if matches!(next, Some(Ok(_))) { self.left - 1 } else { 0 };
+        next
+    }
+}
+
+/// Whether a record of this expiry (0 for none) is gone at `moment`.
+pub(crate) fn is_expired(expires: u64, moment: u64) -> bool {
+    expires != 0 && expires <= moment
+}
+
+pub(crate) fn expiry(expires: u64) -> Option<u64> {
+    (expires != 0).then_some(expires)
+}
