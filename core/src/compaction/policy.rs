@@ -34,7 +34,8 @@ pub fn plan_next(segments: &[SegmentStats], options: &CompactionOptions) -> Opti
         wasted >= options.dead_bytes_min && wasted * 1000 >= s.data_bytes * per_mille
     };
     let bytes_max = options.input_bytes_max.min(RUN_BYTES_MAX);
-    if let Some(run) = longest(segments, bytes_max, |s, _| is_wasteful(s)) {
+    let wasteful = runs(segments, bytes_max, |s, first| is_wasteful(s) && is_wasteful(first));
+    if let Some(run) = wasteful.max_by_key(ExactSizeIterator::len) {
         return Some(plan(&segments[run], "dead and expired bytes"));
     }
     let tier = |s: &SegmentStats| {
@@ -45,10 +46,13 @@ pub fn plan_next(segments: &[SegmentStats], options: &CompactionOptions) -> Opti
         }
         tier
     };
-    // Neighbours up to the tier of the run's first: a younger small one must not split a run.
-    let run = longest(segments, bytes_max, |s, first| tier(s) <= tier(first))?;
-    let enough = run.len() >= options.tier_count;
-    enough.then(|| plan(&segments[run], "neighbours of one size"))
+    // Smaller ones may stand among those of the first's tier, but do not make the run worth it.
+    let tiers = runs(segments, bytes_max, |s, first| tier(s) <= tier(first)).filter(|run| {
+        let first = tier(&segments[run.start]);
+        segments[run.clone()].iter().filter(|s| tier(s) == first).count() >= options.tier_count
+    });
+    let run = tiers.max_by_key(ExactSizeIterator::len)?;
+    Some(plan(&segments[run], "neighbours of one size"))
 }
 
 /// All compactions that are worth it when asked for: everything, in runs as long as may be.
@@ -73,28 +77,23 @@ pub fn plan_all(segments: &[SegmentStats]) -> Vec<CompactionPlan> {
     plans
 }
 
-/// The longest run in which `fits` holds for every segment beside the run's first.
-fn longest(
+/// From every start the longest run in which `fits` holds for every segment beside the first.
+fn runs(
     segments: &[SegmentStats],
     bytes_max: u64,
     fits: impl Fn(&SegmentStats, &SegmentStats) -> bool,
-) -> Option<Range<usize>> {
-    let mut best: Option<Range<usize>> = None;
-    for start in 0..segments.len() {
-        let first = &segments[start];
+) -> impl Iterator<Item = Range<usize>> {
+    (0..segments.len()).filter_map(move |start| {
         let (mut end, mut bytes) = (start, 0);
         while end < segments.len()
-            && fits(&segments[end], first)
+            && fits(&segments[end], &segments[start])
             && bytes + segments[end].data_bytes <= bytes_max
         {
             bytes += segments[end].data_bytes;
             end += 1;
         }
-        if end - start > best.as_ref().map_or(0, ExactSizeIterator::len) {
-            best = Some(start..end);
-        }
-    }
-    best
+        (end > start).then_some(start..end)
+    })
 }
 
 fn plan(run: &[SegmentStats], reason: &'static str) -> CompactionPlan {
