@@ -2,5 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod host;
+mod memory_store;
 
 pub use host::JsHost;
+pub use memory_store::MemoryStore;
