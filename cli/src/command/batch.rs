@@ -1,0 +1,99 @@
+//! `silt batch`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use siltdb::{Batch as Operations, Durability, Options};
+use siltdb_core::batch::{check_key, check_value_len};
+use siltdb_core::error::Error;
+use siltdb_core::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX};
+
+use super::input::Input;
+use super::set::DurabilityArgs;
+use super::{CommitLine, Context};
+use crate::import::{Lines, ReadError, parse_batch_line};
+use crate::output::{EXIT_USAGE, Failure, Outcome, Run};
+use crate::text::Encoding;
+
+/// Commit operations from JSON lines, all of them or none
+#[derive(Debug, Args)]
+#[command(after_help = "\
+{\"op\":\"set\",\"key\":\"a\",\"value\":\"b\"} or {\"op\":\"delete\",\"key\":\"a\"} a line; also
+key_base64, value_base64, \"ttl\":\"10m\", \"if_absent\":true, \"if_seq\":N.")]
+pub struct Batch {
+    /// The file; '-' for stdin.
+    file: PathBuf,
+    #[command(flatten)]
+    durability: DurabilityArgs,
+}
+
+impl Batch {
+    /// Reads every line before anything is written.
+    pub fn run(self, context: &Context) -> Run {
+        let input = Input::open(&self.file)?;
+        let (operations, numbers) = read(input.reader, &input.name)?;
+        let store = context.open(Options::default())?;
+        let durability = self.durability.or(Durability::Synced);
+        let line = if operations.is_empty() {
+            CommitLine { seq: store.last_seq(), durability: durability.name(), deleted: None }
+        } else {
+            let commit = store.write(&operations, Some(durability)).map_err(|e| {
+                let failure = context.failed(&e);
+                match e {
+                    Error::ConditionFailed { operation, .. } => {
+                        let line = numbers.get(operation).copied().unwrap_or_default();
+                        failure.at(format!("{}: line {line}", input.name)).detail("line", line)
+                    }
+                    _ => failure,
+                }
+            })?;
+            CommitLine::new(&commit)
+        };
+        context.close(store)?;
+        if context.json {
+            let mut out = context.out(Encoding::Plain);
+            out.value(&line)?;
+            out.finish()?;
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// The operations, and the number of the line that each stands on.
+fn read(reader: Box<dyn std::io::BufRead>, name: &str) -> Run<(Operations, Vec<u64>)> {
+    let mut lines = Lines::new(reader);
+    let mut operations = Operations::new();
+    let mut numbers = Vec::new();
+    loop {
+        let (line, text) = match lines.next_line() {
+            Ok(Some(next)) => next,
+            Ok(None) => return Ok((operations, numbers)),
+            Err(ReadError::Io(e)) => return Err(Failure::io(name, &e)),
+            Err(ReadError::Line { line, reason }) => return Err(refused(name, line, reason)),
+        };
+        if text.trim_ascii().is_empty() {
+            continue;
+        }
+        let operation = parse_batch_line(text).map_err(|reason| refused(name, line, reason))?;
+        let value_len = operation.value.as_ref().map_or(0, Vec::len);
+        check_key(&operation.key).and_then(|()| check_value_len(value_len)).map_err(|e| {
+            Failure::new(EXIT_USAGE, e.code(), e.to_string())
+                .at(format!("{name}: line {line}"))
+                .and("nothing was written")
+        })?;
+        operations.push(operation);
+        numbers.push(line);
+        if operations.len() > BATCH_RECORDS_MAX || operations.bytes_max() > BATCH_BYTES_MAX {
+            let max = BATCH_BYTES_MAX;
+            let error = Error::BatchTooLarge { size: operations.bytes_max(), max };
+            return Err(Failure::new(EXIT_USAGE, error.code(), error.to_string()).at(name));
+        }
+    }
+}
+
+fn refused(name: &str, line: u64, reason: String) -> Failure {
+    Failure::input(reason)
+        .at(format!("{name}: line {line}"))
+        .and("nothing was written")
+        .detail("line", line)
+}

@@ -1,0 +1,69 @@
+//! `silt get`.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::{Context, EncodingArgs};
+use crate::output::{Out, Outcome, Run};
+use crate::{text, time};
+
+/// Print the value of a key; exit code 1 if it is absent
+#[derive(Debug, Args)]
+pub struct Get {
+    /// The key.
+    key: OsString,
+    /// Read as of this moment: RFC 3339, '10m ago', or a sequence number.
+    #[arg(long, value_name = "T", value_parser = time::parse_moment)]
+    as_of: Option<u64>,
+    /// Print the value's bytes as they are, also when the key is given in --hex or --base64.
+    #[arg(long)]
+    raw: bool,
+    #[command(flatten)]
+    encoding: EncodingArgs,
+}
+
+impl Get {
+    /// Reads one record.
+    pub fn run(self, context: &Context) -> Run {
+        let key = self.encoding.decode("KEY", &self.key)?;
+        let store = context.open_to_read()?;
+        let record = match self.as_of {
+            Some(seq) => store.get_as_of(&key, seq),
+            None => store.get_record(&key),
+        };
+        let Some(record) = record.map_err(|e| context.failed(&e))? else {
+            return Ok(Outcome::Found);
+        };
+        let mut out = context.out(self.encoding.encoding());
+        if context.json {
+            out.fill(|line, _| record_json(&record, false, line))?;
+        } else if self.raw || out.encoding == text::Encoding::Plain {
+            out.bytes(&record.value)?;
+            if Out::is_terminal() {
+                out.bytes(b"\n")?;
+            }
+        } else {
+            out.fill(|line, encoding| encoding.encode(&record.value, line))?;
+        }
+        out.finish()?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// Appends a record as JSON, without its value where only keys are asked for.
+pub fn record_json(record: &siltdb::Record, keys_only: bool, line: &mut Vec<u8>) {
+    use std::io::Write as _;
+    line.push(b'{');
+    text::json_bytes("key", &record.key, line);
+    if !keys_only {
+        line.push(b',');
+        text::json_bytes("value", &record.value, line);
+    }
+    // Writing to memory cannot fail.
+    let _ = write!(line, ",\"seq\":{}", record.seq);
+    if let Some(expires) = record.expires {
+        let _ = write!(line, ",\"expires\":{expires}");
+    }
+    line.push(b'}');
+}

@@ -1,0 +1,78 @@
+//! `silt history`.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+
+use clap::Args;
+use siltdb::Version;
+
+use super::{Context, EncodingArgs};
+use crate::output::{Outcome, Run};
+use crate::text::{self, Encoding};
+use crate::time;
+
+/// Print what a key was, newest first; exit code 1 if nothing is held of it
+#[derive(Debug, Args)]
+pub struct History {
+    /// The key.
+    key: OsString,
+    /// At most this many versions.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    encoding: EncodingArgs,
+}
+
+impl History {
+    /// Prints one line a version.
+    pub fn run(self, context: &Context) -> Run {
+        let key = self.encoding.decode("KEY", &self.key)?;
+        let store = context.open_to_read()?;
+        let versions = store.history(&key).map_err(|e| context.failed(&e))?;
+        let mut out = context.out(self.encoding.encoding());
+        for version in versions.iter().take(self.limit.unwrap_or(usize::MAX)) {
+            let json = context.json;
+            out.fill(|line, encoding| {
+                if json {
+                    version_json(&key, version, line);
+                } else {
+                    version_text(version, encoding, line);
+                }
+            })?;
+        }
+        out.finish()?;
+        Ok(if versions.is_empty() { Outcome::Found } else { Outcome::Done })
+    }
+}
+
+fn op(version: &Version) -> &'static str {
+    if version.value.is_some() { "set" } else { "del" }
+}
+
+fn version_text(version: &Version, encoding: Encoding, line: &mut Vec<u8>) {
+    // Writing to memory cannot fail.
+    let _ = write!(line, "{}\t{}\t{}\t", version.seq, time::rfc3339(version.seq), op(version));
+    if let Some(value) = &version.value {
+        encoding.encode(value, line);
+    }
+}
+
+fn version_json(key: &[u8], version: &Version, line: &mut Vec<u8>) {
+    line.push(b'{');
+    text::json_bytes("key", key, line);
+    if let Some(value) = &version.value {
+        line.push(b',');
+        text::json_bytes("value", value, line);
+    }
+    let _ = write!(
+        line,
+        ",\"seq\":{},\"op\":\"{}\",\"time\":\"{}\"",
+        version.seq,
+        op(version),
+        time::rfc3339(version.seq)
+    );
+    if let Some(expires) = version.expires {
+        let _ = write!(line, ",\"expires\":{expires}");
+    }
+    line.push(b'}');
+}

@@ -1,0 +1,186 @@
+//! The commands: one file each, with its flags and what it does.
+
+mod batch;
+
+mod compact;
+mod completions;
+mod count;
+mod del;
+mod diff;
+mod export;
+mod get;
+mod history;
+mod import;
+mod input;
+mod progress;
+mod range;
+mod retain;
+mod scan;
+mod set;
+mod stats;
+mod target;
+mod usage;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use siltdb::{Commit, Options, Store};
+use siltdb_core::error::Error;
+
+use crate::output::{self, Failure, Out, Run};
+use crate::text::Encoding;
+
+/// SiltDB: a log-structured key-value store whose past can be read.
+#[derive(Debug, Parser)]
+#[command(name = "silt", version, about, after_help = AFTER_HELP, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Moments (T): 2026-01-31T10:00:00Z (RFC 3339), '10m ago', or a sequence number.
+Exit codes:  0 fine, 1 absent (or diff/verify found something), 2 usage, 3 I/O, 4 corrupt,
+             5 locked, 6 condition failed, 7 history no longer held.";
+
+#[derive(Debug, Args)]
+struct Global {
+    /// Directory of the store.
+    #[arg(long, global = true, env = "SILT_DB", value_name = "DIR", default_value = "./silt-data")]
+    db: PathBuf,
+    /// Print JSON lines, errors too.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Set(set::Set),
+    Get(get::Get),
+    Del(del::Del),
+    Scan(scan::Scan),
+    Count(count::Count),
+    History(history::History),
+    Diff(diff::Diff),
+    Import(import::Import),
+    Export(export::Export),
+    Batch(batch::Batch),
+    Compact(compact::Compact),
+    Stats(stats::Stats),
+    Retain(retain::Retain),
+    Completions(completions::Completions),
+}
+
+/// Parses the command line, runs the command, and gives the exit code of the process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::report(&error),
+    };
+    let context = Context { db: cli.global.db, json: cli.global.json };
+    let result = match cli.command {
+        Command::Set(command) => command.run(&context),
+        Command::Get(command) => command.run(&context),
+        Command::Del(command) => command.run(&context),
+        Command::Scan(command) => command.run(&context),
+        Command::Count(command) => command.run(&context),
+        Command::History(command) => command.run(&context),
+        Command::Diff(command) => command.run(&context),
+        Command::Import(command) => command.run(&context),
+        Command::Export(command) => command.run(&context),
+        Command::Batch(command) => command.run(&context),
+        Command::Compact(command) => command.run(&context),
+        Command::Stats(command) => command.run(&context),
+        Command::Retain(command) => command.run(&context),
+        Command::Completions(command) => command.run(),
+    };
+    output::finish(result, context.json)
+}
+
+/// What every command is told.
+struct Context {
+    db: PathBuf,
+    json: bool,
+}
+
+impl Context {
+    /// Opens the store to read it. A missing one is not created, and nothing compacts it.
+    fn open_to_read(&self) -> Run<Store> {
+        let mut options = Options { create: false, ..Options::default() };
+        options.compaction.auto = false;
+        self.open(options)
+    }
+
+    /// Opens the store to write it, and creates it if it is missing.
+    fn open(&self, options: Options) -> Run<Store> {
+        Store::open(&self.db, options).map_err(|e| self.failed(&e))
+    }
+
+    /// The failure line of a store's error.
+    fn failed(&self, error: &Error) -> Failure {
+        Failure::store(&self.db, error)
+    }
+
+    /// Closes the store after writing, so that an error on the way out is not lost.
+    fn close(&self, store: Store) -> Run<()> {
+        store.close().map_err(|e| self.failed(&e))
+    }
+
+    fn out(&self, encoding: Encoding) -> Out {
+        Out::new(encoding)
+    }
+
+    /// Prints what a write reached, with `--json`; silent otherwise.
+    fn print_commit(&self, commit: &Commit) -> Run<()> {
+        if !self.json {
+            return Ok(());
+        }
+        let mut out = self.out(Encoding::Plain);
+        out.value(&CommitLine::new(commit))?;
+        out.finish()
+    }
+}
+
+/// The JSON form of a commit.
+#[derive(serde::Serialize)]
+struct CommitLine {
+    seq: u64,
+    durability: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<u64>,
+}
+
+impl CommitLine {
+    fn new(commit: &Commit) -> Self {
+        Self { seq: commit.seq, durability: commit.durability.name(), deleted: None }
+    }
+}
+
+/// How keys and values stand in arguments and text.
+#[derive(Debug, Args)]
+struct EncodingArgs {
+    /// Keys and values are hexadecimal.
+    #[arg(long, conflicts_with = "base64")]
+    hex: bool,
+    /// Keys and values are base64.
+    #[arg(long)]
+    base64: bool,
+}
+
+impl EncodingArgs {
+    fn encoding(&self) -> Encoding {
+        match (self.hex, self.base64) {
+            (true, _) => Encoding::Hex,
+            (_, true) => Encoding::Base64,
+            _ => Encoding::Plain,
+        }
+    }
+
+    /// The bytes of an argument; `name` is how the argument is called in an error.
+    fn decode(&self, name: &str, text: &std::ffi::OsStr) -> Run<Vec<u8>> {
+        self.encoding().decode_argument(text).map_err(|e| Failure::usage(format!("{name} is {e}")))
+    }
+}

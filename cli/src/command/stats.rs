@@ -1,0 +1,173 @@
+//! `silt stats`.
+
+use std::io::Write as _;
+
+use clap::Args;
+use data_encoding::HEXLOWER;
+use serde_json::json;
+use siltdb::{SegmentStats, Stats as StoreStats};
+
+use super::Context;
+use super::retain::rule_text;
+use crate::output::{Out, Outcome, Run, bytes_text, count_text};
+use crate::text::{self, Encoding};
+use crate::time;
+
+/// Show what the store holds and takes
+#[derive(Debug, Args)]
+pub struct Stats {
+    /// One line a segment, oldest first.
+    #[arg(long)]
+    segments: bool,
+}
+
+impl Stats {
+    /// Prints one table, or one JSON line a store or segment.
+    pub fn run(self, context: &Context) -> Run {
+        let store = context.open_to_read()?;
+        let mut out = context.out(Encoding::Plain);
+        if self.segments {
+            let segments = store.segments().map_err(|e| context.failed(&e))?;
+            if context.json {
+                for segment in &segments {
+                    out.fill(|line, _| segment_json(segment, line))?;
+                }
+            } else {
+                segment_table(&segments, &mut out)?;
+            }
+        } else {
+            let stats = store.stats().map_err(|e| context.failed(&e))?;
+            if context.json {
+                out.value(&stats_json(&stats))?;
+            } else {
+                stats_table(&stats, &mut out)?;
+            }
+        }
+        out.finish()?;
+        Ok(Outcome::Done)
+    }
+}
+
+fn moment_text(seq: u64) -> String {
+    if seq == 0 { String::from("none yet") } else { format!("{} (seq {seq})", time::rfc3339(seq)) }
+}
+
+fn stats_table(stats: &StoreStats, out: &mut Out) -> Run<()> {
+    let rows = [
+        ("store id", HEXLOWER.encode(&stats.store_id)),
+        ("keys", count_text(stats.keys)),
+        ("records held", count_text(stats.records)),
+        ("segments", count_text(stats.segments)),
+        ("files", bytes_text(stats.file_bytes)),
+        ("keys and values", bytes_text(stats.payload_bytes)),
+        ("live", bytes_text(stats.live_bytes)),
+        ("dead", bytes_text(stats.dead_bytes)),
+        ("retention", rule_text(stats.retention)),
+        ("last write", moment_text(stats.last_seq)),
+        ("durable up to", moment_text(stats.durable_seq)),
+        ("readable since", moment_text(stats.horizon)),
+        ("index memory", bytes_text(stats.index_bytes)),
+        ("memtable memory", bytes_text(stats.memtable_bytes)),
+        ("cache memory", bytes_text(stats.cache_bytes)),
+        ("manifest", stats.manifest.to_string()),
+    ];
+    for (name, value) in rows {
+        out.line(&format!("{name:<16} {value}"))?;
+    }
+    Ok(())
+}
+
+fn stats_json(stats: &StoreStats) -> serde_json::Value {
+    json!({
+        "store_id": HEXLOWER.encode(&stats.store_id),
+        "keys": stats.keys,
+        "records": stats.records,
+        "segments": stats.segments,
+        "file_bytes": stats.file_bytes,
+        "payload_bytes": stats.payload_bytes,
+        "live_bytes": stats.live_bytes,
+        "dead_bytes": stats.dead_bytes,
+        "retention": rule_text(stats.retention),
+        "last_seq": stats.last_seq,
+        "durable_seq": stats.durable_seq,
+        "horizon": stats.horizon,
+        "index_bytes": stats.index_bytes,
+        "index_loaded": stats.index_loaded,
+        "memtable_bytes": stats.memtable_bytes,
+        "cache_bytes": stats.cache_bytes,
+        "cache_hits": stats.cache_hits,
+        "cache_misses": stats.cache_misses,
+        "commits": stats.commits,
+        "groups": stats.groups,
+        "syncs": stats.syncs,
+        "bytes_appended": stats.bytes_appended,
+        "bytes_compacted": stats.bytes_compacted,
+        "identical_skipped": stats.identical_skipped,
+        "coalesced": stats.coalesced,
+        "manifest": stats.manifest,
+    })
+}
+
+fn segment_table(segments: &[SegmentStats], out: &mut Out) -> Run<()> {
+    out.line(&format!(
+        "{:>8}  {:<8}  {:>10}  {:>10}  {:>10}  {:>10}  {:>12}  {:>10}  {:<27}  {:<27}  keys",
+        "segment",
+        "state",
+        "file",
+        "payload",
+        "dead",
+        "expired",
+        "records",
+        "tombstones",
+        "oldest",
+        "newest"
+    ))?;
+    for s in segments {
+        out.fill(|line, encoding| {
+            // Writing to memory cannot fail.
+            let _ = write!(
+                line,
+                "{:>8}  {:<8}  {:>10}  {:>10}  {:>10}  {:>10}  {:>12}  {:>10}  {:<27}  {:<27}  ",
+                s.number,
+                s.state,
+                bytes_text(s.file_bytes),
+                bytes_text(s.payload_bytes),
+                bytes_text(s.dead_bytes),
+                bytes_text(s.expired_bytes),
+                count_text(s.records),
+                count_text(s.tombstones),
+                if s.records == 0 { String::new() } else { time::rfc3339(s.min_seq) },
+                if s.records == 0 { String::new() } else { time::rfc3339(s.max_seq) },
+            );
+            encoding.encode(&s.first_key, line);
+            line.extend_from_slice(b" .. ");
+            encoding.encode(&s.last_key, line);
+        })?;
+    }
+    Ok(())
+}
+
+fn segment_json(s: &SegmentStats, line: &mut Vec<u8>) {
+    // Writing to memory cannot fail.
+    let _ = write!(
+        line,
+        "{{\"segment\":{},\"state\":\"{}\",\"file_bytes\":{},\"data_bytes\":{},\
+         \"payload_bytes\":{},\"dead_bytes\":{},\"expired_bytes\":{},\"records\":{},\
+         \"tombstones\":{},\"min_seq\":{},\"max_seq\":{},",
+        s.number,
+        s.state,
+        s.file_bytes,
+        s.data_bytes,
+        s.payload_bytes,
+        s.dead_bytes,
+        s.expired_bytes,
+        s.records,
+        s.tombstones,
+        s.min_seq,
+        s.max_seq
+    );
+    text::json_bytes("first_key", &s.first_key, line);
+    line.push(b',');
+    text::json_bytes("last_key", &s.last_key, line);
+    line.push(b'}');
+}

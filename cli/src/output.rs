@@ -1,0 +1,328 @@
+//! What a command prints, and how it ends.
+//!
+//! Data goes to stdout, all else to stderr. A failure is one line: where, what, what to do, and
+//! a stable code; with `--json` the line is a JSON object.
+
+use std::fmt::Write as _;
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use siltdb_core::error::{Error, StorageErrorKind};
+
+use crate::text::{self, Encoding};
+use crate::time;
+
+/// How a command that did not fail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what was asked.
+    Done,
+    /// A key is absent, or a comparison or a check found something.
+    Found,
+}
+
+/// A failed command: its exit code and the line that says why.
+#[derive(Debug)]
+pub struct Failure {
+    exit: u8,
+    code: &'static str,
+    place: Option<String>,
+    message: String,
+    details: Vec<(&'static str, u64)>,
+}
+
+/// What every command gives back.
+pub type Run<T = Outcome> = Result<T, Failure>;
+
+pub const EXIT_USAGE: u8 = 2;
+pub const EXIT_IO: u8 = 3;
+pub const EXIT_CORRUPT: u8 = 4;
+
+impl Failure {
+    /// A failure of the given exit code and stable code.
+    pub fn new(exit: u8, code: &'static str, message: impl Into<String>) -> Self {
+        Self { exit, code, place: None, message: message.into(), details: Vec::new() }
+    }
+
+    /// The command line asks for something that cannot be.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(EXIT_USAGE, "SILT_USAGE", message)
+    }
+
+    /// Input holds something that cannot be stored.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::new(EXIT_USAGE, "SILT_BAD_INPUT", message)
+    }
+
+    /// The host refused or failed.
+    pub fn io(place: impl Into<String>, error: &io::Error) -> Self {
+        let (exit, code) = match error.kind() {
+            io::ErrorKind::BrokenPipe => (0, "SILT_IO"),
+            io::ErrorKind::NotFound => (EXIT_IO, "SILT_NOT_FOUND"),
+            io::ErrorKind::AlreadyExists => (EXIT_IO, "SILT_ALREADY_EXISTS"),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                (EXIT_IO, "SILT_DENIED")
+            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                (EXIT_IO, "SILT_OUT_OF_SPACE")
+            }
+            _ => (EXIT_IO, "SILT_IO"),
+        };
+        Self::new(exit, code, error.to_string()).at(place)
+    }
+
+    /// A failure of the store in `dir`.
+    pub fn store(dir: &Path, error: &Error) -> Self {
+        let mut failure = Self::new(exit_of(error), error.code(), store_message(dir, error))
+            .at(dir.display().to_string());
+        match error {
+            Error::HistoryGone { oldest, .. } => failure.details.push(("oldest", *oldest)),
+            Error::ConditionFailed { found, .. } => failure.details.push(("found", *found)),
+            _ => {}
+        }
+        failure
+    }
+
+    /// Names the file, the directory or the input line the failure is about.
+    #[must_use]
+    pub fn at(mut self, place: impl Into<String>) -> Self {
+        self.place = Some(place.into());
+        self
+    }
+
+    /// Adds to the message what else the reader should know.
+    #[must_use]
+    pub fn and(mut self, more: &str) -> Self {
+        self.message.push_str("; ");
+        self.message.push_str(more);
+        self
+    }
+
+    /// Adds a number that programs can read with `--json`.
+    #[must_use]
+    pub fn detail(mut self, name: &'static str, number: u64) -> Self {
+        self.details.push((name, number));
+        self
+    }
+
+    /// Whether the reader of stdout went away, which ends a command quietly and well.
+    fn is_broken_pipe(&self) -> bool {
+        self.exit == 0
+    }
+
+    /// The line for people.
+    fn human(&self) -> String {
+        let mut line = String::from("silt: ");
+        if let Some(place) = &self.place {
+            line.push_str(place);
+            line.push_str(": ");
+        }
+        let _ = write!(line, "{} [{}]", self.message, self.code);
+        // File names and messages of the host may hold anything: the line stays one line.
+        line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    }
+
+    /// The line for programs.
+    fn json(&self) -> String {
+        let mut line = Vec::new();
+        line.extend_from_slice(b"{\"error\":");
+        text::json_string(self.code, &mut line);
+        line.extend_from_slice(b",\"message\":");
+        text::json_string(&self.message, &mut line);
+        if let Some(place) = &self.place {
+            line.extend_from_slice(b",\"where\":");
+            text::json_string(place, &mut line);
+        }
+        for (name, number) in &self.details {
+            let _ = write!(line, ",\"{name}\":{number}");
+        }
+        let _ = write!(line, ",\"exit\":{}}}", self.exit);
+        String::from_utf8_lossy(&line).into_owned()
+    }
+}
+
+/// Prints a failure and gives the exit code of the process.
+pub fn finish(result: Run, json: bool) -> ExitCode {
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Found) => ExitCode::from(1),
+        Err(failure) => {
+            if !failure.is_broken_pipe() {
+                let line = if json { failure.json() } else { failure.human() };
+                // Nobody is left to be told when stderr is closed.
+                let _ = writeln!(io::stderr(), "{line}");
+            }
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+fn exit_of(error: &Error) -> u8 {
+    match error {
+        Error::Corrupt(_) | Error::Unsupported { .. } => EXIT_CORRUPT,
+        Error::Storage(e) if e.kind == StorageErrorKind::Locked => 5,
+        Error::ConditionFailed { .. } => 6,
+        Error::HistoryGone { .. } => 7,
+        Error::KeyEmpty
+        | Error::KeyTooLong { .. }
+        | Error::ValueTooLong { .. }
+        | Error::BatchTooLarge { .. }
+        | Error::Invalid(_) => EXIT_USAGE,
+        _ => EXIT_IO,
+    }
+}
+
+fn store_message(dir: &Path, error: &Error) -> String {
+    match error {
+        Error::Storage(e) if e.kind == StorageErrorKind::Locked => {
+            let holder = e.message.trim();
+            let holder = holder.strip_prefix("held by ").unwrap_or(holder);
+            let by = if holder.is_empty() { "another process" } else { holder };
+            format!("the store is in use by {by}; stop it or use --db for another store")
+        }
+        Error::NoStore if holds_files(dir) => String::from(
+            "the directory holds other files and no store; use --db to name a store or an empty \
+             directory",
+        ),
+        Error::NoStore => format!(
+            "there is no store here; make one with 'silt --db {0} set KEY VALUE' or \
+             'silt --db {0} import FILE', or use --db to name another",
+            dir.display()
+        ),
+        Error::HistoryGone { asked, oldest } => format!(
+            "history at {} (seq {asked}) is no longer held; the oldest moment that can be read is \
+             {} (seq {oldest}); 'silt retain' sets how much is kept",
+            time::rfc3339(*asked),
+            time::rfc3339(*oldest)
+        ),
+        Error::ConditionFailed { found: 0, .. } => {
+            String::from("the condition failed: the key is absent; nothing was written")
+        }
+        Error::ConditionFailed { found, .. } => {
+            format!("the condition failed: the key is at seq {found}; nothing was written")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn holds_files(dir: &Path) -> bool {
+    std::fs::read_dir(dir).is_ok_and(|mut names| names.next().is_some())
+}
+
+/// Buffered stdout that knows the form of its lines.
+pub struct Out {
+    stdout: BufWriter<StdoutLock<'static>>,
+    line: Vec<u8>,
+    /// How keys and values stand in lines of text.
+    pub encoding: Encoding,
+}
+
+impl Out {
+    /// Takes stdout.
+    pub fn new(encoding: Encoding) -> Self {
+        let stdout = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+        Self { stdout, line: Vec::new(), encoding }
+    }
+
+    /// Whether a person is reading.
+    pub fn is_terminal() -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Writes bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Run<()> {
+        self.stdout.write_all(bytes).map_err(|e| Failure::io("stdout", &e))
+    }
+
+    /// Writes one line of text; control characters in it are the caller's care.
+    pub fn line(&mut self, line: &str) -> Run<()> {
+        self.bytes(line.as_bytes())?;
+        self.bytes(b"\n")
+    }
+
+    /// Writes one JSON value as a line.
+    pub fn value(&mut self, value: &impl serde::Serialize) -> Run<()> {
+        self.fill(|line, _| {
+            // Writing numbers and strings to memory cannot fail.
+            let _ = serde_json::to_writer(line, value);
+        })
+    }
+
+    /// Writes one line made by `fill` in a buffer that is used again.
+    pub fn fill(&mut self, fill: impl FnOnce(&mut Vec<u8>, Encoding)) -> Run<()> {
+        self.line.clear();
+        fill(&mut self.line, self.encoding);
+        self.line.push(b'\n');
+        self.stdout.write_all(&self.line).map_err(|e| Failure::io("stdout", &e))
+    }
+
+    /// Writes out what is buffered; every command ends with it, so that a full disk is noticed.
+    pub fn finish(mut self) -> Run<()> {
+        self.stdout.flush().map_err(|e| Failure::io("stdout", &e))
+    }
+}
+
+/// A size for people: `1.5 MiB`.
+pub fn bytes_text(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    #[allow(clippy::cast_precision_loss)]
+    let mut size = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while size >= 1024.0 && unit + 1 < UNITS.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    format!("{size:.1} {}", UNITS[unit])
+}
+
+/// A count for people: `1,234,567`.
+pub fn count_text(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use siltdb_core::storage::FileId;
+
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!(bytes_text(1023), "1023 B");
+        assert_eq!(bytes_text(1536), "1.5 KiB");
+        assert_eq!(bytes_text(3 << 40), "3.0 TiB");
+        assert_eq!(count_text(7), "7");
+        assert_eq!(count_text(123_456), "123,456");
+        assert_eq!(count_text(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn a_failure_is_one_line_whatever_a_path_holds() {
+        let failure = Failure::new(5, "SILT_LOCKED", "in use").at("a\nb\x1b[1m");
+        assert_eq!(failure.human(), "silt: a b [1m: in use [SILT_LOCKED]");
+        assert!(!failure.json().contains('\n'));
+    }
+
+    #[test]
+    fn every_error_has_its_exit_code() {
+        let dir = Path::new("x");
+        let code = |error: Error| Failure::store(dir, &error).exit;
+        assert_eq!(code(Error::KeyEmpty), 2);
+        assert_eq!(code(Error::NoStore), 3);
+        assert_eq!(code(Error::corrupt(FileId::segment(1), 0, "x")), 4);
+        assert_eq!(code(Error::ConditionFailed { operation: 0, found: 0 }), 6);
+        assert_eq!(code(Error::HistoryGone { asked: 1, oldest: 2 }), 7);
+    }
+}

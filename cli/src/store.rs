@@ -1,0 +1,339 @@
+//! The store on native files: one engine that threads take in turns, and a thread that does what
+//! is due.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use siltdb_core::error::{Error, Result, StorageError, StorageErrorKind};
+use siltdb_core::{
+    Batch, Commit, CompactionPlan, CompactionReport, Durability, Options, Progress, Record,
+    Retention, ScanOptions, SegmentStats, Stats, Version,
+};
+
+use crate::native::{NativeOptions, NativeReader, NativeStorage, SystemHost};
+
+type Core = siltdb_core::Store<NativeStorage, SystemHost>;
+
+/// Records of a range in key order, consistent at one seq. It keeps what it reads, whatever is
+/// written meanwhile.
+pub type Scan = siltdb_core::Scan<NativeReader>;
+/// Keys that differ between two moments, in key order.
+pub type Diff = siltdb_core::Diff<NativeReader>;
+/// A consistent read handle at one seq.
+pub type View = siltdb_core::View<NativeReader>;
+
+/// How often the store looks for work that is due: the write buffer, syncs of flushed writes, the
+/// index, automatic compaction.
+const TICK: Duration = Duration::from_millis(20);
+
+/// A store in a directory. Clones share it; any thread may use any of them.
+///
+/// The last one dropped closes the store; [`Store::close`] does so too and says how it went.
+#[derive(Clone)]
+pub struct Store {
+    handle: Arc<Handle>,
+}
+
+/// What all clones of a store share; dropping it closes the store.
+struct Handle {
+    shared: Arc<Shared>,
+    ticker: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+struct Shared {
+    /// `None` once closed.
+    core: Mutex<Option<Core>>,
+    closed: Condvar,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("last_seq", &self.last_seq()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Option<Core>> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Handle {
+    fn close(&self) -> Result<()> {
+        let core = self.shared.lock().take();
+        self.shared.closed.notify_all();
+        let ticker = self.ticker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let closed = core.map_or(Ok(()), Core::close);
+        if let Some(ticker) = ticker {
+            // It ends by itself, and has nothing to tell.
+            let _ = ticker.join();
+        }
+        closed
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let _ = self.close();
+    }
+}
+
+fn tick(shared: &Shared) {
+    let mut core = shared.lock();
+    loop {
+        core = shared.closed.wait_timeout(core, TICK).unwrap_or_else(PoisonError::into_inner).0;
+        // A failure poisons the store, which the next write reports.
+        match core.as_mut() {
+            Some(core) => drop(core.tick()),
+            None => return,
+        }
+    }
+}
+
+impl Store {
+    /// Opens the store in `dir`, or creates one if the options say so.
+    ///
+    /// # Errors
+    /// `NoStore` where there is none, or only files of others; `Locked` names who holds it;
+    /// `Corrupt`, `Unsupported`, and what the system says.
+    ///
+    /// # Crash behaviour
+    /// A crash while opening leaves a store that opens to the same state.
+    pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self> {
+        options.validate()?;
+        let native = NativeOptions { create: options.create, ..NativeOptions::default() };
+        let storage = NativeStorage::open(dir, native)?;
+        let core = Core::open(storage, SystemHost, options)?;
+        let shared = Arc::new(Shared { core: Mutex::new(Some(core)), closed: Condvar::new() });
+        let own = Arc::clone(&shared);
+        let ticker = thread::Builder::new().name("silt-tick".into()).spawn(move || tick(&own));
+        let ticker = ticker.map_err(|e| {
+            let kind = StorageErrorKind::Io;
+            Error::Storage(StorageError { op: "open", file: None, kind, message: e.to_string() })
+        })?;
+        Ok(Self { handle: Arc::new(Handle { shared, ticker: Mutex::new(Some(ticker)) }) })
+    }
+
+    fn with<T>(&self, run: impl FnOnce(&mut Core) -> Result<T>) -> Result<T> {
+        match self.handle.shared.lock().as_mut() {
+            Some(core) => run(core),
+            None => Err(Error::Invalid("the store is closed")),
+        }
+    }
+
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// Damage; the system's failure; a key out of the limits.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.with(|core| core.get(key))
+    }
+
+    /// Gives `read` the value of `key`, without a copy where files are mapped. Other threads
+    /// wait meanwhile, so `read` is short and does not use the store.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn get_with<T>(&self, key: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>> {
+        self.with(|core| core.get_with(key, read))
+    }
+
+    /// The record of `key`.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn get_record(&self, key: &[u8]) -> Result<Option<Record>> {
+        self.with(|core| core.get_record(key))
+    }
+
+    /// The record of `key` as of a past moment.
+    ///
+    /// # Errors
+    /// `HistoryGone` when the moment is older than what is held; as [`Store::get`].
+    pub fn get_as_of(&self, key: &[u8], seq: u64) -> Result<Option<Record>> {
+        self.with(|core| core.get_as_of(key, seq))
+    }
+
+    /// Whether `key` has a live record.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn contains(&self, key: &[u8]) -> Result<bool> {
+        self.with(|core| core.contains(key))
+    }
+
+    /// Sets `key` to `value`, with the durability of the store's options.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn set(&self, key: &[u8], value: &[u8]) -> Result<Commit> {
+        self.with(|core| core.set(key, value))
+    }
+
+    /// Deletes `key`, with the durability of the store's options.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn delete(&self, key: &[u8]) -> Result<Commit> {
+        self.with(|core| core.delete(key))
+    }
+
+    /// Commits a batch, whole or not at all.
+    ///
+    /// # Errors
+    /// `ConditionFailed`, and nothing is written; keys or values out of the limits; the system's
+    /// failure, which stops writing until the store is opened again.
+    ///
+    /// # Crash behaviour
+    /// A crash keeps the whole batch or nothing of it.
+    pub fn write(&self, batch: &Batch, durability: Option<Durability>) -> Result<Commit> {
+        self.with(|core| core.write(batch, durability))
+    }
+
+    /// Makes all that was written before survive power loss; gives the last such seq.
+    ///
+    /// # Errors
+    /// The system's failure, which stops writing until the store is opened again.
+    pub fn sync(&self) -> Result<u64> {
+        self.with(Core::sync)
+    }
+
+    /// The live records of a range, in key order, consistent at one moment.
+    ///
+    /// # Errors
+    /// `HistoryGone`; damage; the system's failure.
+    pub fn scan(&self, options: &ScanOptions) -> Result<Scan> {
+        self.with(|core| core.scan(options))
+    }
+
+    /// How many live records a range has, exactly.
+    ///
+    /// # Errors
+    /// As [`Store::scan`].
+    pub fn count(&self, options: &ScanOptions) -> Result<u64> {
+        self.with(|core| core.count(options))
+    }
+
+    /// How many live keys there are, as kept in memory: exact as long as no two live keys share a
+    /// 64-bit hash and no expired record waits for compaction.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn len(&self) -> Result<u64> {
+        self.with(Core::len)
+    }
+
+    /// Whether there is no live key.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn is_empty(&self) -> Result<bool> {
+        self.with(Core::is_empty)
+    }
+
+    /// Every version of `key` that is still held, newest first.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
+        self.with(|core| core.history(key))
+    }
+
+    /// The keys of a range that differ between two moments, in key order.
+    ///
+    /// # Errors
+    /// As [`Store::scan`].
+    pub fn diff(&self, from: u64, to: u64, options: &ScanOptions) -> Result<Diff> {
+        self.with(|core| core.diff(from, to, options))
+    }
+
+    /// A view of the store as it is now. It reads without waiting for writers.
+    ///
+    /// # Errors
+    /// The system's failure while the write buffer is written out.
+    pub fn view(&self) -> Result<View> {
+        self.with(Core::view)
+    }
+
+    /// A view of the store as of a moment.
+    ///
+    /// # Errors
+    /// `HistoryGone` when the moment is older than what is held; as [`Store::view`].
+    pub fn view_as_of(&self, seq: u64) -> Result<View> {
+        self.with(|core| core.view_as_of(seq))
+    }
+
+    /// What [`Store::compact`] would do, in order. Changes nothing.
+    ///
+    /// # Errors
+    /// Damage; the system's failure.
+    pub fn compaction_plan(&self) -> Result<Vec<CompactionPlan>> {
+        self.with(Core::compaction_plan)
+    }
+
+    /// Compacts everything that is worth it.
+    ///
+    /// # Errors
+    /// Damage; the system's failure. Nothing is lost: the old segments stay until the new one is
+    /// published.
+    ///
+    /// # Crash behaviour
+    /// The store holds the old set of segments or the new one.
+    pub fn compact(&self, progress: &mut dyn FnMut(Progress)) -> Result<CompactionReport> {
+        self.with(|core| core.compact(progress))
+    }
+
+    /// Figures about the store.
+    ///
+    /// # Errors
+    /// Damage or the system's failure.
+    pub fn stats(&self) -> Result<Stats> {
+        self.with(Core::stats)
+    }
+
+    /// Figures about every live segment, oldest first.
+    ///
+    /// # Errors
+    /// The system's failure.
+    pub fn segments(&self) -> Result<Vec<SegmentStats>> {
+        self.with(Core::segments)
+    }
+
+    /// Which superseded versions compaction keeps.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        self.handle.shared.lock().as_ref().map_or(Retention::Latest, Core::retention)
+    }
+
+    /// Changes which superseded versions compaction keeps, from now on.
+    ///
+    /// # Errors
+    /// `Invalid`; the system's failure.
+    pub fn set_retention(&self, retention: Retention) -> Result<()> {
+        self.with(|core| core.set_retention(retention))
+    }
+
+    /// Last sequence number.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.handle.shared.lock().as_ref().map_or(0, Core::last_seq)
+    }
+
+    /// Oldest moment that can be read.
+    #[must_use]
+    pub fn horizon(&self) -> u64 {
+        self.handle.shared.lock().as_ref().map_or(0, Core::horizon)
+    }
+
+    /// Closes the store for all its clones: what was written is synced, and the next open is a
+    /// quick one.
+    ///
+    /// # Errors
+    /// As [`Store::sync`].
+    pub fn close(self) -> Result<()> {
+        self.handle.close()
+    }
+}

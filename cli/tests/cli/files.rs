@@ -1,0 +1,126 @@
+//! import, export, stats.
+
+use serde_json::json;
+
+use crate::silt::Silt;
+
+/// Records whose bytes are awkward in every form.
+fn awkward() -> Silt {
+    let silt = Silt::new();
+    let lines = concat!(
+        "{\"key\":\"tab\\tand\\nline\",\"value\":\"quote\\\" comma, back\\\\slash\"}\n",
+        "{\"key_base64\":\"AP+A\",\"value_base64\":\"/wAN\"}\n",
+        "{\"key\":\"\u{e9}\u{1F600}\",\"value\":\"\"}\n",
+        "{\"key\":\"\u{feff}mark\",\"value\":\"\\r\"}\n",
+        "{\"key\":\"plain\",\"value\":\"v\",\"seq\":12}"
+    );
+    assert_eq!(silt.run_with(&["import", "-"], lines.as_bytes()).code(), 0);
+    assert_eq!(silt.ok(&["count"]), "5\n");
+    silt
+}
+
+#[test]
+fn what_is_exported_imports_to_the_same_store_in_every_form() {
+    let silt = awkward();
+    let original = silt.ok(&["scan", "--hex"]);
+    for form in [
+        &["--format", "jsonl"][..],
+        &["--format", "tsv"],
+        &["--format", "csv"],
+        &["--format", "tsv", "--hex"],
+        &["--format", "csv", "--base64"],
+    ] {
+        let export = silt.run(&[&["export"], form].concat());
+        assert_eq!(export.code(), 0, "{}", export.stderr());
+        let copy = Silt::new();
+        let import = copy.run_with(&[&["import", "-"], form].concat(), &export.0.stdout);
+        assert_eq!(import.code(), 0, "{form:?}: {}", import.stderr());
+        assert_eq!(copy.ok(&["scan", "--hex"]), original, "{form:?}");
+    }
+}
+
+#[test]
+fn a_file_tells_its_form_and_is_not_replaced_by_accident() {
+    let silt = Silt::with(&[("a", "1,2"), ("b", "3")]);
+    for (name, text) in [("out.csv", "a,\"1,2\"\nb,3\n"), ("out.tsv", "a\t1,2\nb\t3\n")] {
+        let path = silt.path(name);
+        let path = path.to_str().unwrap();
+        silt.ok(&["export", path]);
+        assert_eq!(std::fs::read_to_string(path).unwrap(), text);
+        silt.fails(&["export", path], 3, "SILT_ALREADY_EXISTS");
+        silt.ok(&["export", path, "--force", "--prefix", "b"]);
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap(),
+            text.lines().last().unwrap().to_owned() + "\n"
+        );
+    }
+    let unknown = silt.path("out.xyz");
+    silt.fails(&["export", unknown.to_str().unwrap()], 2, "SILT_USAGE");
+    assert!(!unknown.exists());
+}
+
+#[test]
+fn literal_tsv_keeps_backslashes() {
+    let silt = Silt::new();
+    let text = "c:\\dir\tvalue\\\twith tab\nk\t\\\n";
+    assert_eq!(
+        silt.run_with(&["import", "-", "--format", "tsv", "--literal"], text.as_bytes()).code(),
+        0
+    );
+    assert_eq!(silt.ok(&["get", "c:\\dir"]), "value\\\twith tab");
+    assert_eq!(silt.ok(&["export", "--format", "tsv", "--literal"]), text);
+    silt.ok(&["set", "lines", "a\nb"]);
+    let refused = silt.run(&["export", "--format", "tsv", "--literal"]);
+    assert!(refused.failed(2, "SILT_BAD_INPUT").contains("lines"));
+}
+
+#[test]
+fn an_import_reports_what_it_stored() {
+    let silt = Silt::new();
+    let lines: String = (0..2_500).map(|i| format!("k{i:04},v{i}\n")).collect();
+    let file = silt.file("in.csv", format!("key,value\n{lines}"));
+    let ended = silt.run(&["import", &file, "--header", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&ended.stdout()).unwrap();
+    assert_eq!(report["records"], json!(2_500));
+    assert_eq!(report["durability"], json!("synced"));
+    assert_eq!(ended.stderr().lines().count(), 1);
+    assert!(ended.stderr().starts_with("imported 2,500 records"), "{}", ended.stderr());
+    let again = silt.run(&["import", &file, "--header", "--skip-identical", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&again.stdout()).unwrap();
+    assert_eq!(report["identical"], json!(2_500));
+    assert!(again.stderr().contains("2,500 identical skipped"), "{}", again.stderr());
+    assert_eq!(silt.ok(&["count"]), "2500\n");
+    assert_eq!(silt.ok(&["get", "k1234"]), "v1234");
+}
+
+#[test]
+fn expiry_travels_in_json_lines() {
+    let silt = Silt::new();
+    let lines = "{\"key\":\"a\",\"value\":\"1\",\"ttl\":\"1h\"}\n{\"key\":\"b\",\"value\":\"2\"}\n";
+    silt.run_with(&["import", "-"], lines.as_bytes());
+    let expires = silt.json(&["get", "a"])[0]["expires"].clone();
+    assert!(expires.as_u64().is_some());
+    let export = silt.ok(&["export"]);
+    let copy = Silt::new();
+    assert_eq!(copy.run_with(&["import", "-"], export.as_bytes()).code(), 0);
+    assert_eq!(copy.json(&["get", "a"])[0]["expires"], expires);
+    assert!(copy.json(&["get", "b"])[0].get("expires").is_none());
+    // A form that cannot hold it says so.
+    let tsv = silt.run(&["export", "--format", "tsv"]);
+    assert_eq!(tsv.code(), 0);
+    assert!(tsv.stderr().contains("1 records have an expiry"), "{}", tsv.stderr());
+}
+
+#[test]
+fn stats_tell_what_is_there() {
+    let silt = awkward();
+    let text = silt.ok(&["stats"]);
+    for row in ["keys             5", "retention        latest", "files", "readable since"] {
+        assert!(text.contains(row), "{row} in\n{text}");
+    }
+    let stats = &silt.json(&["stats"])[0];
+    assert_eq!(stats["keys"], json!(5));
+    let segments = silt.json(&["stats", "--segments"]);
+    assert_eq!(segments.len() as u64, stats["segments"].as_u64().unwrap());
+    assert_eq!(silt.ok(&["stats", "--segments"]).lines().count(), segments.len() + 1);
+}

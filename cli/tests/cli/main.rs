@@ -1,0 +1,11 @@
+//! End-to-end tests: the real `silt` binary, run as a user runs it.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
+
+mod bad_input;
+mod data_set;
+mod files;
+mod place;
+mod records;
+mod silt;
+mod time_travel;
