@@ -158,7 +158,7 @@ fn create<S: Storage, H: Host>(
 }
 
 /// Reads the log segments from the manifest's head on, each one's successor checked against it.
-fn read_chain<S: Storage>(
+pub(crate) fn read_chain<S: Storage>(
     storage: &S,
     manifest: &Manifest,
     files: &[(FileId, u64)],

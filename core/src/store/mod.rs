@@ -3,6 +3,7 @@
 mod compact;
 mod maintain;
 mod read;
+mod snapshot;
 mod write;
 
 use alloc::sync::Arc;
