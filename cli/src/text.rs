@@ -126,7 +126,7 @@ pub fn unescape(field: &[u8]) -> Result<Cow<'_, [u8]>, String> {
             },
             _ => {
                 return Err(String::from(
-                    "unknown escape after a backslash: write \\\\ for a backslash, or use --literal",
+                    "unknown escape after a backslash: write \\\\ for one, or use --literal",
                 ));
             }
         };

@@ -69,7 +69,7 @@ impl Export {
         drop(bar);
         if expiring > 0 && format != Format::Jsonl {
             eprintln!(
-                "silt: {} records have an expiry, which this form cannot hold; use jsonl to keep it",
+                "silt: {} records have an expiry, which this form cannot hold; jsonl keeps it",
                 count_text(expiring)
             );
         }
