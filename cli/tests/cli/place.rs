@@ -58,11 +58,14 @@ fn a_file_is_not_a_store() {
 fn a_store_in_use_names_its_holder() {
     let silt = Silt::with(&[("k", "v")]);
     // An import waits for its stdin, and holds the store meanwhile.
-    let mut holder =
-        silt.command(&["import", "-", "--json"]).stdin(Stdio::piped()).spawn().unwrap();
-    let mut pipe = holder.stdin.take().unwrap();
+    let hold = || silt.command(&["import", "-", "--json"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut holder = hold();
     let mut locked = None;
     for _ in 0..200 {
+        // It came just when the `get` below held the store.
+        if holder.try_wait().unwrap().is_some() {
+            holder = hold();
+        }
         let ended = silt.run(&["get", "k"]);
         // Between locking and writing its note a holder has no name yet.
         if ended.code() == 5 && ended.stderr().contains("by process") {
@@ -71,6 +74,7 @@ fn a_store_in_use_names_its_holder() {
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
+    let mut pipe = holder.stdin.take().unwrap();
     let line = locked.unwrap().failed(5, "SILT_LOCKED");
     assert!(line.contains(silt.db().to_str().unwrap()), "{line}");
     assert!(line.contains(&format!("process {}", holder.id())), "{line}");
