@@ -3,12 +3,14 @@
 
 pub mod native;
 mod store;
+mod whole;
 
 pub use siltdb_core::batch::{Batch, Condition, Operation};
 pub use siltdb_core::error::{Error, Result};
 pub use siltdb_core::options::{CompactionOptions, Durability, Options, Retention};
 pub use siltdb_core::{
-    Change, Commit, CompactionPlan, CompactionReport, Progress, Record, ScanOptions, SegmentStats,
-    Stats, Version,
+    Change, CheckReport, Commit, CompactionPlan, CompactionReport, Progress, Record, ScanOptions,
+    SegmentStats, SnapshotReport, Stats, Version,
 };
 pub use store::{Diff, Scan, Store, View};
+pub use whole::{check, restore};

@@ -5,10 +5,11 @@
 
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use siltdb_core::error::{Error, StorageErrorKind};
+use siltdb_core::storage::FileId;
 
 use crate::text::{self, Encoding};
 use crate::time;
@@ -210,6 +211,11 @@ fn holds_files(dir: &Path) -> bool {
     std::fs::read_dir(dir).is_ok_and(|mut names| names.next().is_some())
 }
 
+/// The path of a file of a store.
+pub fn file_path(dir: &Path, file: FileId) -> PathBuf {
+    dir.join(file.to_string())
+}
+
 /// Buffered stdout that knows the form of its lines.
 pub struct Out {
     stdout: BufWriter<StdoutLock<'static>>,
@@ -294,8 +300,6 @@ pub fn count_text(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use siltdb_core::storage::FileId;
-
     use super::*;
 
     #[test]

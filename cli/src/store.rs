@@ -2,6 +2,7 @@
 //! is due.
 
 use std::fmt;
+use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -10,10 +11,11 @@ use std::time::Duration;
 use siltdb_core::error::{Error, Result, StorageError, StorageErrorKind};
 use siltdb_core::{
     Batch, Commit, CompactionPlan, CompactionReport, Durability, Options, Progress, Record,
-    Retention, ScanOptions, SegmentStats, Stats, Version,
+    Retention, ScanOptions, SegmentStats, SnapshotReport, Stats, Version,
 };
 
 use crate::native::{NativeOptions, NativeReader, NativeStorage, SystemHost};
+use crate::whole::WriteSink;
 
 type Core = siltdb_core::Store<NativeStorage, SystemHost>;
 
@@ -284,6 +286,18 @@ impl Store {
     /// The store holds the old set of segments or the new one.
     pub fn compact(&self, progress: &mut dyn FnMut(Progress)) -> Result<CompactionReport> {
         self.with(|core| core.compact(progress))
+    }
+
+    /// Writes a consistent copy of the whole store. Other threads wait meanwhile.
+    ///
+    /// # Errors
+    /// Damage; the failure of `out` or of the system. What was written is then of no use.
+    pub fn snapshot(
+        &self,
+        out: &mut dyn Write,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<SnapshotReport> {
+        self.with(|core| core.snapshot(&mut WriteSink(out), progress))
     }
 
     /// Figures about the store.

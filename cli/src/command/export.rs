@@ -47,7 +47,7 @@ impl Export {
         let total = store.len().map_err(|e| context.failed(&e))?;
         let mut target = match file {
             Some(file) => Target::create(file, self.force)?,
-            None => Target::stdout(),
+            None => Target::stdout(false)?,
         };
         let bar = Bar::records("exporting", total);
         let form = Form { format, encoding: self.encoding.encoding(), literal: self.literal };

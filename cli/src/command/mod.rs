@@ -14,12 +14,15 @@ mod import;
 mod input;
 mod progress;
 mod range;
+mod restore;
 mod retain;
 mod scan;
 mod set;
+mod snapshot;
 mod stats;
 mod target;
 mod usage;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -70,7 +73,10 @@ enum Command {
     Batch(batch::Batch),
     Compact(compact::Compact),
     Stats(stats::Stats),
+    Verify(verify::Verify),
     Retain(retain::Retain),
+    Snapshot(snapshot::Snapshot),
+    Restore(restore::Restore),
     Completions(completions::Completions),
 }
 
@@ -94,6 +100,9 @@ pub fn main() -> ExitCode {
         Command::Batch(command) => command.run(&context),
         Command::Compact(command) => command.run(&context),
         Command::Stats(command) => command.run(&context),
+        Command::Verify(command) => command.run(&context),
+        Command::Snapshot(command) => command.run(&context),
+        Command::Restore(command) => command.run(&context),
         Command::Retain(command) => command.run(&context),
         Command::Completions(command) => command.run(),
     };

@@ -1,7 +1,7 @@
 //! Files that commands write: whole or not at all, and never over another by accident.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use crate::output::{EXIT_IO, Failure, Run};
@@ -12,6 +12,7 @@ pub struct Target {
     file: Option<File>,
     path: PathBuf,
     temporary: PathBuf,
+    failed: Option<io::ErrorKind>,
     /// How messages call it.
     pub name: String,
 }
@@ -38,19 +39,35 @@ impl Target {
         let file = File::create(&temporary).map_err(failed)?;
         let writer: Box<dyn Write> = Box::new(file.try_clone().map_err(failed)?);
         let writer = Some(BufWriter::with_capacity(256 << 10, writer));
-        Ok(Self { writer, file: Some(file), path: path.to_owned(), temporary, name })
+        Ok(Self { writer, file: Some(file), path: path.to_owned(), temporary, failed: None, name })
     }
 
-    /// Writes to stdout.
-    pub fn stdout() -> Self {
+    /// Writes to stdout; `binary` bytes are kept off a terminal.
+    pub fn stdout(binary: bool) -> Run<Self> {
         let stdout = io::stdout();
-        Self {
+        if binary && stdout.is_terminal() {
+            return Err(Failure::usage(
+                "the snapshot is not text: send stdout to a file or a pipe, or name a file",
+            ));
+        }
+        Ok(Self {
             writer: Some(BufWriter::with_capacity(256 << 10, Box::new(stdout.lock()))),
             file: None,
             path: PathBuf::new(),
             temporary: PathBuf::new(),
+            failed: None,
             name: String::from("stdout"),
-        }
+        })
+    }
+
+    /// Whether writing failed, in whatever words the caller was told.
+    pub fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Whether the reader of stdout went away.
+    pub fn is_broken(&self) -> bool {
+        self.failed == Some(io::ErrorKind::BrokenPipe)
     }
 
     /// Syncs what was written and gives it its name.
@@ -79,10 +96,14 @@ impl Target {
 
 impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.writer {
-            Some(writer) => writer.write(bytes),
-            None => Err(io::Error::other("the file is finished")),
+        let Some(writer) = &mut self.writer else {
+            return Err(io::Error::other("the file is finished"));
+        };
+        let written = writer.write(bytes);
+        if let Err(e) = &written {
+            self.failed = Some(e.kind());
         }
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -124,3 +124,70 @@ fn stats_tell_what_is_there() {
     assert_eq!(segments.len() as u64, stats["segments"].as_u64().unwrap());
     assert_eq!(silt.ok(&["stats", "--segments"]).lines().count(), segments.len() + 1);
 }
+
+#[test]
+fn a_snapshot_restores_elsewhere() {
+    let silt = awkward();
+    let file = silt.path("copy.silt");
+    let file = file.to_str().unwrap();
+    let report = &silt.json(&["snapshot", file])[0];
+    assert_eq!(report["bytes"].as_u64().unwrap(), std::fs::metadata(file).unwrap().len());
+    assert_eq!(report["crc"].as_str().unwrap().len(), 8);
+    assert!(!silt.path("copy.silt.tmp").exists());
+    silt.fails(&["snapshot", file], 3, "SILT_ALREADY_EXISTS");
+    silt.ok(&["snapshot", file, "--force"]);
+
+    let copy = Silt::new();
+    let dir = copy.db();
+    let dir = dir.to_str().unwrap();
+    let restored = &copy.json(&["restore", file, dir])[0];
+    assert_eq!(restored["seq"], report["seq"]);
+    assert_eq!(copy.ok(&["scan", "--hex"]), silt.ok(&["scan", "--hex"]));
+    copy.fails(&["restore", file, dir], 3, "SILT_NOT_EMPTY");
+
+    // Through a pipe.
+    let piped = silt.run(&["snapshot", "-"]);
+    assert_eq!(piped.code(), 0, "{}", piped.stderr());
+    let other = copy.path("other");
+    let ended = copy.run_with(&["restore", "-", other.to_str().unwrap()], &piped.0.stdout);
+    assert_eq!(ended.code(), 0, "{}", ended.stderr());
+}
+
+#[test]
+fn a_damaged_snapshot_is_refused() {
+    let silt = awkward();
+    let file = silt.path("copy.silt");
+    silt.ok(&["snapshot", file.to_str().unwrap()]);
+    let whole = std::fs::read(&file).unwrap();
+    for position in (0..whole.len()).step_by(whole.len() / 40 + 1) {
+        let mut bytes = whole.clone();
+        bytes[position] ^= 0x10;
+        let copy = Silt::new();
+        let ended = copy.run_with(&["restore", "-", copy.db().to_str().unwrap()], &bytes);
+        assert_eq!(ended.code(), 4, "byte {position}: {}", ended.stderr());
+        assert_eq!(ended.stderr().lines().count(), 1);
+        assert_ne!(copy.run(&["count"]).code(), 0, "byte {position}");
+    }
+    let copy = Silt::new();
+    let cut = &whole[..whole.len() / 2];
+    let ended = copy.run_with(&["restore", "-", copy.db().to_str().unwrap()], cut);
+    assert_eq!(ended.code(), 4, "{}", ended.stderr());
+}
+
+#[test]
+fn verify_finds_a_flipped_bit() {
+    let silt = awkward();
+    assert!(silt.ok(&["verify"]).ends_with("all is well\n"));
+    let report = &silt.json(&["verify"])[0];
+    assert_eq!(report["problems"], json!(0));
+    assert!(report["records"].as_u64().unwrap() >= 5);
+    let segment = silt.json(&["stats", "--segments"])[0]["segment"].as_u64().unwrap();
+    let path = silt.db().join(format!("{segment:016}.segment"));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(5).position(|w| w == b"plain").unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let ended = silt.run(&["verify"]);
+    assert_eq!(ended.code(), 1, "{}", ended.stderr());
+    assert!(ended.stdout().contains(path.to_str().unwrap()), "{}", ended.stdout());
+}

@@ -1,0 +1,69 @@
+//! Work on a store as a whole: checking it, streaming it out, making one of a stream.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use siltdb_core::error::{Error, Result, StorageError, StorageErrorKind};
+use siltdb_core::{CheckReport, Progress, Sink, SnapshotReport, Source};
+
+use crate::native::{NativeOptions, NativeStorage};
+
+/// A writer as the engine sees it.
+pub(crate) struct WriteSink<'a>(pub &'a mut dyn Write);
+
+impl Sink for WriteSink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> core::result::Result<(), StorageError> {
+        self.0.write_all(bytes).map_err(|e| stream_error("write the snapshot", &e))
+    }
+}
+
+struct ReadSource<'a>(&'a mut dyn Read);
+
+impl Source for ReadSource<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> core::result::Result<usize, StorageError> {
+        loop {
+            match self.0.read(buf) {
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(stream_error("read the snapshot", &e)),
+                Ok(len) => return Ok(len),
+            }
+        }
+    }
+}
+
+fn stream_error(op: &'static str, error: &std::io::Error) -> StorageError {
+    let kind = match error.kind() {
+        std::io::ErrorKind::StorageFull => StorageErrorKind::OutOfSpace,
+        std::io::ErrorKind::PermissionDenied => StorageErrorKind::Denied,
+        _ => StorageErrorKind::Io,
+    };
+    StorageError { op, file: None, kind, message: error.to_string() }
+}
+
+/// Checks every byte of the store in `dir`, which nobody may have open. Changes nothing.
+///
+/// # Errors
+/// `NoStore`; `Locked`; damage that keeps the check from going on; the system's failure.
+pub fn check(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<CheckReport> {
+    let options = NativeOptions { create: false, read_only: true, ..NativeOptions::default() };
+    siltdb_core::check(&NativeStorage::open(dir, options)?, progress)
+}
+
+/// Makes a store of a snapshot in `dir`, which must be absent or empty.
+///
+/// # Errors
+/// `NotEmpty`; `Corrupt` if the snapshot is damaged, and no store is made; the system's failure.
+///
+/// # Crash behaviour
+/// A crash leaves no store or the whole one.
+pub fn restore(
+    input: &mut dyn Read,
+    dir: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<SnapshotReport> {
+    if std::fs::read_dir(dir).is_ok_and(|mut names| names.next().is_some()) {
+        return Err(Error::NotEmpty);
+    }
+    let storage = NativeStorage::open(dir, NativeOptions::default())?;
+    siltdb_core::restore(&storage, &mut ReadSource(input), progress)
+}
