@@ -5,6 +5,7 @@
 mod bad_input;
 mod data_set;
 mod files;
+mod million;
 mod place;
 mod records;
 mod silt;
