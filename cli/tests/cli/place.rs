@@ -211,3 +211,21 @@ fn a_read_only_directory_is_one_line() {
     std::fs::set_permissions(silt.db(), std::fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(files_of(&silt.db()), before);
 }
+
+#[test]
+fn a_store_of_a_newer_format_is_refused_and_not_touched() {
+    let silt = Silt::with(&[("k", "v")]);
+    let manifest = files_of(&silt.db()).into_iter().find(|f| f.0.ends_with(".manifest")).unwrap();
+    let mut bytes = manifest.1;
+    bytes[8..10].copy_from_slice(&999_u16.to_le_bytes());
+    let end = bytes.len() - 4;
+    let sum = siltdb_core::format::checksum(0, &[&bytes[..end]]);
+    bytes[end..].copy_from_slice(&sum.to_le_bytes());
+    std::fs::write(silt.db().join(manifest.0), bytes).unwrap();
+    let before = files_of(&silt.db());
+    for arguments in [&["get", "k"][..], &["set", "k", "w"], &["verify"], &["compact"]] {
+        let line = silt.fails(arguments, 4, "SILT_UNSUPPORTED");
+        assert!(line.contains("999") && line.contains("update SiltDB"), "{line}");
+    }
+    assert!(files_of(&silt.db()) == before);
+}
