@@ -6,7 +6,16 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+pub mod check;
 pub mod conformance;
+pub mod crash;
+pub mod engine;
+pub mod model;
 #[cfg(unix)]
 pub mod posix;
+pub mod reference;
+pub mod rot;
+pub mod run;
 pub mod sim;
+pub mod simulation;
+pub mod workload;

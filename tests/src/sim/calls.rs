@@ -8,14 +8,14 @@ use siltdb_core::error::{StorageError, StorageErrorKind};
 use siltdb_core::storage::{Append, FileId, ReadAt, Storage};
 
 use super::state::{Change, Fate, State};
-use super::{CallKind, SECTOR, SimStorage};
+use super::{CallKind, Plant, SECTOR, SimStorage};
 
 /// Reads a file of [`SimStorage`].
 #[derive(Debug)]
 pub struct SimReader {
     state: Rc<RefCell<State>>,
     id: FileId,
-    lent: OnceCell<Rc<Vec<u8>>>,
+    lent: OnceCell<(Rc<Vec<u8>>, usize)>,
 }
 
 /// Appends to a file of [`SimStorage`].
@@ -100,7 +100,11 @@ impl Storage for SimStorage {
             return Err(state.fail(kind, Some(id), StorageErrorKind::OutOfSpace));
         }
         state.whole(kind, id, Change::Publish(id, bytes.to_vec()))?;
-        state.disk.settle(id);
+        if state.plant == Plant::SwappedPublishRemove {
+            state.unsettled = Some(id);
+        } else {
+            state.disk.settle(id);
+        }
         Ok(())
     }
 
@@ -135,7 +139,7 @@ impl ReadAt for SimReader {
         let end = offset.saturating_add(buf.len() as u64);
         let sectors = offset / SECTOR as u64..end.div_ceil(SECTOR as u64);
         let bad = state.bad.iter().any(|(file, sector)| *file == id && sectors.contains(sector));
-        if bad || matches!(fate, Fate::Dies) {
+        if (bad && !state.paused) || matches!(fate, Fate::Dies) {
             return Err(state.fail(kind, Some(id), StorageErrorKind::Io));
         }
         let file = state.file(kind, id)?;
@@ -156,11 +160,13 @@ impl ReadAt for SimReader {
                 // is appended later is read the other way.
                 let state = self.state.borrow();
                 let file = state.disk.files.get(&self.id).filter(|_| state.options.lend)?;
-                let bytes = Rc::clone(&file.bytes);
-                self.lent.get_or_init(|| bytes)
+                let lent = (Rc::clone(&file.bytes), file.len);
+                self.lent.get_or_init(|| lent)
             }
         };
-        lent.get(start..start.checked_add(len)?)
+        // Space reserved ahead is still to be written.
+        let (bytes, appended) = lent;
+        bytes[..*appended].get(start..start.checked_add(len)?)
     }
 }
 
@@ -219,6 +225,7 @@ impl Append for SimAppender {
             state.point(|| Change::Sync(self.id));
         }
         let error = match fate {
+            Fate::Fine if state.plant == Plant::MissingSync => return Ok(()),
             Fate::Fine => {
                 state.disk.settle(self.id);
                 return Ok(());

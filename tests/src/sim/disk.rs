@@ -84,8 +84,9 @@ impl File {
 
     /// A sync that reached the disk.
     pub fn settle(&mut self) {
-        self.firm = self.bytes.len();
-        self.stale = Vec::new();
+        // Reserved space stays volatile: what is appended into it later may be lost again.
+        self.firm = self.len;
+        self.stale = vec![0; self.bytes.len() - self.len];
         self.named = true;
     }
 

@@ -103,3 +103,16 @@ impl Faults {
         self
     }
 }
+
+/// Bugs of the caller that the disk can act out, to test the tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Plant {
+    /// None.
+    #[default]
+    None,
+    /// Every sync says `Ok` and does nothing, as if the caller had forgotten it.
+    MissingSync,
+    /// A publish settles its file only after the removals that follow it, as if the caller had
+    /// removed first and published then.
+    SwappedPublishRemove,
+}

@@ -155,7 +155,7 @@ impl Painter {
             Loss::Random(_) => {
                 image.resize(end, 0);
                 for piece in pieces {
-                    self.repaint(&mut image, &old, piece);
+                    self.repaint(&file.bytes, &mut image, &old, piece);
                 }
                 let len = self.length(file);
                 image.truncate(len);
@@ -179,17 +179,20 @@ impl Painter {
     }
 
     /// One sector: new, old, zero, garbage, another file's, or torn between two of them.
-    fn repaint(&mut self, image: &mut [u8], old: &[u8], piece: Range<usize>) {
+    fn repaint(&mut self, own: &Rc<Vec<u8>>, image: &mut [u8], old: &[u8], piece: Range<usize>) {
         if self.random.below(8) < self.keep {
             return;
         }
         let len = piece.len();
+        // Recycled space was another file's: a file never finds its own bytes elsewhere in it.
+        let donors: Vec<&Rc<Vec<u8>>> =
+            self.donors.iter().filter(|bytes| !Rc::ptr_eq(bytes, own)).collect();
         let other = match self.random.below(5) {
             0 => vec![0; len],
             1 => self.random.bytes(len),
-            2 if !self.donors.is_empty() => {
-                let donor = &self.donors[self.random.index(self.donors.len())];
-                let at = self.random.index(donor.len() / SECTOR) * SECTOR;
+            2 if !donors.is_empty() => {
+                let donor = donors[self.random.index(donors.len())];
+                let at = self.random.index(donor.len() / SECTOR) * SECTOR + piece.start % SECTOR;
                 donor[at..at + len].to_vec()
             }
             _ => old[piece.clone()].to_vec(),

@@ -42,7 +42,7 @@ use siltdb_core::storage::{FileId, MemoryStorage};
 pub use calls::{SimAppender, SimReader};
 pub use disk::SECTOR;
 use disk::{Disk, File};
-pub use fault::{CallKind, Faults, Nth};
+pub use fault::{CallKind, Faults, Nth, Plant};
 pub use host::SimHost;
 pub use image::Loss;
 pub use random::{Random, mix};
@@ -106,7 +106,11 @@ impl SimStorage {
             calls: 0,
             calls_by_kind: [0; 10],
             dead: false,
+            plant: Plant::None,
+            unsettled: None,
+            paused: false,
             failures: 0,
+            failed_syncs: 0,
             trace: 0,
             readers: BTreeMap::new(),
             appenders: BTreeMap::new(),
@@ -125,6 +129,14 @@ impl SimStorage {
         state.calls_by_kind = [0; 10];
     }
 
+    /// Takes over the faults of another disk, and how far their counts are.
+    pub fn carry_faults(&self, other: &SimStorage) {
+        let (mut state, other) = (self.state.borrow_mut(), other.state.borrow());
+        state.faults = other.faults.clone();
+        state.calls = other.calls;
+        state.calls_by_kind = other.calls_by_kind;
+    }
+
     /// Calls since the faults were set.
     #[must_use]
     pub fn calls(&self) -> u64 {
@@ -135,6 +147,22 @@ impl SimStorage {
     #[must_use]
     pub fn calls_of(&self, kind: CallKind) -> u64 {
         self.state.borrow().calls_by_kind[kind as usize]
+    }
+
+    /// Plants a bug: the disk then breaks its contract, and the test programme must notice.
+    pub fn set_plant(&self, plant: Plant) {
+        self.state.borrow_mut().plant = plant;
+    }
+
+    /// Pauses the faults, or lets them go on. Calls made meanwhile are not counted.
+    pub fn pause_faults(&self, paused: bool) {
+        self.state.borrow_mut().paused = paused;
+    }
+
+    /// How many syncs have failed.
+    #[must_use]
+    pub fn failed_syncs(&self) -> u64 {
+        self.state.borrow().failed_syncs
     }
 
     /// How many calls have failed.

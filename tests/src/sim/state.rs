@@ -6,7 +6,7 @@ use siltdb_core::error::{StorageError, StorageErrorKind};
 use siltdb_core::storage::FileId;
 
 use super::disk::{Disk, File};
-use super::{CallKind, CrashPoint, Faults, Random, SimOptions, mix};
+use super::{CallKind, CrashPoint, Faults, Plant, Random, SimOptions, mix};
 
 /// A call that changes the disk, with what it was given.
 #[derive(Debug, Clone)]
@@ -30,7 +30,12 @@ pub(super) struct State {
     pub calls: u64,
     pub calls_by_kind: [u64; 10],
     pub dead: bool,
+    pub plant: Plant,
+    /// Published, but not settled yet because of a planted bug.
+    pub unsettled: Option<FileId>,
+    pub paused: bool,
     pub failures: u64,
+    pub failed_syncs: u64,
     pub trace: u64,
     pub readers: BTreeMap<FileId, usize>,
     pub appenders: BTreeMap<FileId, usize>,
@@ -83,8 +88,14 @@ impl Change {
 impl State {
     /// Counts the call and decides how it goes.
     pub fn begin(&mut self, kind: CallKind, id: Option<FileId>) -> Fate {
+        if self.paused {
+            return if self.dead { Fate::Fails(StorageErrorKind::Io) } else { Fate::Fine };
+        }
         self.calls += 1;
         self.calls_by_kind[kind as usize] += 1;
+        if kind.changes() && kind != CallKind::Remove {
+            self.unsettled.take().into_iter().for_each(|id| self.disk.settle(id));
+        }
         let (file, number) = id.map_or((0, 0), |id| (id.kind as u64 + 1, id.number));
         self.note(kind as u64 ^ (file << 8) ^ (number << 16));
         if self.dead {
@@ -137,6 +148,7 @@ impl State {
         error: StorageErrorKind,
     ) -> StorageError {
         self.failures += 1;
+        self.failed_syncs += u64::from(kind == CallKind::Sync);
         let message = if self.dead { "simulated death" } else { "simulated fault" };
         StorageError { op: kind.op(), file: id, kind: error, message: message.into() }
     }

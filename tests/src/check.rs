@@ -1,0 +1,265 @@
+//! Compares all a store says with what the model says.
+
+use siltdb_core::error::Error;
+
+use crate::engine::{Engine, Record, ScanOptions};
+use crate::model::Model;
+
+/// What went wrong: an answer that is wrong, or an error that was not expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// In words.
+    pub what: String,
+    /// The store's error, if that is the trouble.
+    pub error: Option<Error>,
+}
+
+/// Result of a step or a comparison.
+pub type Outcome<T = ()> = Result<T, Trouble>;
+
+impl From<String> for Trouble {
+    fn from(what: String) -> Self {
+        Self { what, error: None }
+    }
+}
+
+/// Leaves with words.
+macro_rules! wrong {
+    ($($message:tt)+) => {
+        return Err($crate::check::Trouble::from(format!($($message)+)))
+    };
+}
+pub(crate) use wrong;
+
+/// Where in the order of commits and in time a store is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// Commits up to this sequence number count.
+    pub upto: u64,
+    /// Expiry is judged at this moment.
+    pub moment: u64,
+    /// Records that expire after `moment` but not after this may count as expired, too: the
+    /// clock once stood here and went back.
+    pub moment_max: u64,
+    /// Whether `len` is exact: no two live keys share a hash.
+    pub exact_len: bool,
+}
+
+/// How much is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Every key, both directions, every history.
+    Light,
+    /// Also counts, as-of reads, differences, statistics.
+    Full,
+}
+
+/// Compares a store with the model.
+///
+/// # Errors
+/// The first difference.
+pub fn compare<E: Engine>(store: &mut E, model: &Model, frame: Frame, depth: Depth) -> Outcome {
+    for reverse in [false, true] {
+        let options = ScanOptions { reverse, ..ScanOptions::default() };
+        let found = ok("scan", store.scan(&options))?;
+        compare_scan(model, frame, &options, &found)?;
+    }
+    let horizon = store.horizon();
+    if horizon > model.horizon_max() {
+        let max = model.horizon_max();
+        wrong!("the horizon is {horizon}, it may be {max} at most");
+    }
+    for key in model.keys() {
+        compare_record(store, model, frame, key)?;
+        if depth == Depth::Full {
+            compare_get(store, model, frame, key)?;
+        }
+        let history = ok("history", store.history(key))?;
+        let horizon = store.horizon();
+        model
+            .check_history(key, frame.upto, horizon, &history)
+            .map_err(|what| Trouble::from(format!("history of {}: {what}", show(key))))?;
+    }
+    if depth == Depth::Full {
+        compare_counts(store, model, frame)?;
+        compare_past(store, model, frame)?;
+    }
+    Ok(())
+}
+
+/// Compares every way to read the newest record of one key.
+///
+/// # Errors
+/// The first difference.
+pub fn compare_get<E: Engine>(store: &mut E, model: &Model, frame: Frame, key: &[u8]) -> Outcome {
+    let found = compare_record(store, model, frame, key)?;
+    let value = found.as_ref().map(|record| record.value.as_slice());
+    let plain = ok("get", store.get(key))?;
+    if plain.as_deref() != value {
+        wrong!("get {} gives {plain:?}, get_record {value:?}", show(key));
+    }
+    let same = ok("get_with", store.get_with(key, |bytes| Some(bytes) == value))?;
+    if same != value.map(|_| true) {
+        wrong!("get_with {} gives other bytes than get", show(key));
+    }
+    if ok("contains", store.contains(key))? != value.is_some() {
+        wrong!("contains {} disagrees with get", show(key));
+    }
+    Ok(())
+}
+
+fn compare_record<E: Engine>(
+    store: &mut E,
+    model: &Model,
+    frame: Frame,
+    key: &[u8],
+) -> Outcome<Option<Record>> {
+    let expected = model.get(key, frame.upto, frame.moment);
+    let found = ok("get_record", store.get_record(key))?;
+    if found != expected && !(found.is_none() && frame.unsure(model, key)) {
+        let (found, expected) = (found.as_ref().map(brief), expected.as_ref().map(brief));
+        wrong!("get_record {} gives {found:?}, not {expected:?}", show(key));
+    }
+    Ok(found)
+}
+
+/// Compares the answer of one scan.
+///
+/// # Errors
+/// The first difference.
+pub fn compare_scan(
+    model: &Model,
+    frame: Frame,
+    options: &ScanOptions,
+    found: &[Record],
+) -> Outcome {
+    let expected = model.scan(options, frame.upto, frame.moment);
+    if found == expected {
+        return Ok(());
+    }
+    let sure = |records: &[Record]| -> Vec<Record> {
+        records.iter().filter(|record| !frame.unsure(model, &record.key)).cloned().collect()
+    };
+    let any_unsure = model.keys().any(|key| frame.unsure(model, key));
+    if any_unsure && (options.limit.is_some() || sure(found) == sure(&expected)) {
+        return Ok(());
+    }
+    let at = found.iter().zip(&expected).take_while(|(a, b)| a == b).count();
+    wrong!(
+        "scan {options:?} gives {} records, not {}; number {at} is {:?}, not {:?}",
+        found.len(),
+        expected.len(),
+        found.get(at).map(brief),
+        expected.get(at).map(brief),
+    )
+}
+
+fn compare_counts<E: Engine>(store: &mut E, model: &Model, frame: Frame) -> Outcome {
+    let expected = model.len(frame.upto, frame.moment);
+    let sure = !model.keys().any(|key| frame.unsure(model, key));
+    let count = ok("count", store.count(&ScanOptions::default()))?;
+    if sure && count != expected {
+        wrong!("count gives {count}, not {expected}");
+    }
+    // Expired records count until their slots are dropped, so `len` is exact without them only.
+    let ttl = model
+        .keys()
+        .any(|key| model.versions(key, frame.upto).iter().any(|held| held.expires.is_some()));
+    let len = ok("len", store.len())?;
+    if sure && frame.exact_len && !ttl && len != expected {
+        wrong!("len gives {len}, not {expected}");
+    }
+    for absent in [&b"no such key"[..], b"b", &[0xFE, 1]] {
+        if ok("get", store.get(absent))?.is_some() {
+            wrong!("{} was never written, yet it is found", show(absent));
+        }
+    }
+    if let Some(what) = ok("statistics", store.statistics_fault())? {
+        wrong!("statistics: {what}");
+    }
+    Ok(())
+}
+
+/// As-of reads at every commit that is within the horizon, and one that is not.
+fn compare_past<E: Engine>(store: &mut E, model: &Model, frame: Frame) -> Outcome {
+    let horizon = store.horizon();
+    let seqs: Vec<u64> =
+        model.edges().iter().map(|edge| edge.seq).filter(|seq| *seq <= frame.upto).collect();
+    let step = (seqs.len() / 12).max(1);
+    for seq in seqs.iter().copied().rev().step_by(step) {
+        compare_as_of(store, model, seq, horizon)?;
+    }
+    if horizon > 1 {
+        compare_as_of(store, model, horizon, horizon)?;
+        compare_as_of(store, model, horizon - 1, horizon)?;
+    }
+    Ok(())
+}
+
+/// Compares a scan and some reads as of one moment, or demands that history is gone.
+///
+/// # Errors
+/// The first difference.
+pub fn compare_as_of<E: Engine>(store: &mut E, model: &Model, seq: u64, horizon: u64) -> Outcome {
+    let options = ScanOptions { as_of: Some(seq), ..ScanOptions::default() };
+    let found = store.scan(&options);
+    if let Err(Error::HistoryGone { asked, oldest }) = found {
+        // The read may have written the buffer out, and that may have moved the horizon.
+        if asked == seq && seq < oldest && oldest == store.horizon() {
+            return Ok(());
+        }
+        wrong!("as of {seq}: gone, the oldest being {oldest}; it is {}", store.horizon());
+    }
+    if seq < horizon {
+        wrong!("a scan as of {seq}, before {horizon}, gives {found:?}");
+    }
+    let frame = Frame { upto: seq, moment: seq, moment_max: seq, exact_len: false };
+    let found = ok("scan as of", found)?;
+    compare_scan(model, frame, &options, &found).map_err(|trouble| {
+        Trouble::from(format!("as of {seq} (horizon {horizon}): {}", trouble.what))
+    })?;
+    for key in model.keys().step_by(5) {
+        let expected = model.get(key, seq, seq);
+        let record = ok("get_as_of", store.get_as_of(key, seq))?;
+        if record != expected && !frame.unsure(model, key) {
+            wrong!("{} as of {seq}: {record:?}, not {expected:?}", show(key));
+        }
+    }
+    Ok(())
+}
+
+impl Frame {
+    /// Whether the newest record of the key may or may not count as expired, or was replaced in
+    /// the write buffer before it reached the disk.
+    #[must_use]
+    pub fn unsure(&self, model: &Model, key: &[u8]) -> bool {
+        let Some(newest) = model.versions(key, self.upto).last() else { return false };
+        let unsure = |expires| expires > self.moment && expires <= self.moment_max;
+        newest.coalesced || newest.expires.is_some_and(unsure)
+    }
+}
+
+/// Turns an unexpected error into words.
+///
+/// # Errors
+/// The words.
+pub fn ok<T>(what: &str, result: Result<T, Error>) -> Outcome<T> {
+    result
+        .map_err(|e| Trouble { what: format!("{what} failed: {e} ({})", e.code()), error: Some(e) })
+}
+
+/// A key, as messages show it.
+#[must_use]
+pub fn show(key: &[u8]) -> String {
+    let text: String =
+        key.iter().take(16).flat_map(|b| std::ascii::escape_default(*b)).map(char::from).collect();
+    format!("{text:?} ({} bytes)", key.len())
+}
+
+/// A record, as messages show it.
+#[must_use]
+pub fn brief(record: &Record) -> String {
+    let value = &record.value[..record.value.len().min(4)];
+    let (len, seq, expires) = (record.value.len(), record.seq, record.expires);
+    format!("{} = {value:02x?} ({len} bytes) at {seq}, expires {expires:?}", show(&record.key))
+}

@@ -1,0 +1,199 @@
+//! The calls of a run that read.
+
+use siltdb_core::error::Error;
+use siltdb_core::host::Host;
+use siltdb_core::options::Options;
+
+use super::Run;
+use crate::check::{
+    Depth, Frame, Outcome, compare, compare_as_of, compare_get, compare_scan, ok, wrong,
+};
+use crate::engine::{Engine, EngineView, ScanOptions};
+use crate::model::Model;
+use crate::sim::{SimHost, SimStorage};
+use crate::workload::{ScanOp, key};
+
+impl<E: Engine> Run<E> {
+    /// Where the store stands in the order of commits and in time.
+    #[must_use]
+    pub fn frame(&self) -> Frame {
+        let edges = self.model.edges().len() - usize::from(self.doubt);
+        frame_at(&self.model, edges, &self.host, self.clock_max, &self.options)
+    }
+
+    /// Compares everything with the model. The disk's faults pause.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn check(&mut self, depth: Depth) -> Outcome {
+        let frame = self.frame();
+        let Some(store) = self.store.as_mut() else { return Ok(()) };
+        self.storage.pause_faults(true);
+        let result = compare(store, &self.model, frame, depth);
+        self.storage.pause_faults(false);
+        result
+    }
+
+    pub(super) fn get(&mut self, key: &[u8], back: u8) -> Outcome {
+        let (frame, as_of) = (self.frame(), self.seq_back(back));
+        let Some(store) = self.store.as_mut() else { return Ok(()) };
+        compare_get(store, &self.model, frame, key)?;
+        let history = ok("history", store.history(key))?;
+        let horizon = store.horizon();
+        self.model.check_history(key, frame.upto, horizon, &history)?;
+        compare_as_of(store, &self.model, as_of, horizon)
+    }
+
+    pub(super) fn scan(&mut self, op: &ScanOp) -> Outcome {
+        let mut frame = self.frame();
+        let mut options = scan_options(op);
+        options.as_of = op.back.map(|back| self.seq_back(back));
+        let Some(store) = self.store.as_mut() else { return Ok(()) };
+        if let Some(seq) = options.as_of {
+            let horizon = store.horizon();
+            if seq < horizon {
+                return compare_as_of(store, &self.model, seq, horizon);
+            }
+            frame = Frame { upto: seq, moment: seq, moment_max: seq, exact_len: false };
+        }
+        let found = store.scan(&options);
+        if options.as_of.is_some_and(|seq| seq < store.horizon()) && found.is_err() {
+            return Ok(());
+        }
+        let found = ok("scan", found)?;
+        compare_scan(&self.model, frame, &options, &found)?;
+        let count = store.count(&options);
+        if options.as_of.is_some_and(|seq| seq < store.horizon()) && count.is_err() {
+            return Ok(());
+        }
+        let count = ok("count", count)?;
+        if count != found.len() as u64 {
+            wrong!("count gives {count}, the scan {} records: {options:?}", found.len());
+        }
+        Ok(())
+    }
+
+    pub(super) fn diff(&mut self, from: u8, to: u8, op: &ScanOp) -> Outcome {
+        let (a, b) = (self.seq_back(from), self.seq_back(to));
+        let (from, to) = (a.min(b), a.max(b));
+        let options =
+            ScanOptions { reverse: false, limit: None, keys_only: false, ..scan_options(op) };
+        let Some(store) = self.store.as_mut() else { return Ok(()) };
+        let horizon = store.horizon();
+        let found = store.diff(from, to, &options);
+        if let Err(Error::HistoryGone { .. }) = found {
+            if from < store.horizon() {
+                return Ok(());
+            }
+            wrong!("diff from {from} says history is gone; the horizon is {}", store.horizon());
+        }
+        if from < horizon {
+            wrong!("diff from {from}, before {horizon}, gives {found:?}");
+        }
+        let (found, expected) = (ok("diff", found)?, self.model.diff(from, to, &options));
+        let unsure = |upto| {
+            let frame = Frame { upto, moment: upto, moment_max: upto, exact_len: false };
+            self.model.keys().any(|key| frame.unsure(&self.model, key))
+        };
+        if found != expected && !unsure(from) && !unsure(to) {
+            wrong!("diff from {from} to {to} gives {found:?}, not {expected:?}");
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_view(&mut self, back: u8) -> Outcome {
+        let (frame, seq) = (self.frame(), self.seq_back(back));
+        let Some(store) = self.store.as_mut() else { return Ok(()) };
+        let now = back == 0 || seq < store.horizon();
+        let view = if now { store.view() } else { store.view_as_of(seq) };
+        if matches!(view, Err(Error::HistoryGone { .. })) && seq < store.horizon() {
+            return Ok(());
+        }
+        self.views.push((ok("view", view)?, if now { frame.moment } else { seq }));
+        Ok(())
+    }
+
+    pub(super) fn drop_view(&mut self) -> Outcome {
+        if self.views.is_empty() {
+            return Ok(());
+        }
+        let (mut view, moment) = self.views.remove(0);
+        let seq = view.seq();
+        let moment_max = self.clock_max.max(moment);
+        let frame = Frame { upto: seq, moment, moment_max, exact_len: false };
+        for reverse in [false, true] {
+            let options = ScanOptions { reverse, ..ScanOptions::default() };
+            let found = view.scan(&options);
+            compare_scan(&self.model, frame, &options, &ok("scan of a view", found)?)?;
+        }
+        for n in 0..crate::workload::KEYS {
+            let key = key(n);
+            let found = ok("get of a view", view.get(&key))?;
+            let expected = self.model.get(&key, seq, moment);
+            if found != expected && !frame.unsure(&self.model, &key) {
+                wrong!("a view at {seq} gives {found:?} for key {n}, not {expected:?}");
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn snapshot(&mut self) -> Outcome {
+        let frame = self.frame();
+        let Some(store) = self.store.as_mut() else { return Ok(()) };
+        let Some((seq, bytes)) = ok("snapshot", store.snapshot())? else { return Ok(()) };
+        if seq != frame.upto {
+            wrong!("a snapshot has seq {seq}, the store has {}", frame.upto);
+        }
+        let disk = SimStorage::seeded(1);
+        ok("restore", E::restore(&disk, &bytes))?;
+        let options = Options { create: false, ..self.options.clone() };
+        let mut copy = ok("open of a copy", E::open(disk, self.host.clone(), options))?;
+        compare(&mut copy, &self.model, frame, Depth::Light)
+    }
+
+    pub(super) fn verify(&mut self) -> Outcome {
+        if self.store.is_none() {
+            return Ok(());
+        }
+        // A copy, so that the check has the files to itself.
+        let copy = self.storage.process_death(0);
+        let damaged = ok("verify", E::verify(&copy))?.unwrap_or_default();
+        if !damaged.is_empty() && self.storage.failures() == 0 {
+            wrong!("the verification finds damage in {damaged:?}");
+        }
+        Ok(())
+    }
+
+    /// The seq so many commits ago, one less for some, so that moments between commits occur.
+    pub(super) fn seq_back(&self, back: u8) -> u64 {
+        let edges = self.model.edges().len() - usize::from(self.doubt);
+        let seq = self.model.seq_at(edges.saturating_sub(usize::from(back / 2)));
+        seq.saturating_sub(u64::from(back % 2)).max(1)
+    }
+}
+
+/// Where a store with the first so many edges of a model stands.
+#[must_use]
+pub fn frame_at(
+    model: &Model,
+    edges: usize,
+    host: &SimHost,
+    clock_max: u64,
+    options: &Options,
+) -> Frame {
+    let upto = model.seq_at(edges);
+    let moment = host.now_us().max(upto);
+    Frame { upto, moment, moment_max: clock_max.max(moment), exact_len: options.hash_bits == 64 }
+}
+
+fn scan_options(op: &ScanOp) -> ScanOptions {
+    ScanOptions {
+        from: op.from.map(key),
+        to: op.to.map(key),
+        prefix: op.prefix.map(|n| key(n).into_iter().take(3).collect()),
+        reverse: op.reverse,
+        limit: op.limit.map(u64::from),
+        keys_only: op.keys_only,
+        as_of: None,
+    }
+}

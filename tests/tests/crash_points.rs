@@ -1,0 +1,127 @@
+//! Crash-point enumeration (T2): scripted workloads, every storage call of each, every byte cut
+//! of each append, and what a power loss may take; then crashes inside the recovery.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use siltdb_core::options::{CompactionOptions, Durability, Options, Retention};
+use siltdb_core::store::Store;
+use siltdb_tests::check::Outcome;
+use siltdb_tests::crash::{Density, Recorded};
+use siltdb_tests::engine::{Engine, engine_asked_for};
+use siltdb_tests::reference::{Reference, bug};
+use siltdb_tests::sim::{Random, SimHost, SimOptions, SimStorage};
+use siltdb_tests::simulation::scaled;
+use siltdb_tests::workload::{BatchOp, Op, Palette, small_disk, small_options};
+
+const DENSITY: Density = Density { cuts: 16, random: 8, deep: 251 };
+
+fn options(durability: Durability) -> Options {
+    let compaction = CompactionOptions {
+        dead_bytes_min: 100,
+        tier_count: 2,
+        tier_factor: 2,
+        tier_bytes_min: 4_096,
+        ..CompactionOptions::default()
+    };
+    Options {
+        durability,
+        segment_bytes: 4_096,
+        seal_on_close_bytes: 1,
+        retention: Retention::Latest,
+        compaction,
+        ..Options::default()
+    }
+}
+
+/// Runs a script, judges every image of it and demands that there were enough.
+fn enumerate(name: &str, seed: u64, disk: SimOptions, options: Options, ops: &[Op]) -> u64 {
+    let images = if engine_asked_for() {
+        judge::<Store<SimStorage, SimHost>>(seed, disk, options, ops)
+    } else {
+        judge::<Reference<{ bug::NONE }>>(seed, disk, options, ops)
+    };
+    images.unwrap_or_else(|trouble| panic!("{name}: {}", trouble.what))
+}
+
+fn judge<E: Engine>(seed: u64, disk: SimOptions, options: Options, ops: &[Op]) -> Outcome<u64> {
+    Recorded::<E>::new(seed, disk, options, ops)?.judge_all(DENSITY)
+}
+
+fn set(key: u8, value: u16) -> Op {
+    Op::Set { key, value }
+}
+
+fn batch(keys: std::ops::Range<u8>, durability: Durability) -> Op {
+    let op = |key| BatchOp {
+        key,
+        value: (key % 5 != 4).then_some(u16::from(key) * 7 + 1),
+        ttl: None,
+        condition: 0,
+    };
+    Op::Write { batch: keys.map(op).collect(), durability: Some(durability) }
+}
+
+/// Goal: the first creation, cut anywhere, leaves an empty store or none.
+#[test]
+fn creation() {
+    for durability in [Durability::Synced, Durability::Flushed] {
+        let ops = [set(1, 5), Op::Sync, Op::Reopen];
+        let images =
+            enumerate("creation", 1, SimOptions::default(), options(durability), &ops[..2]);
+        assert!(images > 100, "only {images} images");
+    }
+}
+
+/// Goal: a commit is seen whole or not at all, a synced one always.
+#[test]
+fn commits() {
+    let ops = [
+        set(1, 5),
+        batch(0..10, Durability::Synced),
+        set(1, 41),
+        batch(5..15, Durability::Flushed),
+        Op::Delete { key: 1 },
+        batch(0..4, Durability::Synced),
+        set(2, 62),
+        Op::Sync,
+        set(3, 56),
+    ];
+    for seed in 0..2 {
+        let images =
+            enumerate("commits", seed, small_disk(seed), options(Durability::Flushed), &ops);
+        assert!(images > 3_000, "only {images} images");
+    }
+}
+
+/// Goal: rolling, sealing and compaction, cut anywhere, leave the old files or the new ones; a
+/// tombstone dropped too early, or a file that comes back, would show an old value.
+#[test]
+fn compaction() {
+    let mut ops = Vec::new();
+    for round in 0..3 {
+        ops.push(batch(0..12, Durability::Flushed));
+        ops.push(set(9, 56 + round));
+        ops.push(Op::Delete { key: 3 });
+        ops.push(Op::Seal);
+    }
+    ops.extend([Op::Delete { key: 9 }, Op::Delete { key: 0 }, Op::Seal, Op::Compact, set(3, 3)]);
+    ops.extend([Op::Seal, Op::CompactStep(300), Op::CompactStep(1_000), set(4, 4), Op::Compact]);
+    for seed in 0..2 {
+        let images =
+            enumerate("compaction", seed, small_disk(seed), options(Durability::Flushed), &ops);
+        assert!(images > 3_000, "only {images} images");
+    }
+}
+
+/// Goal: none; whatever a random workload does, cut anywhere.
+#[test]
+fn random_workloads() {
+    let palette = Palette { reopen: false, crash: false, clock: true, ttl: true, buffered: true };
+    let mut images = 0;
+    for seed in 0..scaled(6) {
+        let mut random = Random::new(seed);
+        let ops: Vec<Op> = (0..40).map(|_| Op::random(&mut random, palette)).collect();
+        images += enumerate("random", seed, small_disk(seed), small_options(seed), &ops);
+    }
+    println!("{images} images");
+    assert!(images > 20_000, "only {images} images");
+}

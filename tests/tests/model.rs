@@ -1,0 +1,85 @@
+//! Model test (T1): random calls of all kinds on a small store, every answer compared with the
+//! model, reopening, compaction, sealing, crashes and clock jumps among them.
+//!
+//! A failure is shrunk to the fewest and smallest operations that still fail.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use siltdb_core::options::{Durability, Options};
+use siltdb_core::store::Store;
+use siltdb_tests::check::Depth;
+use siltdb_tests::engine::{Engine, engine_asked_for};
+use siltdb_tests::reference::{Reference, bug};
+use siltdb_tests::run::{Run, Stop};
+use siltdb_tests::sim::{SimHost, SimStorage};
+use siltdb_tests::simulation::scaled;
+use siltdb_tests::workload::{Op, Palette, Raw, small_disk, small_options};
+
+fn case<E: Engine>(
+    seed: u64,
+    options: Options,
+    palette: Palette,
+    raws: &[Raw],
+) -> Result<(), TestCaseError> {
+    let mut done = Vec::new();
+    let fail = |done: &[Op], what: String| {
+        let last = done.len().saturating_sub(40);
+        TestCaseError::fail(format!("{what}\nseed {seed}, last operations: {:#?}", &done[last..]))
+    };
+    let mut run =
+        Run::<E>::new(seed, small_disk(seed), options).map_err(|t| fail(&done, t.what))?;
+    for raw in raws {
+        let op = Op::from_raw(*raw, palette);
+        done.push(op.clone());
+        run.step(&op).map_err(|trouble| fail(&done, trouble.what))?;
+    }
+    let end = |run: &mut Run<E>| {
+        run.check(Depth::Full)?;
+        run.restart(Stop::Close)?;
+        run.check(Depth::Full)
+    };
+    end(&mut run).map_err(|trouble| fail(&done, format!("at the end: {}", trouble.what)))
+}
+
+fn cases(count: u64, palette: Palette, adjust: fn(u64) -> Options) {
+    let config = Config {
+        cases: u32::try_from(scaled(count)).unwrap(),
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    };
+    let raws = prop::collection::vec(any::<Raw>(), 1..200);
+    TestRunner::new(config)
+        .run(&(0_u64..1 << 32, raws), |(seed, raws)| {
+            if engine_asked_for() {
+                case::<Store<SimStorage, SimHost>>(seed, adjust(seed), palette, &raws)
+            } else {
+                case::<Reference<{ bug::NONE }>>(seed, adjust(seed), palette, &raws)
+            }
+        })
+        .unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
+fn all_calls() {
+    cases(1_000, Palette::ALL, small_options);
+}
+
+#[test]
+fn all_calls_without_crashes() {
+    cases(500, Palette { crash: false, clock: false, ..Palette::ALL }, small_options);
+}
+
+/// Every key shares its hash with others: answers must stay right.
+#[test]
+fn colliding_hashes() {
+    let colliding = |seed| Options { hash_bits: 1 + (seed % 8) as u8, ..small_options(seed) };
+    cases(400, Palette::ALL, colliding);
+}
+
+#[test]
+fn write_buffer() {
+    let buffered = |seed| Options { durability: Durability::Buffered, ..small_options(seed) };
+    cases(300, Palette::ALL, buffered);
+}
