@@ -30,12 +30,11 @@ pub struct WriteBuffer {
 }
 
 impl WriteBuffer {
-    /// Adds the operations of one commit.
-    pub fn push(&mut self, operations: &[Operation], seq: u64, now: u64) {
+    /// Adds the operations of one commit; `single` if nothing else was committed with them.
+    pub fn push(&mut self, operations: &[Operation], single: bool, seq: u64, now: u64) {
         if self.operations.is_empty() {
             self.since = now;
         }
-        let single = operations.len() == 1;
         for operation in operations {
             self.bytes += cost(operation);
             let at = self.operations.len();
@@ -82,11 +81,16 @@ impl WriteBuffer {
         self.coalesced
     }
 
-    /// Takes everything that waits, in order.
-    pub fn take(&mut self) -> Vec<Buffered> {
+    /// Everything that waits, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Buffered> {
+        self.operations.iter().flatten()
+    }
+
+    /// Forgets everything that waits, once it is written.
+    pub fn clear(&mut self) {
+        self.operations.clear();
         self.newest.clear();
         self.bytes = 0;
-        self.operations.drain(..).flatten().collect()
     }
 }
 

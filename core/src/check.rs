@@ -206,7 +206,8 @@ fn walk_group<R: ReadAt>(
         n.records += 1;
         n.tombstones += u64::from(frame.tombstone);
         n.payload_bytes += (frame.key.len() + frame.value.len()) as u64;
-        if let Some(expires) = frame.expires.filter(|expires| *expires != 0) {
+        let expires = frame.expires.filter(|expires| *expires != 0 && !frame.tombstone);
+        if let Some(expires) = expires {
             let first = n.expiring_bytes == 0;
             n.expiring_bytes += frame.len as u64;
             n.expires_min = if first { expires } else { n.expires_min.min(expires) };

@@ -11,6 +11,15 @@ use crate::sealed::{Cursor, Part};
 use crate::storage::ReadAt;
 use crate::types::{Change, Record, ScanOptions, Version};
 
+/// How much history the store held for sure when a view was made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    /// Oldest moment that could be read.
+    pub(crate) horizon: u64,
+    /// So many newest versions of every key are kept, whatever their age.
+    pub(crate) versions: u32,
+}
+
 /// A consistent read handle at a sequence number.
 #[derive(Debug)]
 pub struct View<R> {
@@ -20,18 +29,31 @@ pub struct View<R> {
     seq: u64,
     /// The moment expiry is judged at.
     moment: u64,
+    held: Held,
 }
 
 impl<R> Clone for View<R> {
     fn clone(&self) -> Self {
-        Self { parts: self.parts.clone(), hasher: self.hasher, seq: self.seq, moment: self.moment }
+        Self {
+            parts: self.parts.clone(),
+            hasher: self.hasher,
+            seq: self.seq,
+            moment: self.moment,
+            held: self.held,
+        }
     }
 }
 
 impl<R: ReadAt> View<R> {
     /// A view over parts, newest first, at `seq`, judging expiry at `moment`.
-    pub(crate) fn new(parts: Vec<Part<R>>, hasher: KeyHasher, seq: u64, moment: u64) -> Self {
-        Self { parts, hasher, seq, moment }
+    pub(crate) fn new(
+        parts: Vec<Part<R>>,
+        hasher: KeyHasher,
+        seq: u64,
+        moment: u64,
+        held: Held,
+    ) -> Self {
+        Self { parts, hasher, seq, moment, held }
     }
 
     /// The sequence number the view is at.
@@ -96,12 +118,16 @@ impl<R: ReadAt> View<R> {
         Ok(!outside && sealed.may_contain(self.hasher.hash(key))?)
     }
 
-    /// Every version of `key` up to the view's moment that is still held, newest first.
+    /// The versions of `key` up to the view's moment, newest first: those that were the newest at
+    /// some readable moment, or are among as many as the retention keeps.
+    ///
+    /// What is older may or may not have been compacted away and is left out.
     ///
     /// # Errors
     /// Damage; the storage's failure.
     pub fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
         let mut versions = Vec::new();
+        let (mut newer, mut position) = (None, 0);
         for part in &self.parts {
             if !self.may_hold(part, key)? {
                 continue;
@@ -115,9 +141,17 @@ impl<R: ReadAt> View<R> {
                     break;
                 }
                 let (seq, expires) = (found.seq, expiry(found.expires));
-                let value =
-                    if found.tombstone { None } else { Some(cursor.with_value(<[u8]>::to_vec)?) };
-                versions.push(Version { seq, value, expires });
+                if newer.is_some_and(|n| n <= self.held.horizon) && position >= self.held.versions {
+                    return Ok(versions);
+                }
+                if !found.tombstone {
+                    let value = Some(cursor.with_value(<[u8]>::to_vec)?);
+                    versions.push(Version { seq, value, expires });
+                } else if found.expires == 0 {
+                    versions.push(Version { seq, value: None, expires });
+                }
+                newer = Some(seq);
+                position += 1;
                 at += 1;
             }
         }

@@ -129,14 +129,25 @@ impl<S: Storage> Compaction<S> {
         }
         let newest = self.position == 0;
         let superseded = self.before.is_some();
-        let fate = self.rules.judge(seq, tombstone, expires, self.before, self.position);
-        self.before = Some(seq);
+        let (newer, position) = (self.before.replace(seq), self.position);
         self.position += 1;
-        let Fate::Drop(death) = fate else { return self.keep(storage, hash, tombstone) };
+        let fate = self.rules.judge(seq, tombstone, expires, newer, position);
+        let Fate::Drop(mut death) = fate else { return self.keep(storage, hash, tombstone) };
+        if let Some(newer) = newer
+            && death < newer
+            && may_hold(&self.older, hash)?
+        {
+            // It died by itself, and until it was superseded it hid what older segments hold.
+            let Fate::Drop(later) = self.rules.judge(seq, false, 0, Some(newer), position) else {
+                self.horizon = self.horizon.max(death).max(seq + 1);
+                return self.keep(storage, hash, true);
+            };
+            death = later;
+        }
         // What stands alone on top must go on hiding what older segments hold.
         if newest && !superseded && may_hold(&self.older, hash)? {
             if !tombstone {
-                self.horizon = self.horizon.max(death);
+                self.horizon = self.horizon.max(death).max(seq + 1);
             }
             return self.keep(storage, hash, true);
         }
@@ -199,7 +210,7 @@ impl<S: Storage> Compaction<S> {
 impl<S: Storage> Output<S> {
     fn add(&mut self, cursor: &Cursor<S::Reader>, hash: u64, tombstone: bool) -> Result<()> {
         let version = cursor.version();
-        let expires = if tombstone { 0 } else { version.expires };
+        let expires = version.expires;
         let mut stage = |value: Option<&[u8]>| {
             self.payload_bytes += (version.key.len() + value.map_or(0, <[u8]>::len)) as u64;
             self.writer.stage(&FrameSource {

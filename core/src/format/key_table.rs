@@ -151,7 +151,7 @@ impl TableBuilder {
         n.tombstones += u64::from(entry.tombstone);
         n.min_seq = n.min_seq.min(entry.seq);
         n.max_seq = n.max_seq.max(entry.seq);
-        if entry.expires != 0 {
+        if entry.expires != 0 && !entry.tombstone {
             let first = n.expiring_bytes == 0;
             n.expiring_bytes += u64::from(entry.len);
             n.expires_min = if first { entry.expires } else { n.expires_min.min(entry.expires) };

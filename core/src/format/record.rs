@@ -47,7 +47,8 @@ pub struct FrameSource<'a> {
     pub value: Option<&'a [u8]>,
     /// Sequence number.
     pub seq: u64,
-    /// Expiry, in microseconds since 1970.
+    /// Expiry, in microseconds since 1970. A tombstone that has one stands for a record that
+    /// expired then and was compacted away.
     pub expires: Option<u64>,
     /// Whether the batch goes on in the next frame.
     pub more: bool,
@@ -107,7 +108,7 @@ impl FrameHead {
         if header.tag & !TAG_ALL != 0
             || header.key_len == 0
             || header.value_len as usize > limits::VALUE_LEN_MAX
-            || (tombstone && (header.value_len != 0 || expires.is_some()))
+            || (tombstone && header.value_len != 0)
         {
             return Err(Malformed("a frame header with fields in range"));
         }
@@ -208,9 +209,8 @@ impl FrameSource<'_> {
     /// The caller has checked key and value against the limits, and `seq >= base_seq`.
     pub fn encode(&self, out: &mut Vec<u8>, seed: u32, base_seq: u64) -> usize {
         let value = self.value.unwrap_or(&[]);
-        let expires = self.expires.filter(|_| self.value.is_some());
         let mut tag = if self.value.is_none() { TAG_TOMBSTONE } else { 0 };
-        if expires.is_some() {
+        if self.expires.is_some() {
             tag |= TAG_EXPIRES;
         }
         if self.more {
@@ -226,7 +226,7 @@ impl FrameSource<'_> {
         let start = out.len();
         out.extend_from_slice(&[0; CRC_LEN]);
         put::<_, HEAD_LEN_MAX>(out, &header);
-        if let Some(expires) = expires {
+        if let Some(expires) = self.expires {
             put::<_, 10>(out, &expires);
         }
         out.extend_from_slice(self.key);

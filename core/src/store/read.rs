@@ -7,10 +7,11 @@ use super::Store;
 use crate::batch::check_key;
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::options::Retention;
 use crate::sealed::Part;
 use crate::storage::Storage;
 use crate::types::{Record, ScanOptions, Version};
-use crate::view::{Diff, Scan, View, expiry, is_expired};
+use crate::view::{Diff, Held, Scan, View, expiry, is_expired};
 
 /// What the index says of a key.
 enum Found<T> {
@@ -128,7 +129,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     pub fn view(&mut self) -> Result<View<S::Reader>> {
         self.drain_for_reading()?;
         let (seq, moment) = (self.last_seq, self.now());
-        Ok(View::new(self.parts(), self.hasher, seq, moment))
+        Ok(View::new(self.parts(), self.hasher, seq, moment, self.held()))
     }
 
     /// A view of the store as of a moment.
@@ -141,12 +142,25 @@ impl<S: Storage, H: Host> Store<S, H> {
             return Err(Error::HistoryGone { asked: seq, oldest });
         }
         self.drain_for_reading()?;
-        Ok(View::new(self.parts(), self.hasher, seq, seq))
+        Ok(View::new(self.parts(), self.hasher, seq, seq, self.held()))
     }
 
-    /// A poisoned store still answers reads of what was hardened.
+    fn held(&self) -> Held {
+        let versions = match self.manifest.retention {
+            Retention::Versions { count } => count,
+            _ => 0,
+        };
+        Held { horizon: self.manifest.horizon, versions }
+    }
+
+    /// A poisoned store still answers reads of what was hardened; what waits in its buffer it
+    /// answers by key only, and says so rather than leave it out of a scan.
     fn drain_for_reading(&mut self) -> Result<()> {
-        if self.poisoned { Ok(()) } else { self.drain() }
+        match (self.poisoned, self.buffer.is_empty()) {
+            (false, _) => self.drain(),
+            (true, true) => Ok(()),
+            (true, false) => Err(Error::Poisoned),
+        }
     }
 
     /// The parts of a view, newest first.

@@ -83,16 +83,19 @@ impl<S: Storage, H: Host> Store<S, H> {
         self.counters.commits += 1;
         if durability == Durability::Buffered {
             self.last_seq = seq;
-            self.buffer.push(&operations, seq, now);
+            self.buffer.push(&operations, batch.len() == 1, seq, now);
             if self.buffer.bytes() >= self.options.buffer_bytes_max {
                 self.drain()?;
+                self.compact_beside(self.options.buffer_bytes_max as u64);
             }
             return Ok(Commit { seq, durability, written: true });
         }
         self.drain()?;
         let staging: Vec<_> =
             operations.iter().map(|operation| Staging { operation, seq }).collect();
+        let before = self.counters.bytes_appended;
         self.commit(&staging, durability == Durability::Synced)?;
+        self.compact_beside(self.counters.bytes_appended - before);
         Ok(Commit { seq, durability, written: true })
     }
 
@@ -128,7 +131,6 @@ impl<S: Storage, H: Host> Store<S, H> {
         for operation in operations {
             let found = self.get_record(&operation.key)?;
             let same = match (&found, &operation.value) {
-                (None, None) => true,
                 (Some(record), Some(value)) => {
                     record.value == *value && record.expires == operation.expires
                 }
@@ -146,25 +148,32 @@ impl<S: Storage, H: Host> Store<S, H> {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let buffered = self.buffer.take();
+        let mut buffer = core::mem::take(&mut self.buffer);
         let staging: Vec<_> =
-            buffered.iter().map(|b| Staging { operation: &b.operation, seq: b.seq }).collect();
-        self.commit(&staging, false)
+            buffer.iter().map(|b| Staging { operation: &b.operation, seq: b.seq }).collect();
+        let result = self.commit(&staging, false);
+        if result.is_ok() {
+            buffer.clear();
+        }
+        // After a failure what was acknowledged stays readable by key.
+        self.buffer = buffer;
+        result
     }
 
     fn commit(&mut self, staging: &[Staging<'_>], sync: bool) -> Result<()> {
-        let before = self.counters.bytes_appended;
-        if let Err(e) = self.commit_inner(staging, sync) {
-            self.poisoned = true;
-            return Err(e);
-        }
+        let result = self.commit_inner(staging, sync);
+        self.poisoned |= result.is_err();
+        result
+    }
+
+    /// Compacts a step beside a commit that appended so many bytes.
+    fn compact_beside(&mut self, appended: u64) {
         if self.options.compaction.auto && self.compaction_due {
             // Compaction keeps ahead of writing by a factor; what it cannot read it leaves as it
             // is, for reads and checks to report: the commit itself is done.
-            let budget = COMPACTION_STEP_BYTES + 8 * (self.counters.bytes_appended - before);
+            let budget = COMPACTION_STEP_BYTES + 8 * appended;
             self.compaction_due = self.compact_step(budget).unwrap_or(false);
         }
-        Ok(())
     }
 
     fn commit_inner(&mut self, staging: &[Staging<'_>], sync: bool) -> Result<()> {
@@ -180,7 +189,7 @@ impl<S: Storage, H: Host> Store<S, H> {
                 key: &operation.key,
                 value: operation.value.as_deref(),
                 seq: *seq,
-                expires: operation.expires,
+                expires: operation.expires.filter(|_| operation.value.is_some()),
                 more: at + 1 < staging.len(),
             }));
         }
