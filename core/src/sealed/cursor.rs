@@ -156,13 +156,7 @@ impl<R: ReadAt> Cursor<R> {
             };
         };
         let tombstone = if sealed.numbers().sorted {
-            let start = (offset - self.data_offset) as usize;
-            let frame = self
-                .data
-                .get(start..start + entry.len as usize)
-                .ok_or(Malformed("a frame inside its group"))
-                .and_then(|b| Frame::decode(b, seed_at(file.salt, offset), file.base_seq))
-                .map_err(|e| file.corrupt(offset, e))?;
+            let frame = group_frame(&self.data, self.data_offset, file, offset, entry.len)?;
             set(frame.key, frame.seq, frame.expires, frame.tombstone);
             frame.tombstone
         } else {
@@ -231,13 +225,8 @@ impl<R: ReadAt> Cursor<R> {
         if let Part::Sealed(sealed) = &self.part
             && sealed.numbers().sorted
         {
-            let start = (offset - self.data_offset) as usize;
-            let frame = self
-                .data
-                .get(start..start + self.current.len as usize)
-                .ok_or(Malformed("a frame inside its group"))
-                .and_then(|b| Frame::decode(b, seed_at(file.salt, offset), file.base_seq))
-                .map_err(|e| file.corrupt(offset, e))?;
+            let len = self.current.len;
+            let frame = group_frame(&self.data, self.data_offset, file, offset, len)?;
             return Ok(read(frame.value));
         }
         file.with_frame(offset, self.current.len as usize, |frame| {
@@ -293,4 +282,20 @@ impl<R: ReadAt> Cursor<R> {
         let found = self.version();
         (found.key, u64::MAX - found.seq) < (key, u64::MAX - seq)
     }
+}
+
+/// The verified frame at `offset` of the file, out of a group's bytes that start at `start`.
+fn group_frame<'a, R: ReadAt>(
+    group: &'a [u8],
+    start: u64,
+    file: &SegmentFile<R>,
+    offset: u64,
+    len: u32,
+) -> Result<Frame<'a>> {
+    let at = (offset - start) as usize;
+    group
+        .get(at..at + len as usize)
+        .ok_or(Malformed("a frame inside its group"))
+        .and_then(|bytes| Frame::decode(bytes, seed_at(file.salt, offset), file.base_seq))
+        .map_err(|e| file.corrupt(offset, e))
 }
