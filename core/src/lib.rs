@@ -21,6 +21,7 @@ pub mod error;
 pub mod format;
 pub mod host;
 pub mod index;
+pub mod indexing;
 pub mod limits;
 pub mod log;
 pub mod memtable;

@@ -341,7 +341,7 @@ pub(crate) fn seal<A: Append, R: ReadAt>(
 }
 
 /// The key table, fences, filter and footer of a log segment.
-pub(crate) fn table_of(
+pub fn table_of(
     run: &Run,
     header: &SegmentHeader,
     hasher: &KeyHasher,
@@ -365,7 +365,7 @@ pub(crate) fn table_of(
 }
 
 /// The next segment number: none whose low bits mean something else in an index slot.
-pub(crate) fn next_number(number_max: &mut u64) -> u64 {
+pub fn next_number(number_max: &mut u64) -> u64 {
     *number_max += 1;
     while Location::new(*number_max, 0, 0, false).is_exact() {
         *number_max += 1;

@@ -13,11 +13,11 @@ use crate::types::{Change, Record, ScanOptions, Version};
 
 /// How much history the store held for sure when a view was made.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Held {
+pub struct Held {
     /// Oldest moment that could be read.
-    pub(crate) horizon: u64,
+    pub horizon: u64,
     /// So many newest versions of every key are kept, whatever their age.
-    pub(crate) versions: u32,
+    pub versions: u32,
 }
 
 /// A consistent read handle at a sequence number.
@@ -46,13 +46,7 @@ impl<R> Clone for View<R> {
 
 impl<R: ReadAt> View<R> {
     /// A view over parts, newest first, at `seq`, judging expiry at `moment`.
-    pub(crate) fn new(
-        parts: Vec<Part<R>>,
-        hasher: KeyHasher,
-        seq: u64,
-        moment: u64,
-        held: Held,
-    ) -> Self {
+    pub fn new(parts: Vec<Part<R>>, hasher: KeyHasher, seq: u64, moment: u64, held: Held) -> Self {
         Self { parts, hasher, seq, moment, held }
     }
 
@@ -358,10 +352,11 @@ impl<R: ReadAt> Iterator for Diff<R> {
 }
 
 /// Whether a record of this expiry (0 for none) is gone at `moment`.
-pub(crate) fn is_expired(expires: u64, moment: u64) -> bool {
+pub fn is_expired(expires: u64, moment: u64) -> bool {
     expires != 0 && expires <= moment
 }
 
-pub(crate) fn expiry(expires: u64) -> Option<u64> {
+/// An expiry as callers see it, of one as frames hold it, 0 for none.
+pub fn expiry(expires: u64) -> Option<u64> {
     (expires != 0).then_some(expires)
 }

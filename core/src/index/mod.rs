@@ -14,6 +14,16 @@ use alloc::vec::Vec;
 /// How many tables the index is split into.
 pub const SHARDS: usize = 64;
 
+/// Slots that are changed one at a time: an index of one owner, or one that threads share.
+pub trait Slots {
+    /// The location stored for this hash.
+    fn get(&self, hash: u64) -> Option<Location>;
+
+    /// Changes the slot of this hash in one step: `change` gets what is there and gives what is
+    /// to be there, `None` for a vacant slot.
+    fn update(&mut self, hash: u64, change: impl FnOnce(Option<Location>) -> Option<Location>);
+}
+
 /// The shard of a hash.
 ///
 /// Takes neither the lowest bits nor the top seven, which the table in the shard uses itself.
@@ -52,21 +62,6 @@ impl Index {
         self.shards[shard_of(hash)].insert(hash, location)
     }
 
-    /// Stores a location if the hash has none; otherwise returns that one and changes nothing.
-    pub fn insert_if_vacant(&mut self, hash: u64, location: Location) -> Option<Location> {
-        self.shards[shard_of(hash)].insert_if_vacant(hash, location)
-    }
-
-    /// Changes the location of a hash that has one; does nothing for any other hash.
-    pub fn replace(&mut self, hash: u64, location: Location) {
-        self.shards[shard_of(hash)].replace(hash, location);
-    }
-
-    /// Removes a hash and returns its location.
-    pub fn remove(&mut self, hash: u64) -> Option<Location> {
-        self.shards[shard_of(hash)].remove(hash)
-    }
-
     /// How many slots are neither tombstones nor [`Location::EXACT`].
     #[must_use]
     pub fn live(&self) -> u64 {
@@ -94,6 +89,16 @@ impl Index {
     /// Every hash with its location, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, Location)> {
         self.shards.iter().flat_map(Shard::iter)
+    }
+}
+
+impl Slots for Index {
+    fn get(&self, hash: u64) -> Option<Location> {
+        Index::get(self, hash)
+    }
+
+    fn update(&mut self, hash: u64, change: impl FnOnce(Option<Location>) -> Option<Location>) {
+        self.shards[shard_of(hash)].update(hash, change);
     }
 }
 
@@ -139,14 +144,20 @@ mod tests {
                 match next(&mut state) % 5 {
                     0 => assert_eq!(index.insert(hash, new), model.insert(hash, new)),
                     1 => {
-                        assert_eq!(index.insert_if_vacant(hash, new), old);
+                        index.update(hash, |found| {
+                            assert_eq!(found, old);
+                            Some(found.unwrap_or(new))
+                        });
                         model.entry(hash).or_insert(new);
                     }
                     2 => {
-                        index.replace(hash, new);
+                        index.update(hash, |found| found.map(|_| new));
                         model.entry(hash).and_modify(|l| *l = new);
                     }
-                    3 => assert_eq!(index.remove(hash), model.remove(&hash)),
+                    3 => {
+                        index.update(hash, |_| None);
+                        model.remove(&hash);
+                    }
                     _ => assert_eq!(index.get(hash), old),
                 }
                 if step % 1000 == 0 {

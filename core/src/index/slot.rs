@@ -144,32 +144,28 @@ impl Shard {
         old
     }
 
-    /// Stores a location if the hash has none; otherwise returns that one and changes nothing.
-    pub fn insert_if_vacant(&mut self, hash: u64, location: Location) -> Option<Location> {
-        match self.table.entry(hash, |slot| slot.hash == hash, |slot| slot.hash) {
-            Entry::Occupied(entry) => Some(entry.get().location),
-            Entry::Vacant(entry) => {
-                entry.insert(Slot { hash, location });
-                self.count(None, Some(location));
-                None
+    /// Changes the slot of this hash in one step: `change` gets what is there and gives what is
+    /// to be there, `None` for a vacant slot.
+    pub fn update(&mut self, hash: u64, change: impl FnOnce(Option<Location>) -> Option<Location>) {
+        let (old, new) = match self.table.entry(hash, |slot| slot.hash == hash, |slot| slot.hash) {
+            Entry::Occupied(mut entry) => {
+                let old = entry.get().location;
+                let new = change(Some(old));
+                match new {
+                    Some(location) => entry.get_mut().location = location,
+                    None => drop(entry.remove()),
+                }
+                (Some(old), new)
             }
-        }
-    }
-
-    /// Changes the location of a hash that has one; does nothing for any other hash.
-    pub fn replace(&mut self, hash: u64, location: Location) {
-        if let Some(slot) = self.table.find_mut(hash, |slot| slot.hash == hash) {
-            let old = core::mem::replace(&mut slot.location, location);
-            self.count(Some(old), Some(location));
-        }
-    }
-
-    /// Removes a hash and returns its location.
-    pub fn remove(&mut self, hash: u64) -> Option<Location> {
-        let entry = self.table.find_entry(hash, |slot| slot.hash == hash).ok()?;
-        let old = entry.remove().0.location;
-        self.count(Some(old), None);
-        Some(old)
+            Entry::Vacant(entry) => {
+                let new = change(None);
+                if let Some(location) = new {
+                    entry.insert(Slot { hash, location });
+                }
+                (None, new)
+            }
+        };
+        self.count(old, new);
     }
 
     /// How many slots are neither tombstones nor [`Location::EXACT`].
@@ -255,8 +251,8 @@ mod tests {
         shard.insert(2, Location::new(1, 0, 10, true));
         shard.insert(3, Location::EXACT);
         assert_eq!((shard.live(), shard.len()), (1, 3));
-        shard.replace(1, Location::EXACT);
-        shard.replace(4, Location::EXACT);
+        shard.update(1, |old| old.map(|_| Location::EXACT));
+        shard.update(4, |old| old.map(|_| Location::EXACT));
         assert_eq!((shard.live(), shard.len()), (0, 3));
         assert!(shard.bytes() >= 3 * 17);
     }

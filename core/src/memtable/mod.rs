@@ -1,7 +1,7 @@
 //! The ordered table in memory of one active log segment. Values stay in the file.
 //!
 //! Writes only append. Ordering is put off until a scan or the seal asks for it, or is done by
-//! another thread: it takes [`Memtable::unordered`], sorts outside the lock, and hands the
+//! another thread: it takes a [`Memtable::fork`], orders that outside the lock, and hands the
 //! result to [`Memtable::install`].
 
 mod chunk;
@@ -91,10 +91,41 @@ impl Memtable {
         }
     }
 
-    /// The frozen chunks that are still to be sorted, oldest first.
+    /// The same records, sharing their memory, to be ordered outside a lock and handed to
+    /// [`Memtable::install`].
     #[must_use]
-    pub fn unordered(&self) -> Vec<Arc<Chunk>> {
-        self.chunks.clone()
+    pub fn fork(&mut self) -> Fork {
+        self.freeze();
+        let (chunks, runs) = (self.chunks.clone(), self.runs.clone());
+        let table = Memtable {
+            tail: Chunk::default(),
+            chunks: chunks.clone(),
+            runs: runs.clone(),
+            len: self.len,
+        };
+        Fork { chunks, runs, table }
+    }
+
+    /// Takes over the order of a fork, unless this table was ordered meanwhile. Records added
+    /// since the fork are kept either way.
+    pub fn install(&mut self, fork: &Fork) {
+        let front = self.chunks.get(..fork.chunks.len()).unwrap_or_default();
+        if same(front, &fork.chunks) && same(&self.runs, &fork.runs) {
+            self.chunks.splice(..fork.chunks.len(), fork.table.chunks.iter().cloned());
+            self.runs.clone_from(&fork.table.runs);
+        }
+    }
+
+    /// Whether a record was added that no run holds yet.
+    #[must_use]
+    pub fn is_unordered(&self) -> bool {
+        !self.tail.is_empty() || !self.chunks.is_empty()
+    }
+
+    /// The runs there are by now, oldest first; without the records not ordered yet.
+    #[must_use]
+    pub fn runs(&self) -> &[Arc<Run>] {
+        &self.runs
     }
 
     /// Orders everything and returns the runs, oldest first.
@@ -109,26 +140,6 @@ impl Memtable {
             self.merge_while(|newer, older| newer.len() * 2 >= older.len());
         }
         &self.runs
-    }
-
-    /// The runs there are by now, oldest first; without the records not ordered yet.
-    #[must_use]
-    pub fn runs(&self) -> Vec<Arc<Run>> {
-        self.runs.clone()
-    }
-
-    /// Puts a run in the place of the chunks it was sorted from.
-    ///
-    /// Does nothing unless those are still the oldest chunks of [`Memtable::unordered`].
-    pub fn install(&mut self, sorted: &[Arc<Chunk>], run: Arc<Run>) {
-        let front = self.chunks.get(..sorted.len()).unwrap_or_default();
-        let same = front.len() == sorted.len()
-            && front.iter().zip(sorted).all(|(ours, theirs)| Arc::ptr_eq(ours, theirs));
-        if same && !sorted.is_empty() {
-            debug_assert_eq!(run.len(), sorted.iter().map(|chunk| chunk.len()).sum::<usize>());
-            self.chunks.drain(..sorted.len());
-            self.runs.push(run);
-        }
     }
 
     /// Orders everything into one run, as for sealing the segment.
@@ -154,6 +165,31 @@ impl Memtable {
             self.runs.push(merged);
         }
     }
+}
+
+/// The records of a table at one moment, apart from it.
+#[derive(Debug)]
+pub struct Fork {
+    /// What the table had to be ordered, and its runs, when it was forked.
+    chunks: Vec<Arc<Chunk>>,
+    runs: Vec<Arc<Run>>,
+    table: Memtable,
+}
+
+impl Fork {
+    /// As [`Memtable::order`].
+    pub fn order(&mut self) -> &[Arc<Run>] {
+        self.table.order()
+    }
+
+    /// As [`Memtable::order_fully`].
+    pub fn order_fully(&mut self) -> Arc<Run> {
+        self.table.order_fully()
+    }
+}
+
+fn same<T>(a: &[Arc<T>], b: &[Arc<T>]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| Arc::ptr_eq(a, b))
 }
 
 #[cfg(test)]

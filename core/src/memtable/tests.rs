@@ -49,22 +49,22 @@ fn merged(runs: &[Arc<Run>]) -> Run {
     runs.iter().fold(Run::default(), |older, newer| Run::merged(newer, &older))
 }
 
-fn sort(chunks: &[Arc<Chunk>]) -> Arc<Run> {
-    let runs: Vec<_> = chunks.iter().map(|chunk| Arc::new(Run::sorted(chunk))).collect();
-    Arc::new(merged(&runs))
-}
-
 #[test]
 fn random_operations_agree_with_a_sorted_list() {
     for seed in 0..40 {
         let (mut table, mut model) = (Memtable::new(), Model::new());
         let mut state = seed;
-        let mut taken: Vec<Arc<Chunk>> = Vec::new();
+        let mut taken: Option<Fork> = None;
         for _ in 0..1500 {
             match next(&mut state) % 40 {
                 0 => table.freeze(),
-                1 => taken = table.unordered(),
-                2 => table.install(&taken, sort(&taken)),
+                1 => taken = Some(table.fork()),
+                2 => {
+                    if let Some(mut fork) = taken.take() {
+                        fork.order();
+                        table.install(&fork);
+                    }
+                }
                 3 => assert_eq!(contents(&merged(table.order())), ordered(&model)),
                 4 if seed % 4 == 0 => {
                     assert_eq!(contents(&table.order_fully()), ordered(&model));
@@ -101,30 +101,34 @@ fn full_chunks_freeze_by_themselves_and_runs_stay_few() {
     }
     table.order();
     for i in 0..CHUNK_RECORDS as u64 {
-        assert!(table.unordered().is_empty());
+        assert_eq!(table.is_unordered(), i > 0);
+        assert!(table.chunks.is_empty());
         push(&mut table, &mut model, b"k", i);
     }
-    assert_eq!(table.unordered().len(), 1);
+    assert_eq!(table.chunks.len(), 1);
     assert!(table.bytes() >= table.len() * 40);
     assert_eq!(contents(&table.into_run()), ordered(&model));
 }
 
 #[test]
-fn install_ignores_chunks_that_are_gone() {
+fn install_ignores_a_fork_of_what_was_ordered_meanwhile() {
     let (mut table, mut model) = (Memtable::new(), Model::new());
     push(&mut table, &mut model, b"b", 1);
-    table.freeze();
-    let first = table.unordered();
+    let mut first = table.fork();
+    let mut second = table.fork();
     push(&mut table, &mut model, b"a", 2);
     table.freeze();
-    table.install(&first, sort(&first));
-    assert_eq!((table.unordered().len(), table.runs().len()), (1, 1));
-    table.install(&first, sort(&first));
-    table.install(&[], Arc::default());
-    assert_eq!((table.unordered().len(), table.runs().len()), (1, 1));
-    let second = table.unordered();
+    first.order();
+    table.install(&first);
+    assert_eq!((table.chunks.len(), table.runs().len()), (1, 1));
+    second.order();
+    table.install(&second);
+    assert_eq!((table.chunks.len(), table.runs().len()), (1, 1));
+    // A fork without chunks must not put back the runs of before.
+    let mut third = table.fork();
     table.order();
-    table.install(&second, sort(&second));
+    third.order_fully();
+    table.install(&third);
     assert_eq!(contents(&table.into_run()), ordered(&model));
 }
 

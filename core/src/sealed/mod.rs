@@ -12,8 +12,12 @@ use alloc::vec::Vec;
 use once_cell::race::OnceBox;
 
 use crate::error::Result;
-use crate::format::{BlockEntry, Directory, Fence, Footer, SegmentNumbers, decode_block};
+use crate::format::{
+    BlockEntry, Directory, Fence, Footer, ManifestSegment, SegmentNumbers, decode_block,
+};
+use crate::memtable::Run;
 use crate::segment_file::SegmentFile;
+use crate::stats::SegmentStats;
 use crate::storage::ReadAt;
 
 /// A sealed segment. Fences and filter are read when they are first needed.
@@ -88,5 +92,61 @@ impl<R: ReadAt> Sealed<R> {
         let span = u128::from(n.expires_max - n.expires_min).max(1);
         let share = u128::from(n.expiring_bytes) * u128::from(now - n.expires_min) / span;
         u64::try_from(share).unwrap_or(n.expiring_bytes)
+    }
+
+    /// The segment's entry in the manifest.
+    pub fn entry(&self) -> ManifestSegment {
+        ManifestSegment { footer: self.footer.clone(), dead_bytes: self.file.dead() }
+    }
+
+    /// Figures about the segment, expiry judged at `now`.
+    pub fn stats(&self, now: u64) -> SegmentStats {
+        let n = self.numbers();
+        SegmentStats {
+            number: n.number,
+            state: if n.sorted { "sorted" } else { "arrival" },
+            file_bytes: self.footer.file_len(),
+            data_bytes: n.data_end,
+            payload_bytes: n.payload_bytes,
+            dead_bytes: self.file.dead(),
+            expired_bytes: self.expired_bytes(now),
+            records: n.records,
+            tombstones: n.tombstones,
+            min_seq: n.min_seq,
+            max_seq: n.max_seq,
+            first_key: self.footer.first_key.clone(),
+            last_key: self.footer.last_key.clone(),
+        }
+    }
+}
+
+/// Figures about a log segment whose records are `run`, expiry judged at `now`.
+pub fn log_stats<R: ReadAt>(
+    file: &SegmentFile<R>,
+    run: &Run,
+    payload_bytes: u64,
+    state: &'static str,
+    now: u64,
+) -> SegmentStats {
+    let entries = (0..run.len()).map(|i| run.entry(i));
+    let key = |at: Option<usize>| at.map_or(Vec::new(), |at| run.key(at).to_vec());
+    SegmentStats {
+        number: file.number,
+        state,
+        file_bytes: file.readable(),
+        data_bytes: file.readable(),
+        payload_bytes,
+        dead_bytes: file.dead(),
+        expired_bytes: entries
+            .clone()
+            .filter(|e| e.expires != 0 && e.expires <= now)
+            .map(|e| u64::from(e.len))
+            .sum(),
+        records: run.len() as u64,
+        tombstones: entries.clone().filter(|e| e.tombstone).count() as u64,
+        min_seq: entries.clone().map(|e| e.seq).min().unwrap_or(0),
+        max_seq: entries.map(|e| e.seq).max().unwrap_or(0),
+        first_key: key((!run.is_empty()).then_some(0)),
+        last_key: key(run.len().checked_sub(1)),
     }
 }

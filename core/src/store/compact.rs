@@ -4,7 +4,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Store;
-use super::maintain::entry;
 use crate::compaction::{
     Compacted, Compaction, CompactionPlan, CompactionReport, Rules, plan_all, plan_next,
 };
@@ -12,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::format::{SegmentHeader, SegmentKind};
 use crate::host::Host;
 use crate::index::Location;
+use crate::indexing;
 use crate::recovery;
-use crate::sealed::Sealed;
 use crate::storage::Storage;
 use crate::types::Progress;
 
@@ -125,7 +124,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         let output = output.map(Arc::new);
         let mut sealed = self.sealed.clone();
         sealed.splice(start..start + inputs.len(), output.clone());
-        let segments = sealed.iter().map(entry).collect();
+        let segments = sealed.iter().map(|s| s.entry()).collect();
         let horizon = self.manifest.horizon.max(horizon);
         let (log, retention) = (self.manifest.log, self.manifest.retention);
         if let Err(e) = self.publish(segments, log, horizon, retention) {
@@ -143,56 +142,11 @@ impl<S: Storage, H: Host> Store<S, H> {
             self.counters.bytes_compacted += output.footer.file_len();
             let id = Location::segment_id(output.file.number);
             self.files.insert(id, Arc::clone(&output.file));
-            self.retarget(output, &replaced)?;
+            indexing::retarget(&mut self.index, output, &replaced)?;
         }
-        self.drop_slots(&dropped_hashes, &replaced, start)?;
+        let older = &self.sealed[..start];
+        indexing::drop_slots(&mut self.index, &dropped_hashes, &replaced, older)?;
         self.retired.extend(inputs);
         self.remove_retired()
-    }
-
-    /// Moves each slot that points into a replaced segment to the record's new place.
-    fn retarget(&mut self, output: &Sealed<S::Reader>, replaced: &[u32]) -> Result<()> {
-        let directory = output.directory()?;
-        let mut entries = Vec::new();
-        for block in 0..directory.blocks() {
-            entries.clear();
-            output.block(&directory.fence(block), &mut entries)?;
-            for entry in &entries {
-                let len = entry.len as usize;
-                let place = Location::new(output.file.number, entry.offset, len, entry.tombstone);
-                let found = self.index.get(entry.hash);
-                if entry.older {
-                    output.file.add_dead(len);
-                } else if found.is_none_or(|found| replaced.contains(&found.segment())) {
-                    self.index.insert(entry.hash, place);
-                } else if found.is_some_and(|found| found.segment() == place.segment()) {
-                    // Two keys of the output share a hash: which is newer, only frames tell.
-                    self.index.replace(entry.hash, Location::EXACT);
-                } else if found.is_some_and(|found| !found.is_exact()) {
-                    output.file.add_dead(len);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Drops the slots of dropped records, where no older record can have the same hash.
-    fn drop_slots(&mut self, hashes: &[u64], replaced: &[u32], start: usize) -> Result<()> {
-        for hash in hashes {
-            let found = self.index.get(*hash);
-            if !found.is_some_and(|found| replaced.contains(&found.segment())) {
-                continue;
-            }
-            let mut held = false;
-            for sealed in &self.sealed[..start] {
-                held |= sealed.may_contain(*hash)?;
-            }
-            if held {
-                self.index.replace(*hash, Location::EXACT);
-            } else {
-                self.index.remove(*hash);
-            }
-        }
-        Ok(())
     }
 }

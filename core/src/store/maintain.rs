@@ -7,10 +7,9 @@ use super::Store;
 use crate::error::{Error, Result};
 use crate::format::{LogHead, Manifest, ManifestSegment};
 use crate::host::Host;
-use crate::index::Location;
 use crate::options::Retention;
 use crate::recovery;
-use crate::sealed::Sealed;
+use crate::sealed::log_stats;
 use crate::stats::{SegmentStats, Stats};
 use crate::storage::{FileId, Storage};
 
@@ -49,7 +48,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         self.counters.syncs += 1;
         let sealed = Arc::new(sealed);
         let mut segments = self.manifest_segments();
-        segments.push(entry(&sealed));
+        segments.push(sealed.entry());
         let log = self.next_log();
         self.publish(segments, log, self.manifest.horizon, self.manifest.retention)?;
         self.sealed.push(sealed);
@@ -66,7 +65,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     }
 
     pub(super) fn manifest_segments(&self) -> Vec<ManifestSegment> {
-        self.sealed.iter().map(entry).collect()
+        self.sealed.iter().map(|s| s.entry()).collect()
     }
 
     /// Publishes a manifest and removes the one before.
@@ -121,41 +120,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// # Errors
     /// Damage; the storage's failure.
     pub fn load_index(&mut self, budget_records: u64) -> Result<bool> {
-        let mut left = budget_records;
-        let mut entries = Vec::new();
-        while self.unloaded > 0 && left > 0 {
-            let sealed = Arc::clone(&self.sealed[self.unloaded - 1]);
-            let directory = sealed.directory()?;
-            if self.loaded_blocks == 0 {
-                sealed.file.set_dead(0);
-            }
-            if self.loaded_blocks == directory.blocks() {
-                self.unloaded -= 1;
-                self.loaded_blocks = 0;
-                continue;
-            }
-            entries.clear();
-            let fence = directory.fence(self.loaded_blocks);
-            sealed.block(&fence, &mut entries)?;
-            for entry in &entries {
-                let len = entry.len as usize;
-                let place = Location::new(sealed.file.number, entry.offset, len, entry.tombstone);
-                if entry.older {
-                    sealed.file.add_dead(len);
-                    continue;
-                }
-                let Some(found) = self.index.insert_if_vacant(entry.hash, place) else { continue };
-                if found.segment() == place.segment() {
-                    // Two keys of one segment share a hash: which is newer, only frames tell.
-                    self.index.replace(entry.hash, Location::EXACT);
-                } else if !found.is_exact() {
-                    sealed.file.add_dead(len);
-                }
-            }
-            self.loaded_blocks += 1;
-            left = left.saturating_sub(entries.len() as u64);
-        }
-        Ok(self.unloaded > 0)
+        self.loader.step(&mut self.index, budget_records)
     }
 
     /// Does what is due: writes out the write buffer, syncs flushed writes, removes files that
@@ -255,7 +220,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             coalesced: self.buffer.coalesced(),
             store_id: self.manifest.store_id,
             manifest: self.manifest.number,
-            index_loaded: self.unloaded == 0,
+            index_loaded: self.loader.is_done(),
         })
     }
 
@@ -265,58 +230,12 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// The storage's failure.
     pub fn segments(&mut self) -> Result<Vec<SegmentStats>> {
         let now = self.now();
-        let mut segments: Vec<_> = self.sealed.iter().map(|s| sealed_stats(s, now)).collect();
+        let mut segments: Vec<_> = self.sealed.iter().map(|s| s.stats(now)).collect();
         if let Some(active) = &mut self.active {
             let run = active.memtable.order_fully();
-            let entries = (0..run.len()).map(|i| run.entry(i));
-            let key = |at: Option<usize>| at.map_or(Vec::new(), |at| run.key(at).to_vec());
-            segments.push(SegmentStats {
-                number: active.file.number,
-                state: "active",
-                file_bytes: active.len,
-                data_bytes: active.len,
-                payload_bytes: active.payload_bytes,
-                dead_bytes: active.file.dead(),
-                expired_bytes: entries
-                    .clone()
-                    .filter(|e| e.expires != 0 && e.expires <= now)
-                    .map(|e| u64::from(e.len))
-                    .sum(),
-                records: run.len() as u64,
-                tombstones: entries.clone().filter(|e| e.tombstone).count() as u64,
-                min_seq: entries.clone().map(|e| e.seq).min().unwrap_or(0),
-                max_seq: entries.map(|e| e.seq).max().unwrap_or(0),
-                first_key: key((!run.is_empty()).then_some(0)),
-                last_key: key(run.len().checked_sub(1)),
-            });
+            let state = "active";
+            segments.push(log_stats(&active.file, &run, active.payload_bytes, state, now));
         }
         Ok(segments)
-    }
-}
-
-/// A segment's entry in the manifest.
-pub(super) fn entry<R>(sealed: &Arc<Sealed<R>>) -> ManifestSegment
-where
-    R: crate::storage::ReadAt,
-{
-    ManifestSegment { footer: sealed.footer.clone(), dead_bytes: sealed.file.dead() }
-}
-
-fn sealed_stats<R: crate::storage::ReadAt>(sealed: &Arc<Sealed<R>>, now: u64) -> SegmentStats {
-    let n = sealed.numbers();
-    SegmentStats {
-        number: n.number,
-        state: if n.sorted { "sorted" } else { "arrival" },
-        file_bytes: sealed.footer.file_len(),
-        data_bytes: n.data_end,
-        payload_bytes: n.payload_bytes,
-        dead_bytes: sealed.file.dead(),
-        expired_bytes: sealed.expired_bytes(now),
-        records: n.records,
-        tombstones: n.tombstones,
-        min_seq: n.min_seq,
-        max_seq: n.max_seq,
-        first_key: sealed.footer.first_key.clone(),
-        last_key: sealed.footer.last_key.clone(),
     }
 }

@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::format::{Manifest, SegmentHeader};
 use crate::host::Host;
 use crate::index::{Index, KeyHasher, Location};
+use crate::indexing::Loader;
 use crate::log::LogWriter;
 use crate::memtable::Memtable;
 use crate::options::Options;
@@ -62,10 +63,7 @@ pub struct Store<S: Storage, H: Host> {
     /// Every live file by the low bits of its number, as slots name it.
     files: HashMap<u32, Arc<SegmentFile<S::Reader>>>,
     index: Index,
-    /// How many of `sealed`, from the oldest, still have to be loaded into the index.
-    unloaded: usize,
-    /// Blocks already loaded of the newest of these.
-    loaded_blocks: usize,
+    loader: Loader<S::Reader>,
     buffer: WriteBuffer,
     cache: ValueCache,
     compaction: Option<Compaction<S>>,
@@ -99,8 +97,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         let mut store = Self {
             hasher,
             number_max: opened.number_max,
-            unloaded: opened.sealed.len(),
-            loaded_blocks: 0,
+            loader: Loader::new(&opened.sealed),
             files: HashMap::new(),
             index: Index::new(),
             active: None,

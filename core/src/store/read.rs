@@ -90,7 +90,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         read: &mut Option<impl FnOnce(&[u8], u64, u64) -> T>,
     ) -> Result<Found<T>> {
         let Some(location) = self.index.get(self.hasher.hash(key)) else {
-            let loaded = self.unloaded == 0;
+            let loaded = self.loader.is_done();
             return Ok(if loaded { Found::Absent } else { Found::AskExactPath });
         };
         if location.is_exact() {
