@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use siltdb_core::error::{Error, Result, StorageError, StorageErrorKind};
-use siltdb_core::{CheckReport, Progress, Sink, SnapshotReport, Source};
+use siltdb_core::{CheckReport, DumpLine, Progress, Sink, SnapshotReport, Source};
 
 use crate::native::{NativeOptions, NativeStorage};
 
@@ -45,8 +45,26 @@ fn stream_error(op: &'static str, error: &std::io::Error) -> StorageError {
 /// # Errors
 /// `NoStore`; `Locked`; damage that keeps the check from going on; the system's failure.
 pub fn check(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<CheckReport> {
+    siltdb_core::check(&open_to_look(dir)?, progress)
+}
+
+/// Gives every part of one segment of the store in `dir`, which nobody may have open, to `visit`
+/// until it says `false`. Changes nothing.
+///
+/// # Errors
+/// `NoStore`; `Locked`; `Corrupt` at the first damage, everything before it having been given to
+/// `visit`; the system's failure, such as that there is no such segment.
+pub fn dump_segment(
+    dir: &Path,
+    number: u64,
+    visit: &mut dyn FnMut(DumpLine) -> bool,
+) -> Result<()> {
+    siltdb_core::dump_segment(&open_to_look(dir)?, number, visit)
+}
+
+fn open_to_look(dir: &Path) -> Result<NativeStorage> {
     let options = NativeOptions { create: false, read_only: true, ..NativeOptions::default() };
-    siltdb_core::check(&NativeStorage::open(dir, options)?, progress)
+    NativeStorage::open(dir, options)
 }
 
 /// Makes a store of a snapshot in `dir`, which must be absent or empty.

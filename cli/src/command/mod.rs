@@ -7,6 +7,7 @@ mod completions;
 mod count;
 mod del;
 mod diff;
+mod dump;
 mod export;
 mod get;
 mod history;
@@ -74,6 +75,7 @@ enum Command {
     Compact(compact::Compact),
     Stats(stats::Stats),
     Verify(verify::Verify),
+    Dump(dump::Dump),
     Retain(retain::Retain),
     Snapshot(snapshot::Snapshot),
     Restore(restore::Restore),
@@ -101,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Compact(command) => command.run(&context),
         Command::Stats(command) => command.run(&context),
         Command::Verify(command) => command.run(&context),
+        Command::Dump(command) => command.run(&context),
         Command::Snapshot(command) => command.run(&context),
         Command::Restore(command) => command.run(&context),
         Command::Retain(command) => command.run(&context),

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod data_set;
+mod dump;
 mod files;
 mod million;
 mod place;
