@@ -90,15 +90,20 @@ pub fn open<S: Storage, H: Host>(
     for tail in &chain {
         opened.last_seq = opened.last_seq.max(tail.end.last_seq);
     }
-    let head = FileId::segment(opened.manifest.log.number);
-    let has_head = files.iter().any(|(id, _)| *id == head);
-    if !has_head && opened.manifest.log.len > 0 {
+    let log = opened.manifest.log;
+    let head = FileId::segment(log.number);
+    let head_len = files.iter().find(|(id, _)| *id == head).map(|(_, len)| *len);
+    if head_len.is_none() && log.len > 0 {
         return Err(Error::corrupt(head, 0, "the file, which is missing"));
     }
-    if chain.len() == 1 && chain[0].len == opened.manifest.log.len {
-        opened.tail = chain.pop();
-    } else if has_head {
+    // Bytes behind the end of a closed log are of writes that were lost: appending over them
+    // could bring some of them back.
+    let closed = chain.len() == 1 && chain[0].len == log.len && head_len == Some(log.len);
+    if head_len.is_some() && !closed {
         rewrite(storage, host, &mut opened, chain)?;
+    } else {
+        make_firm(storage, &mut opened, &files)?;
+        opened.tail = chain.pop();
     }
     remove_garbage(storage, &opened, &files)?;
     Ok(opened)
@@ -245,6 +250,22 @@ fn undamaged_head<R: ReadAt>(reader: R, manifest: &Manifest, file_len: u64) -> R
     let file = SegmentFile::new(number, salt, 0, reader, file_len);
     if len > 0 || crate::log::durable_behind(&file, 0, file_len)? > 0 {
         return Err(Error::corrupt(file.id(), 0, "a segment header that was synced"));
+    }
+    Ok(())
+}
+
+/// Publishes the manifest once more where the call that published it may not have come to its
+/// end: a power loss could still take it, and the one before is about to be removed.
+fn make_firm<S: Storage>(
+    storage: &S,
+    opened: &mut Opened<S::Reader>,
+    files: &[(FileId, u64)],
+) -> Result<()> {
+    let others = files.iter().filter(|(id, _)| id.kind == FileKind::Manifest).count() > 1;
+    if others || opened.manifest.number == 1 {
+        opened.manifest.number += 1;
+        let id = FileId::manifest(opened.manifest.number);
+        storage.publish(id, &opened.manifest.encode())?;
     }
     Ok(())
 }
