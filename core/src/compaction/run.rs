@@ -139,7 +139,7 @@ impl<S: Storage> Compaction<S> {
         {
             // It died by itself, and until it was superseded it hid what older segments hold.
             let Fate::Drop(later) = self.rules.judge(seq, false, 0, Some(newer), position) else {
-                self.horizon = self.horizon.max(death).max(seq + 1);
+                self.horizon = self.horizon.max(death);
                 return self.keep(storage, hash, true);
             };
             death = later;
@@ -147,7 +147,7 @@ impl<S: Storage> Compaction<S> {
         // What stands alone on top must go on hiding what older segments hold.
         if newest && !superseded && may_hold(&self.older, hash)? {
             if !tombstone {
-                self.horizon = self.horizon.max(death).max(seq + 1);
+                self.horizon = self.horizon.max(death);
             }
             return self.keep(storage, hash, true);
         }

@@ -154,9 +154,10 @@ impl<S: Storage, H: Host> Store<S, H> {
         }
     }
 
-    /// The clock, never behind the last commit.
+    /// The clock, never behind the last commit, nor behind the horizon: what compaction dropped
+    /// as expired stays expired when the clock steps back.
     fn now(&self) -> u64 {
-        self.host.now_us().max(self.last_seq)
+        self.host.now_us().max(self.last_seq).max(self.manifest.horizon)
     }
 
     /// The storage the store is in.

@@ -76,7 +76,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             return Ok(Commit { seq: self.last_seq, durability, written: false });
         }
         let now = self.host.now_us();
-        let seq = now.max(self.last_seq + 1);
+        let seq = self.now().max(self.last_seq + 1);
         if seq > limits::SEQ_MAX {
             return Err(Error::Invalid("the clock is beyond the year 2255"));
         }
