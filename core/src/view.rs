@@ -143,6 +143,9 @@ impl<R: ReadAt> View<R> {
                     versions.push(Version { seq, value, expires });
                 } else if found.expires == 0 {
                     versions.push(Version { seq, value: None, expires });
+                } else {
+                    // Its value is compacted away; what is older, no moment reads any more.
+                    return Ok(versions);
                 }
                 newer = Some(seq);
                 position += 1;
@@ -276,7 +279,8 @@ impl<R: ReadAt> Iterator for Scan<R> {
     }
 }
 
-/// The keys of a range that differ between two moments, in key order.
+/// The keys of a range that differ between two moments, in key order: in their value or their
+/// expiry. Writing the same again is no difference.
 #[derive(Debug)]
 pub struct Diff<R> {
     before: Scan<R>,
@@ -327,7 +331,8 @@ impl<R: ReadAt> Diff<R> {
                 after = self.next_after.take();
                 self.next_after = self.after.next().transpose()?;
             }
-            let same = matches!((&before, &after), (Some(a), Some(b)) if a.value == b.value);
+            let same = matches!((&before, &after), (Some(a), Some(b))
+                if a.value == b.value && a.expires == b.expires);
             let Some(key) = before.as_ref().or(after.as_ref()).map(|r| r.key.clone()) else {
                 return Ok(None);
             };

@@ -207,7 +207,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         self.view()?.history(key)
     }
 
-    /// The keys of a range that differ between two moments, in key order.
+    /// The keys of a range that differ between two moments in value or expiry, in key order.
     ///
     /// # Errors
     /// As [`Store::scan`].
