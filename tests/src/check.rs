@@ -38,9 +38,6 @@ pub struct Frame {
     pub upto: u64,
     /// Expiry is judged at this moment.
     pub moment: u64,
-    /// Records that expire after `moment` but not after this may count as expired, too: the
-    /// clock once stood here and went back.
-    pub moment_max: u64,
     /// Whether `len` is exact: no two live keys share a hash.
     pub exact_len: bool,
 }
@@ -213,7 +210,7 @@ pub fn compare_as_of<E: Engine>(store: &mut E, model: &Model, seq: u64, horizon:
     if seq < horizon {
         wrong!("a scan as of {seq}, before {horizon}, gives {found:?}");
     }
-    let frame = Frame { upto: seq, moment: seq, moment_max: seq, exact_len: false };
+    let frame = Frame { upto: seq, moment: seq, exact_len: false };
     let found = ok("scan as of", found)?;
     compare_scan(model, frame, &options, &found).map_err(|trouble| {
         Trouble::from(format!("as of {seq} (horizon {horizon}): {}", trouble.what))
@@ -229,13 +226,11 @@ pub fn compare_as_of<E: Engine>(store: &mut E, model: &Model, seq: u64, horizon:
 }
 
 impl Frame {
-    /// Whether the newest record of the key may or may not count as expired, or was replaced in
-    /// the write buffer before it reached the disk.
+    /// Whether the newest record of the key was replaced in the write buffer before it reached
+    /// the disk.
     #[must_use]
     pub fn unsure(&self, model: &Model, key: &[u8]) -> bool {
-        let Some(newest) = model.versions(key, self.upto).last() else { return false };
-        let unsure = |expires| expires > self.moment && expires <= self.moment_max;
-        newest.coalesced || newest.expires.is_some_and(unsure)
+        model.versions(key, self.upto).last().is_some_and(|newest| newest.coalesced)
     }
 }
 

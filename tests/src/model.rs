@@ -271,12 +271,13 @@ impl Model {
         self.len(upto, moment) == 0
     }
 
-    /// Keys whose records differ between two moments, in key order.
+    /// Keys that differ between two moments in value or expiry, in key order.
     #[must_use]
     pub fn diff(&self, from: u64, to: u64, options: &ScanOptions) -> Vec<Change> {
         let change = |key: &[u8]| {
             let (before, after) = (self.get(key, from, from), self.get(key, to, to));
-            let same = before.as_ref().map(|r| r.seq) == after.as_ref().map(|r| r.seq);
+            let content = |record: &Record| (record.value.clone(), record.expires);
+            let same = before.as_ref().map(content) == after.as_ref().map(content);
             (!same).then(|| Change { key: key.to_vec(), before, after })
         };
         self.range(options).filter_map(change).collect()

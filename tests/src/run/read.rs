@@ -6,9 +6,9 @@ use siltdb_core::options::Options;
 
 use super::Run;
 use crate::check::{
-    Depth, Frame, Outcome, compare, compare_as_of, compare_get, compare_scan, ok, wrong,
+    Depth, Frame, Outcome, brief, compare, compare_as_of, compare_get, compare_scan, ok, wrong,
 };
-use crate::engine::{Engine, EngineView, ScanOptions};
+use crate::engine::{Change, Engine, EngineView, Record, ScanOptions};
 use crate::model::Model;
 use crate::sim::{SimHost, SimStorage};
 use crate::workload::{ScanOp, key};
@@ -18,7 +18,8 @@ impl<E: Engine> Run<E> {
     #[must_use]
     pub fn frame(&self) -> Frame {
         let edges = self.model.edges().len() - usize::from(self.doubt);
-        frame_at(&self.model, edges, &self.host, self.clock_max, &self.options)
+        let horizon = self.store.as_ref().map_or(0, Engine::horizon);
+        frame_at(&self.model, edges, &self.host, horizon, &self.options)
     }
 
     /// Compares everything with the model. The disk's faults pause.
@@ -54,7 +55,7 @@ impl<E: Engine> Run<E> {
             if seq < horizon {
                 return compare_as_of(store, &self.model, seq, horizon);
             }
-            frame = Frame { upto: seq, moment: seq, moment_max: seq, exact_len: false };
+            frame = Frame { upto: seq, moment: seq, exact_len: false };
         }
         let found = store.scan(&options);
         if options.as_of.is_some_and(|seq| seq < store.horizon()) && found.is_err() {
@@ -92,11 +93,18 @@ impl<E: Engine> Run<E> {
         }
         let (found, expected) = (ok("diff", found)?, self.model.diff(from, to, &options));
         let unsure = |upto| {
-            let frame = Frame { upto, moment: upto, moment_max: upto, exact_len: false };
+            let frame = Frame { upto, moment: upto, exact_len: false };
             self.model.keys().any(|key| frame.unsure(&self.model, key))
         };
         if found != expected && !unsure(from) && !unsure(to) {
-            wrong!("diff from {from} to {to} gives {found:?}, not {expected:?}");
+            let of = |changes: &[Change]| -> Vec<String> {
+                let side = |record: &Option<Record>| record.as_ref().map(brief);
+                changes
+                    .iter()
+                    .map(|c| format!("{:?} to {:?}", side(&c.before), side(&c.after)))
+                    .collect()
+            };
+            wrong!("diff from {from} to {to} gives {:#?}, not {:#?}", of(&found), of(&expected));
         }
         Ok(())
     }
@@ -119,8 +127,7 @@ impl<E: Engine> Run<E> {
         }
         let (mut view, moment) = self.views.remove(0);
         let seq = view.seq();
-        let moment_max = self.clock_max.max(moment);
-        let frame = Frame { upto: seq, moment, moment_max, exact_len: false };
+        let frame = Frame { upto: seq, moment, exact_len: false };
         for reverse in [false, true] {
             let options = ScanOptions { reverse, ..ScanOptions::default() };
             let found = view.scan(&options);
@@ -178,12 +185,13 @@ pub fn frame_at(
     model: &Model,
     edges: usize,
     host: &SimHost,
-    clock_max: u64,
+    horizon: u64,
     options: &Options,
 ) -> Frame {
     let upto = model.seq_at(edges);
-    let moment = host.now_us().max(upto);
-    Frame { upto, moment, moment_max: clock_max.max(moment), exact_len: options.hash_bits == 64 }
+    // What was dropped because it had expired stays expired when the clock goes back.
+    let moment = host.now_us().max(upto).max(horizon);
+    Frame { upto, moment, exact_len: options.hash_bits == 64 }
 }
 
 fn scan_options(op: &ScanOp) -> ScanOptions {

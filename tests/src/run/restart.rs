@@ -86,7 +86,7 @@ impl<E: Engine> Run<E> {
     pub fn settle_between(&mut self, model: &Model, least: usize, most: usize) -> Outcome<usize> {
         // An edge may be one that shows nowhere (a delete of an absent key): the numbers tell.
         let Some(store) = self.store.as_mut() else { wrong!("no store is open") };
-        let last = store.last_seq();
+        let (last, horizon) = (store.last_seq(), store.horizon());
         let most = model.edges()[..most].partition_point(|edge| edge.seq <= last);
         if most < least {
             let promised = model.seq_at(least);
@@ -95,7 +95,7 @@ impl<E: Engine> Run<E> {
         self.storage.pause_faults(true);
         let mut troubles = Vec::new();
         for edge in (least..=most).rev() {
-            let frame = frame_at(model, edge, &self.host, self.clock_max, &self.options);
+            let frame = frame_at(model, edge, &self.host, horizon, &self.options);
             match compare(store, model, frame, Depth::Light) {
                 Ok(()) => {
                     self.storage.pause_faults(false);

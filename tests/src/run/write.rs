@@ -70,7 +70,7 @@ impl<E: Engine> Run<E> {
         let failed = self.failed_condition(batch);
         let changes = self.changes(batch);
         let Some(store) = self.store.as_mut() else { return Ok(()) };
-        let seq = self.host.now_us().max(store.last_seq() + 1);
+        let seq = self.host.now_us().max(store.last_seq() + 1).max(store.horizon());
         let doubted = std::mem::take(&mut self.doubt).then(|| self.model.take_last());
         let writes = failed.is_none() && !changes.is_empty();
         if writes {
@@ -149,8 +149,8 @@ impl<E: Engine> Run<E> {
         })
     }
 
-    /// What a batch writes: the last operation on each key, without those that change nothing
-    /// where identical values are skipped.
+    /// What a batch writes: the last operation on each key, without values that are the newest
+    /// already where those are skipped. A delete is always written.
     pub(super) fn changes(&self, batch: &Batch) -> Vec<Written> {
         let frame = self.frame();
         let all = written(batch);
@@ -158,7 +158,7 @@ impl<E: Engine> Run<E> {
         let changes = |key: &[u8], value: Option<&Vec<u8>>, expires: Option<u64>| {
             let now = self.model.get(key, frame.upto, frame.moment);
             let now = now.as_ref().map(|record| (&record.value, record.expires));
-            !self.options.skip_identical || now != value.map(|value| (value, expires))
+            !self.options.skip_identical || value.is_none_or(|value| now != Some((value, expires)))
         };
         let kept = all.iter().enumerate().filter(|(at, (key, value, expires))| {
             is_last(*at, key) && changes(key, value.as_ref(), *expires)

@@ -15,7 +15,17 @@ use super::{CallKind, Plant, SECTOR, SimStorage};
 pub struct SimReader {
     state: Rc<RefCell<State>>,
     id: FileId,
-    lent: OnceCell<(Rc<Vec<u8>>, usize)>,
+    lent: OnceCell<Lent>,
+}
+
+/// What a reader lends slices of.
+#[derive(Debug)]
+struct Lent {
+    bytes: Rc<Vec<u8>>,
+    /// Bytes appended by then.
+    len: usize,
+    /// How often the file had been cut by then.
+    cuts: u64,
 }
 
 /// Appends to a file of [`SimStorage`].
@@ -153,20 +163,17 @@ impl ReadAt for SimReader {
 
     fn borrow(&self, offset: u64, len: usize) -> Option<&[u8]> {
         let start = usize::try_from(offset).ok()?;
-        let lent = match self.lent.get() {
-            Some(lent) => lent,
-            None => {
-                // Bytes never change once written, so a snapshot of the file can be lent; what
-                // is appended later is read the other way.
-                let state = self.state.borrow();
-                let file = state.disk.files.get(&self.id).filter(|_| state.options.lend)?;
-                let lent = (Rc::clone(&file.bytes), file.len);
-                self.lent.get_or_init(|| lent)
-            }
-        };
+        let state = self.state.borrow();
+        let file = state.disk.files.get(&self.id).filter(|_| state.options.lend)?;
+        // Appended bytes never change, so a copy of the file can be lent: until it is cut.
+        let lent = self.lent.get_or_init(|| Lent {
+            bytes: Rc::clone(&file.bytes),
+            len: file.len,
+            cuts: file.cuts,
+        });
         // Space reserved ahead is still to be written.
-        let (bytes, appended) = lent;
-        bytes[..*appended].get(start..start.checked_add(len)?)
+        let appended = lent.bytes.get(..lent.len).filter(|_| lent.cuts == file.cuts)?;
+        appended.get(start..start.checked_add(len)?)
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct File {
     pub bytes: Rc<Vec<u8>>,
     /// Bytes appended; what follows in `bytes` is reserved.
     pub len: usize,
+    /// How often the file was cut.
+    pub cuts: u64,
     /// Bytes before this survive every power loss, doomed ones excepted.
     pub firm: usize,
     /// What the disk may still hold from `firm` on: bytes that a resume cut off.
@@ -63,6 +65,7 @@ impl File {
 
     /// Cuts the file at `len`; the disk may go on holding what is cut off.
     pub fn cut(&mut self, len: usize) {
+        self.cuts += 1;
         if len < self.bytes.len() {
             let from = self.firm.min(len);
             let seen = self.bytes[from..].to_vec();
