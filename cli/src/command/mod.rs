@@ -1,7 +1,7 @@
 //! The commands: one file each, with its flags and what it does.
 
 mod batch;
-
+mod bench;
 mod compact;
 mod completions;
 mod count;
@@ -79,6 +79,7 @@ enum Command {
     Retain(retain::Retain),
     Snapshot(snapshot::Snapshot),
     Restore(restore::Restore),
+    Bench(bench::Bench),
     Completions(completions::Completions),
 }
 
@@ -107,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Snapshot(command) => command.run(&context),
         Command::Restore(command) => command.run(&context),
         Command::Retain(command) => command.run(&context),
+        Command::Bench(command) => command.run(&context),
         Command::Completions(command) => command.run(),
     };
     output::finish(result, context.json)

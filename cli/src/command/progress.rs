@@ -23,6 +23,25 @@ impl Bar {
         Self::new(what, Some(total), template, template)
     }
 
+    /// A bar of `total` steps that are named one by one.
+    pub fn steps(total: u64) -> Self {
+        let template = "{pos}/{len} {msg} {spinner}";
+        let bar = Self::new("", Some(total), template, template);
+        bar.0.enable_steady_tick(std::time::Duration::from_millis(100));
+        bar
+    }
+
+    /// Begins the next step.
+    pub fn step(&self, what: &str) {
+        self.0.set_message(what.to_owned());
+        self.0.inc(1);
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+
     fn new(what: &'static str, total: Option<u64>, known: &str, unknown: &str) -> Self {
         let bar = match total {
             Some(total) => ProgressBar::new(total),
