@@ -83,7 +83,7 @@ impl Default for CompactionOptions {
             auto: true,
             dead_ratio: 0.5,
             dead_bytes_min: 256 << 10,
-            tier_count: 4,
+            tier_count: 6,
             tier_factor: 4,
             tier_bytes_min: 1 << 20,
             input_bytes_max: 2 << 30,

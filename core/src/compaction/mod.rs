@@ -3,10 +3,12 @@
 //! It replaces a run of neighbours by one segment whose values stand in key order. What may be
 //! dropped is `rules`' matter, which run is chosen `policy`'s, and `run` does the work by steps.
 
+mod planner;
 mod policy;
 mod rules;
 mod run;
 
+pub use planner::Planner;
 pub use policy::{CompactionPlan, plan_all, plan_next};
 pub use rules::{Fate, Rules};
 pub use run::{Compacted, Compaction};

@@ -29,6 +29,22 @@ impl Rules {
         Self { retention, now }
     }
 
+    /// The moment the compaction began.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// Deaths up to this moment let a version be dropped; 0 where age alone never does.
+    #[must_use]
+    pub fn cutoff(&self) -> u64 {
+        match self.retention {
+            Retention::Latest => self.now,
+            Retention::Age { us } => self.now.saturating_sub(us),
+            Retention::Versions { .. } | Retention::Forever => 0,
+        }
+    }
+
     /// The fate of a version.
     ///
     /// `newer` is the sequence number of the version that supersedes it, `position` counts the

@@ -14,7 +14,8 @@ use crate::sealed::{Cursor, Part, Sealed};
 use crate::segment_file::SegmentFile;
 use crate::storage::{FileId, Storage};
 
-/// A compaction under way. Dropping it leaves its output as garbage for the next open.
+/// A compaction under way. Dropping it leaves its output as garbage for the next open;
+/// [`Compaction::abandon`] removes it.
 pub struct Compaction<S: Storage> {
     inputs: Vec<Arc<Sealed<S::Reader>>>,
     older: Vec<Arc<Sealed<S::Reader>>>,
@@ -86,6 +87,20 @@ impl<S: Storage> Compaction<S> {
             horizon: 0,
             done_bytes: 0,
         })
+    }
+
+    /// Numbers of the segments that are to be replaced, oldest first.
+    pub fn inputs(&self) -> impl Iterator<Item = u64> + '_ {
+        self.inputs.iter().map(|s| s.file.number)
+    }
+
+    /// Gives the compaction up and removes its output.
+    pub fn abandon(mut self, storage: &S) {
+        if let Some(output) = self.output.take() {
+            drop(output);
+            // If this fails the file is garbage, which the next open removes.
+            let _ = storage.remove(FileId::segment(self.header.number));
+        }
     }
 
     /// Bytes of input frames looked at so far.

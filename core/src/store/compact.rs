@@ -4,15 +4,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Store;
-use crate::compaction::{
-    Compacted, Compaction, CompactionPlan, CompactionReport, Rules, plan_all, plan_next,
-};
+use crate::compaction::{Compacted, Compaction, CompactionPlan, CompactionReport, Rules, plan_all};
 use crate::error::{Error, Result};
 use crate::format::{SegmentHeader, SegmentKind};
 use crate::host::Host;
 use crate::index::Location;
 use crate::indexing;
 use crate::recovery;
+use crate::stats::SegmentStats;
 use crate::storage::Storage;
 use crate::types::Progress;
 
@@ -42,16 +41,25 @@ impl<S: Storage, H: Host> Store<S, H> {
     pub fn compact(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<CompactionReport> {
         self.seal()?;
         while self.load_index(u64::MAX)? {}
-        // Sealing may have begun one of its own.
-        self.compaction = None;
+        // What follows rewrites everything, whatever an automatic one was about.
+        self.abandon_compaction();
         let plans = self.compaction_plan()?;
         let total = plans.iter().map(|p| p.input_bytes).sum();
         let (mut report, mut before) = (CompactionReport::default(), 0);
         for plan in plans {
             let mut compaction = self.begin(&plan)?;
-            while compaction.step(&self.storage, STEP_BYTES)? {
-                let done = (before + compaction.done_bytes()).min(total);
-                progress(Progress { done, total });
+            loop {
+                match compaction.step(&self.storage, STEP_BYTES) {
+                    Ok(true) => {
+                        let done = (before + compaction.done_bytes()).min(total);
+                        progress(Progress { done, total });
+                    }
+                    Ok(false) => break,
+                    Err(e) => {
+                        compaction.abandon(&self.storage);
+                        return Err(e);
+                    }
+                }
             }
             before += plan.input_bytes;
             let compacted = compaction.finish(&self.storage)?;
@@ -78,21 +86,51 @@ impl<S: Storage, H: Host> Store<S, H> {
             if self.load_index(budget_bytes / 64)? {
                 return Ok(true);
             }
-            let segments = self.segments()?;
-            let sealed = &segments[..self.sealed.len()];
-            let Some(plan) = plan_next(sealed, &self.options.compaction) else {
-                return Ok(false);
-            };
-            self.compaction = Some(self.begin(&plan)?);
+            let Some(plan) = self.plan_next() else { return Ok(false) };
+            let begun = self.begin(&plan);
+            self.compaction = Some(begun.inspect_err(|_| self.planner.failed(plan.inputs))?);
         }
         let Some(mut compaction) = self.compaction.take() else { return Ok(false) };
-        if compaction.step(&self.storage, budget_bytes)? {
-            self.compaction = Some(compaction);
-        } else {
-            let compacted = compaction.finish(&self.storage)?;
-            self.install(compacted)?;
+        match compaction.step(&self.storage, budget_bytes) {
+            Ok(true) => self.compaction = Some(compaction),
+            Ok(false) => {
+                let inputs: Vec<_> = compaction.inputs().collect();
+                let compacted = compaction.finish(&self.storage);
+                let compacted = compacted.inspect_err(|_| self.planner.failed(inputs))?;
+                self.install(compacted)?;
+            }
+            Err(e) => {
+                self.planner.failed(compaction.inputs());
+                compaction.abandon(&self.storage);
+                return Err(e);
+            }
         }
         Ok(true)
+    }
+
+    fn plan_next(&mut self) -> Option<CompactionPlan> {
+        let (segments, rules) = self.survey();
+        self.planner.next(&segments, &rules, &self.options.compaction)
+    }
+
+    /// Figures about the sealed segments for the planner.
+    fn survey(&self) -> (Vec<SegmentStats>, Rules) {
+        let rules = Rules::new(self.manifest.retention, self.now());
+        (self.sealed.iter().map(|s| s.stats(rules.cutoff())).collect(), rules)
+    }
+
+    /// Tells the planner that a segment was just sealed.
+    pub(super) fn note_sealed(&mut self) {
+        let (segments, rules) = self.survey();
+        self.planner.sealed(&segments, &rules);
+        self.compaction_due = true;
+    }
+
+    /// Gives up the compaction under way, if there is one, and its output.
+    pub(super) fn abandon_compaction(&mut self) {
+        if let Some(compaction) = self.compaction.take() {
+            compaction.abandon(&self.storage);
+        }
     }
 
     fn begin(&mut self, plan: &CompactionPlan) -> Result<Compaction<S>> {

@@ -53,7 +53,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         self.publish(segments, log, self.manifest.horizon, self.manifest.retention)?;
         self.sealed.push(sealed);
         self.active = None;
-        self.compaction_due = true;
+        self.note_sealed();
         self.durable_seq = self.last_seq;
         self.unsynced_since = None;
         Ok(())
@@ -141,7 +141,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         self.remove_retired()?;
         self.load_index(10_000)?;
         if self.options.compaction.auto && !self.poisoned {
-            self.compact_step(1 << 20)?;
+            self.compaction_due = self.compact_step(1 << 20)?;
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             return Err(Error::Poisoned);
         }
         self.drain()?;
-        self.compaction = None;
+        self.abandon_compaction();
         let Some(active) = &mut self.active else { return Ok(()) };
         let Some(writer) = &mut active.writer else { return Ok(()) };
         if active.len >= self.options.seal_on_close_bytes {

@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 
 use crate::buffer::WriteBuffer;
 use crate::cache::ValueCache;
-use crate::compaction::Compaction;
+use crate::compaction::{Compaction, Planner};
 use crate::error::Result;
 use crate::format::{Manifest, SegmentHeader};
 use crate::host::Host;
@@ -67,6 +67,7 @@ pub struct Store<S: Storage, H: Host> {
     buffer: WriteBuffer,
     cache: ValueCache,
     compaction: Option<Compaction<S>>,
+    planner: Planner,
     /// Replaced segments that a view may still read; removed when the last one is dropped.
     retired: Vec<Arc<Sealed<S::Reader>>>,
     last_seq: u64,
@@ -104,6 +105,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             buffer: WriteBuffer::default(),
             cache: ValueCache::new(options.cache_bytes),
             compaction: None,
+            planner: Planner::new(),
             retired: Vec::new(),
             last_seq: opened.last_seq,
             durable_seq: opened.last_seq,
