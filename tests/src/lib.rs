@@ -10,6 +10,7 @@ pub mod check;
 pub mod conformance;
 pub mod crash;
 pub mod engine;
+pub mod golden;
 pub mod model;
 #[cfg(unix)]
 pub mod posix;
