@@ -1,6 +1,7 @@
 //! SiltDB on native files.
 #![deny(unsafe_code)]
 
+pub mod engine;
 pub mod native;
 mod store;
 mod whole;

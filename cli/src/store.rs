@@ -1,23 +1,25 @@
-//! The store on native files: one engine that threads take in turns, and a thread that does what
-//! is due.
+//! The store on native files: the engine, and two threads that do what goes on beside reads and
+//! writes.
 
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use siltdb_core::error::{Error, Result, StorageError, StorageErrorKind};
 use siltdb_core::{
     Batch, Commit, CompactionPlan, CompactionReport, Durability, Options, Progress, Record,
     Retention, ScanOptions, SegmentStats, SnapshotReport, Stats, Version,
 };
 
+use crate::engine::Engine;
 use crate::native::{NativeOptions, NativeReader, NativeStorage, SystemHost};
 use crate::whole::WriteSink;
 
-type Core = siltdb_core::Store<NativeStorage, SystemHost>;
+type NativeEngine = Engine<NativeStorage, SystemHost>;
 
 /// Records of a range in key order, consistent at one seq. It keeps what it reads, whatever is
 /// written meanwhile.
@@ -27,11 +29,12 @@ pub type Diff = siltdb_core::Diff<NativeReader>;
 /// A consistent read handle at one seq.
 pub type View = siltdb_core::View<NativeReader>;
 
-/// How often the store looks for work that is due: the write buffer, syncs of flushed writes, the
-/// index, automatic compaction.
-const TICK: Duration = Duration::from_millis(20);
+/// How often closing looks whether calls of other threads have come to their end.
+const CLOSE_LOOK: Duration = Duration::from_millis(1);
 
-/// A store in a directory. Clones share it; any thread may use any of them.
+/// A store in a directory. Clones share it; any thread may use any of them, and none waits for
+/// another's disk: readers take no part in writes, syncs or compaction, and writers that sync at
+/// the same time share one sync.
 ///
 /// The last one dropped closes the store; [`Store::close`] does so too and says how it went.
 #[derive(Clone)]
@@ -41,14 +44,9 @@ pub struct Store {
 
 /// What all clones of a store share; dropping it closes the store.
 struct Handle {
-    shared: Arc<Shared>,
-    ticker: Mutex<Option<thread::JoinHandle<()>>>,
-}
-
-struct Shared {
     /// `None` once closed.
-    core: Mutex<Option<Core>>,
-    closed: Condvar,
+    engine: ArcSwapOption<NativeEngine>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl fmt::Debug for Store {
@@ -57,41 +55,38 @@ impl fmt::Debug for Store {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Option<Core>> {
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Handle {
     fn close(&self) -> Result<()> {
-        let core = self.shared.lock().take();
-        self.shared.closed.notify_all();
-        let ticker = self.ticker.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let closed = core.map_or(Ok(()), Core::close);
-        if let Some(ticker) = ticker {
+        let Some(mut engine) = self.engine.swap(None) else { return Ok(()) };
+        engine.stop();
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
             // It ends by itself, and has nothing to tell.
-            let _ = ticker.join();
+            let _ = thread.join();
         }
-        closed
+        loop {
+            // Calls of other threads come to their end first.
+            match Arc::try_unwrap(engine) {
+                Ok(engine) => return engine.close(),
+                Err(shared) => engine = shared,
+            }
+            thread::sleep(CLOSE_LOOK);
+        }
+    }
+
+    fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+        let thread = thread::Builder::new().name(name.into()).spawn(run).map_err(|e| {
+            let kind = StorageErrorKind::Io;
+            Error::Storage(StorageError { op: "open", file: None, kind, message: e.to_string() })
+        })?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         let _ = self.close();
-    }
-}
-
-fn tick(shared: &Shared) {
-    let mut core = shared.lock();
-    loop {
-        core = shared.closed.wait_timeout(core, TICK).unwrap_or_else(PoisonError::into_inner).0;
-        // A failure poisons the store, which the next write reports.
-        match core.as_mut() {
-            Some(core) => drop(core.tick()),
-            None => return,
-        }
     }
 }
 
@@ -108,20 +103,18 @@ impl Store {
         options.validate()?;
         let native = NativeOptions { create: options.create, ..NativeOptions::default() };
         let storage = NativeStorage::open(dir, native)?;
-        let core = Core::open(storage, SystemHost, options)?;
-        let shared = Arc::new(Shared { core: Mutex::new(Some(core)), closed: Condvar::new() });
-        let own = Arc::clone(&shared);
-        let ticker = thread::Builder::new().name("silt-tick".into()).spawn(move || tick(&own));
-        let ticker = ticker.map_err(|e| {
-            let kind = StorageErrorKind::Io;
-            Error::Storage(StorageError { op: "open", file: None, kind, message: e.to_string() })
-        })?;
-        Ok(Self { handle: Arc::new(Handle { shared, ticker: Mutex::new(Some(ticker)) }) })
+        let engine = Arc::new(Engine::open(storage, SystemHost, options)?);
+        let (worker, timer) = (Arc::clone(&engine), Arc::clone(&engine));
+        let engine = ArcSwapOption::new(Some(engine));
+        let handle = Handle { engine, threads: Mutex::new(Vec::new()) };
+        handle.spawn("silt-worker", move || worker.work_until_closed())?;
+        handle.spawn("silt-timer", move || timer.tick_until_closed())?;
+        Ok(Self { handle: Arc::new(handle) })
     }
 
-    fn with<T>(&self, run: impl FnOnce(&mut Core) -> Result<T>) -> Result<T> {
-        match self.handle.shared.lock().as_mut() {
-            Some(core) => run(core),
+    fn with<T>(&self, run: impl FnOnce(&NativeEngine) -> Result<T>) -> Result<T> {
+        match self.handle.engine.load().as_ref() {
+            Some(engine) => run(engine),
             None => Err(Error::Invalid("the store is closed")),
         }
     }
@@ -131,16 +124,15 @@ impl Store {
     /// # Errors
     /// Damage; the system's failure; a key out of the limits.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.with(|core| core.get(key))
+        self.with(|engine| engine.get(key))
     }
 
-    /// Gives `read` the value of `key`, without a copy where files are mapped. Other threads
-    /// wait meanwhile, so `read` is short and does not use the store.
+    /// Gives `read` the value of `key`, without a copy where files are mapped.
     ///
     /// # Errors
     /// As [`Store::get`].
     pub fn get_with<T>(&self, key: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>> {
-        self.with(|core| core.get_with(key, read))
+        self.with(|engine| engine.get_with(key, read))
     }
 
     /// The record of `key`.
@@ -148,7 +140,7 @@ impl Store {
     /// # Errors
     /// As [`Store::get`].
     pub fn get_record(&self, key: &[u8]) -> Result<Option<Record>> {
-        self.with(|core| core.get_record(key))
+        self.with(|engine| engine.get_record(key))
     }
 
     /// The record of `key` as of a past moment.
@@ -156,7 +148,7 @@ impl Store {
     /// # Errors
     /// `HistoryGone` when the moment is older than what is held; as [`Store::get`].
     pub fn get_as_of(&self, key: &[u8], seq: u64) -> Result<Option<Record>> {
-        self.with(|core| core.get_as_of(key, seq))
+        self.with(|engine| engine.get_as_of(key, seq))
     }
 
     /// Whether `key` has a live record.
@@ -164,7 +156,7 @@ impl Store {
     /// # Errors
     /// As [`Store::get`].
     pub fn contains(&self, key: &[u8]) -> Result<bool> {
-        self.with(|core| core.contains(key))
+        self.with(|engine| engine.get_with(key, |_| ())).map(|found| found.is_some())
     }
 
     /// Sets `key` to `value`, with the durability of the store's options.
@@ -172,7 +164,9 @@ impl Store {
     /// # Errors
     /// As [`Store::write`].
     pub fn set(&self, key: &[u8], value: &[u8]) -> Result<Commit> {
-        self.with(|core| core.set(key, value))
+        let mut batch = Batch::new();
+        batch.set(key, value);
+        self.write(&batch, None)
     }
 
     /// Deletes `key`, with the durability of the store's options.
@@ -180,7 +174,9 @@ impl Store {
     /// # Errors
     /// As [`Store::write`].
     pub fn delete(&self, key: &[u8]) -> Result<Commit> {
-        self.with(|core| core.delete(key))
+        let mut batch = Batch::new();
+        batch.delete(key);
+        self.write(&batch, None)
     }
 
     /// Commits a batch, whole or not at all.
@@ -192,7 +188,7 @@ impl Store {
     /// # Crash behaviour
     /// A crash keeps the whole batch or nothing of it.
     pub fn write(&self, batch: &Batch, durability: Option<Durability>) -> Result<Commit> {
-        self.with(|core| core.write(batch, durability))
+        self.with(|engine| engine.write(batch, durability))
     }
 
     /// Makes all that was written before survive power loss; gives the last such seq.
@@ -200,7 +196,7 @@ impl Store {
     /// # Errors
     /// The system's failure, which stops writing until the store is opened again.
     pub fn sync(&self) -> Result<u64> {
-        self.with(Core::sync)
+        self.with(NativeEngine::sync)
     }
 
     /// The live records of a range, in key order, consistent at one moment.
@@ -208,7 +204,7 @@ impl Store {
     /// # Errors
     /// `HistoryGone`; damage; the system's failure.
     pub fn scan(&self, options: &ScanOptions) -> Result<Scan> {
-        self.with(|core| core.scan(options))
+        self.with(|engine| engine.scan(options))
     }
 
     /// How many live records a range has, exactly.
@@ -216,7 +212,7 @@ impl Store {
     /// # Errors
     /// As [`Store::scan`].
     pub fn count(&self, options: &ScanOptions) -> Result<u64> {
-        self.with(|core| core.count(options))
+        self.with(|engine| engine.count(options))
     }
 
     /// How many live keys there are, as kept in memory: exact as long as no two live keys share a
@@ -225,7 +221,7 @@ impl Store {
     /// # Errors
     /// As [`Store::get`].
     pub fn len(&self) -> Result<u64> {
-        self.with(Core::len)
+        self.with(NativeEngine::len)
     }
 
     /// Whether there is no live key.
@@ -233,7 +229,7 @@ impl Store {
     /// # Errors
     /// As [`Store::get`].
     pub fn is_empty(&self) -> Result<bool> {
-        self.with(Core::is_empty)
+        self.with(NativeEngine::is_empty)
     }
 
     /// Every version of `key` that is still held, newest first.
@@ -241,7 +237,7 @@ impl Store {
     /// # Errors
     /// As [`Store::get`].
     pub fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
-        self.with(|core| core.history(key))
+        self.with(|engine| engine.history(key))
     }
 
     /// The keys of a range that differ between two moments, in key order.
@@ -249,7 +245,7 @@ impl Store {
     /// # Errors
     /// As [`Store::scan`].
     pub fn diff(&self, from: u64, to: u64, options: &ScanOptions) -> Result<Diff> {
-        self.with(|core| core.diff(from, to, options))
+        self.with(|engine| engine.diff(from, to, options))
     }
 
     /// A view of the store as it is now. It reads without waiting for writers.
@@ -257,7 +253,7 @@ impl Store {
     /// # Errors
     /// The system's failure while the write buffer is written out.
     pub fn view(&self) -> Result<View> {
-        self.with(Core::view)
+        self.with(NativeEngine::view)
     }
 
     /// A view of the store as of a moment.
@@ -265,7 +261,7 @@ impl Store {
     /// # Errors
     /// `HistoryGone` when the moment is older than what is held; as [`Store::view`].
     pub fn view_as_of(&self, seq: u64) -> Result<View> {
-        self.with(|core| core.view_as_of(seq))
+        self.with(|engine| engine.view_as_of(seq))
     }
 
     /// What [`Store::compact`] would do, in order. Changes nothing.
@@ -273,7 +269,7 @@ impl Store {
     /// # Errors
     /// Damage; the system's failure.
     pub fn compaction_plan(&self) -> Result<Vec<CompactionPlan>> {
-        self.with(Core::compaction_plan)
+        self.with(NativeEngine::compaction_plan)
     }
 
     /// Compacts everything that is worth it.
@@ -285,10 +281,11 @@ impl Store {
     /// # Crash behaviour
     /// The store holds the old set of segments or the new one.
     pub fn compact(&self, progress: &mut dyn FnMut(Progress)) -> Result<CompactionReport> {
-        self.with(|core| core.compact(progress))
+        self.with(|engine| engine.compact(progress))
     }
 
-    /// Writes a consistent copy of the whole store. Other threads wait meanwhile.
+    /// Writes a consistent copy of the whole store, as it was at one moment after the call. Reads
+    /// and writes go on meanwhile.
     ///
     /// # Errors
     /// Damage; the failure of `out` or of the system. What was written is then of no use.
@@ -297,7 +294,7 @@ impl Store {
         out: &mut dyn Write,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<SnapshotReport> {
-        self.with(|core| core.snapshot(&mut WriteSink(out), progress))
+        self.with(|engine| engine.snapshot(&mut WriteSink(out), progress))
     }
 
     /// Figures about the store.
@@ -305,7 +302,7 @@ impl Store {
     /// # Errors
     /// Damage or the system's failure.
     pub fn stats(&self) -> Result<Stats> {
-        self.with(Core::stats)
+        self.with(NativeEngine::stats)
     }
 
     /// Figures about every live segment, oldest first.
@@ -313,13 +310,13 @@ impl Store {
     /// # Errors
     /// The system's failure.
     pub fn segments(&self) -> Result<Vec<SegmentStats>> {
-        self.with(Core::segments)
+        self.with(NativeEngine::segments)
     }
 
     /// Which superseded versions compaction keeps.
     #[must_use]
     pub fn retention(&self) -> Retention {
-        self.handle.shared.lock().as_ref().map_or(Retention::Latest, Core::retention)
+        self.handle.engine.load().as_ref().map_or(Retention::Latest, |engine| engine.retention())
     }
 
     /// Changes which superseded versions compaction keeps, from now on.
@@ -327,19 +324,19 @@ impl Store {
     /// # Errors
     /// `Invalid`; the system's failure.
     pub fn set_retention(&self, retention: Retention) -> Result<()> {
-        self.with(|core| core.set_retention(retention))
+        self.with(|engine| engine.set_retention(retention))
     }
 
     /// Last sequence number.
     #[must_use]
     pub fn last_seq(&self) -> u64 {
-        self.handle.shared.lock().as_ref().map_or(0, Core::last_seq)
+        self.handle.engine.load().as_ref().map_or(0, |engine| engine.last_seq())
     }
 
     /// Oldest moment that can be read.
     #[must_use]
     pub fn horizon(&self) -> u64 {
-        self.handle.shared.lock().as_ref().map_or(0, Core::horizon)
+        self.handle.engine.load().as_ref().map_or(0, |engine| engine.horizon())
     }
 
     /// Closes the store for all its clones: what was written is synced, and the next open is a

@@ -9,8 +9,10 @@ use alloc::vec::Vec;
 
 use crate::error::Result;
 use crate::format::BlockEntry;
-use crate::index::{Location, Slots};
+use crate::index::{KeyHasher, Location, Slots};
+use crate::memtable::Run;
 use crate::sealed::Sealed;
+use crate::segment_file::SegmentFile;
 use crate::storage::ReadAt;
 
 /// Loads the slots of sealed segments, newest segments first.
@@ -86,6 +88,27 @@ fn load<R: ReadAt>(slots: &mut impl Slots, sealed: &Sealed<R>, entry: &BlockEntr
     }
     if dead {
         sealed.file.add_dead(entry.len as usize);
+    }
+}
+
+/// Loads the slots of a log segment that nothing older was loaded before.
+pub fn load_log<R: ReadAt>(
+    slots: &mut impl Slots,
+    hasher: &KeyHasher,
+    file: &SegmentFile<R>,
+    run: &Run,
+) {
+    let mut order: Vec<usize> = (0..run.len()).collect();
+    order.sort_unstable_by_key(|i| run.entry(*i).offset);
+    for i in order {
+        let entry = run.entry(i);
+        let place = Location::new(file.number, entry.offset, entry.len as usize, entry.tombstone);
+        slots.update(hasher.hash(run.key(i)), |before| {
+            if let Some(before) = before {
+                file.add_dead(before.len_max());
+            }
+            Some(place)
+        });
     }
 }
 

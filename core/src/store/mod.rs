@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::format::{Manifest, SegmentHeader};
 use crate::host::Host;
 use crate::index::{Index, KeyHasher, Location};
-use crate::indexing::Loader;
+use crate::indexing::{self, Loader};
 use crate::log::LogWriter;
 use crate::memtable::Memtable;
 use crate::options::Options;
@@ -134,26 +134,8 @@ impl<S: Storage, H: Host> Store<S, H> {
         let recovery::LogTail { file, header, mut memtable, len, payload_bytes, .. } = tail;
         self.files.insert(Location::segment_id(file.number), Arc::clone(&file));
         let run = memtable.order_fully();
-        let mut order: Vec<usize> = (0..run.len()).collect();
-        order.sort_unstable_by_key(|i| run.entry(*i).offset);
-        for i in order {
-            let entry = run.entry(i);
-            let hash = self.hasher.hash(run.key(i));
-            let place =
-                Location::new(file.number, entry.offset, entry.len as usize, entry.tombstone);
-            let before = self.index.insert(hash, place);
-            self.supersede(before);
-        }
+        indexing::load_log(&mut self.index, &self.hasher, &file, &run);
         self.active = Some(Active { file, header, writer: None, memtable, len, payload_bytes });
-    }
-
-    /// Counts the bytes of a record whose slot was taken over.
-    fn supersede(&self, before: Option<Location>) {
-        if let Some(before) = before
-            && let Some(file) = self.files.get(&before.segment())
-        {
-            file.add_dead(before.len_max());
-        }
     }
 
     /// The clock, never behind the last commit, nor behind the horizon: what compaction dropped

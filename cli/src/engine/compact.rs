@@ -1,0 +1,205 @@
+//! Compaction beside reads and writes.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use siltdb_core::compaction::{
+    Compacted, Compaction, CompactionPlan, CompactionReport, Rules, plan_all, plan_next,
+};
+use siltdb_core::error::{Error, Result};
+use siltdb_core::format::{SegmentHeader, SegmentKind};
+use siltdb_core::host::Host;
+use siltdb_core::index::Location;
+use siltdb_core::indexing;
+use siltdb_core::recovery;
+use siltdb_core::stats::SegmentStats;
+use siltdb_core::storage::Storage;
+use siltdb_core::types::Progress;
+
+use super::lock::lock;
+use super::seal::Changes;
+use super::{Count, Engine};
+
+/// Input worked through between two looks at whatever else there is to do, in bytes.
+const STEP_BYTES: u64 = 1 << 20;
+
+impl<S: Storage, H: Host> Engine<S, H> {
+    /// Lets the worker look for something to compact.
+    pub(super) fn look_for_compaction(&self) {
+        self.compaction_due.store(true, Ordering::Release);
+        self.wake.work();
+    }
+
+    /// What [`Engine::compact`] would do, in order. Changes nothing.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure.
+    pub fn compaction_plan(&self) -> Result<Vec<CompactionPlan>> {
+        self.load_index_fully()?;
+        let segments = self.segments()?;
+        let filled: Vec<_> = segments.into_iter().filter(|s| s.records > 0).collect();
+        Ok(plan_all(&filled))
+    }
+
+    /// Compacts everything that is worth it, what is in the log included.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure. Nothing is lost: the old segments stay until the new one
+    /// is published.
+    ///
+    /// # Crash behaviour
+    /// The store holds the old set of segments or the new one.
+    pub fn compact(&self, progress: &mut dyn FnMut(Progress)) -> Result<CompactionReport> {
+        self.seal_all()?;
+        self.load_index_fully()?;
+        let mut compacting = lock(&self.compacting);
+        if let Some(begun) = compacting.take() {
+            self.run_to_end(begun, &mut |_| ())?;
+        }
+        let plans = plan_all(&self.sealed_stats());
+        let total = plans.iter().map(|p| p.input_bytes).sum();
+        let (mut report, mut before) = (CompactionReport::default(), 0);
+        for plan in plans {
+            let begun = self.begin(&plan)?;
+            let (output_bytes, dropped_records) = self.run_to_end(begun, &mut |done| {
+                progress(Progress { done: (before + done).min(total), total });
+            })?;
+            before += plan.input_bytes;
+            report.runs += 1;
+            report.input_bytes += plan.input_bytes;
+            report.output_bytes += output_bytes;
+            report.dropped_records += dropped_records;
+        }
+        progress(Progress { done: total, total });
+        Ok(report)
+    }
+
+    /// Runs a compaction to its end and installs it: the bytes written, the records dropped.
+    fn run_to_end(
+        &self,
+        mut compaction: Compaction<S>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(u64, u64)> {
+        while compaction.step(&self.storage, STEP_BYTES)? {
+            progress(compaction.done_bytes());
+        }
+        let compacted = compaction.finish(&self.storage)?;
+        let bytes = compacted.output.as_ref().map_or(0, |output| output.footer.file_len());
+        let dropped = compacted.dropped_records;
+        self.install(compacted)?;
+        Ok((bytes, dropped))
+    }
+
+    /// Does a step of automatic compaction. `true` while there is more to do.
+    pub(super) fn compact_step(&self) -> Result<bool> {
+        if !self.compaction_due.load(Ordering::Acquire) {
+            return Ok(false);
+        }
+        // Whoever holds it compacts everything.
+        let Ok(mut compacting) = self.compacting.try_lock() else { return Ok(false) };
+        let mut compaction = match compacting.take() {
+            Some(compaction) => compaction,
+            None => {
+                self.compaction_due.store(false, Ordering::Release);
+                let plan = plan_next(&self.sealed_stats(), &self.options.compaction);
+                let Some(plan) = plan else { return Ok(false) };
+                self.compaction_due.store(true, Ordering::Release);
+                self.begin(&plan)?
+            }
+        };
+        if compaction.step(&self.storage, STEP_BYTES)? {
+            *compacting = Some(compaction);
+        } else {
+            let compacted = compaction.finish(&self.storage)?;
+            self.install(compacted)?;
+        }
+        Ok(true)
+    }
+
+    fn sealed_stats(&self) -> Vec<SegmentStats> {
+        let now = self.now();
+        self.table.load().sealed.iter().map(|sealed| sealed.stats(now)).collect()
+    }
+
+    fn begin(&self, plan: &CompactionPlan) -> Result<Compaction<S>> {
+        let table = self.table.load_full();
+        let first = plan.inputs.first().copied().unwrap_or(0);
+        let at = table.sealed.iter().position(|s| s.file.number == first);
+        let start = at.ok_or(Error::Invalid("the plan names a segment that is gone"))?;
+        let run = start..start + plan.inputs.len();
+        let base_seq = table.sealed[run.clone()].iter().map(|s| s.numbers().min_seq).min();
+        let header = SegmentHeader {
+            kind: SegmentKind::Sorted,
+            salt: self.host.random_u64() as u32,
+            store_id: self.store_id,
+            number: recovery::next_number(&mut lock(&self.number_max)),
+            base_seq: base_seq.unwrap_or(0),
+            previous_number: 0,
+            previous_len: 0,
+            previous_seq: 0,
+        };
+        let now = self.now();
+        // What is committed from here on is later than anything this compaction drops, so that it
+        // can be read as of its own moment even if the clock steps back.
+        let mut last_seq = lock(&self.clock);
+        *last_seq = now.max(*last_seq);
+        drop(last_seq);
+        let rules = Rules::new(table.retention, now);
+        Compaction::begin(&table.sealed, run, header, self.hasher, rules)
+    }
+
+    /// Publishes a finished compaction and points the index at its output.
+    ///
+    /// Readers may hold a slot or a table of before at any moment: the files of both stay in the
+    /// table until no slot names a replaced one, and on disk until no reader has them.
+    fn install(&self, compacted: Compacted<S>) -> Result<()> {
+        let Compacted { inputs, output, dropped_hashes, horizon, .. } = compacted;
+        let output = output.map(Arc::new);
+        let mut published = lock(&self.published);
+        let mut sealed = self.table.load().sealed.clone();
+        let first = inputs.first().map_or(0, |s| s.file.number);
+        let at = sealed.iter().position(|s| s.file.number == first);
+        let start = at.ok_or(Error::Invalid("a compacted segment is gone"))?;
+        sealed.splice(start..start + inputs.len(), output.clone());
+        let older = sealed[..start].to_vec();
+        let horizon = published.horizon.max(horizon);
+        let changes = Changes { horizon: Some(horizon), ..Changes::default() };
+        let done = self.publish(&mut published, &sealed, changes);
+        self.or_poison(done)?;
+        self.change_table(|table| {
+            table.sealed = sealed;
+            table.horizon = horizon;
+            if let Some(output) = &output {
+                table.add_file(&output.file);
+            }
+        });
+        drop(published);
+        let replaced: Vec<u32> =
+            inputs.iter().map(|s| Location::segment_id(s.file.number)).collect();
+        if let Some(output) = &output {
+            self.counters.add(Count::BytesCompacted, output.footer.file_len());
+            indexing::retarget(&mut &self.shards, output, &replaced)?;
+        }
+        indexing::drop_slots(&mut &self.shards, &dropped_hashes, &replaced, &older)?;
+        self.change_table(|table| replaced.iter().for_each(|id| drop(table.files.remove(id))));
+        lock(&self.retired).extend(inputs);
+        self.remove_retired()
+    }
+
+    /// Removes the files of replaced segments that no reader has any more.
+    pub(super) fn remove_retired(&self) -> Result<()> {
+        let mut retired = lock(&self.retired);
+        let mut at = 0;
+        while at < retired.len() {
+            let sealed = &retired[at];
+            if Arc::strong_count(sealed) > 1 || Arc::strong_count(&sealed.file) > 1 {
+                at += 1;
+                continue;
+            }
+            let id = sealed.file.id();
+            drop(retired.swap_remove(at));
+            self.storage.remove(id)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! Reading: the index first, the exact path where it cannot say. No lock is held across a read
+//! of a file.
+
+use std::sync::atomic::Ordering;
+
+use siltdb_core::batch::check_key;
+use siltdb_core::error::{Error, Result};
+use siltdb_core::format::Frame;
+use siltdb_core::host::Host;
+use siltdb_core::storage::Storage;
+use siltdb_core::types::{Record, ScanOptions, Version};
+use siltdb_core::view::{Diff, Scan, View, expiry, is_expired};
+
+use super::Engine;
+
+/// How often a reader looks again when the segment it was sent to is replaced meanwhile.
+const TRIES: usize = 3;
+
+/// What the index says of a key.
+enum Found<T> {
+    Live(T),
+    Absent,
+    AskExactPath,
+}
+
+impl<S: Storage, H: Host> Engine<S, H> {
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure; a key out of the limits.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.get_with(key, <[u8]>::to_vec)
+    }
+
+    /// Gives `read` the value of `key`, without a copy where the storage lends slices.
+    ///
+    /// # Errors
+    /// As [`Engine::get`].
+    pub fn get_with<T>(&self, key: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>> {
+        check_key(key)?;
+        self.look_up(key, |value, _, _| read(value))
+    }
+
+    /// The record of `key`.
+    ///
+    /// # Errors
+    /// As [`Engine::get`].
+    pub fn get_record(&self, key: &[u8]) -> Result<Option<Record>> {
+        check_key(key)?;
+        self.look_up(key, |value, seq, expires| Record {
+            key: key.to_vec(),
+            value: value.to_vec(),
+            seq,
+            expires: expiry(expires),
+        })
+    }
+
+    fn look_up<T>(&self, key: &[u8], read: impl FnOnce(&[u8], u64, u64) -> T) -> Result<Option<T>> {
+        if let Some(buffered) = self.buffer.get(key) {
+            let expires = buffered.operation.expires.unwrap_or(0);
+            let value = buffered.operation.value.filter(|_| !self.is_expired(expires));
+            return Ok(value.map(|value| read(&value, buffered.seq, expires)));
+        }
+        let mut read = Some(read);
+        match self.look_in_index(key, &mut read)? {
+            Found::Live(value) => return Ok(Some(value)),
+            Found::Absent => return Ok(None),
+            Found::AskExactPath => {}
+        }
+        let record = self.view_of_written()?.get(key)?;
+        let read = read.take().ok_or(Error::Invalid("a value is read once"))?;
+        Ok(record.map(|r| read(&r.value, r.seq, r.expires.unwrap_or(0))))
+    }
+
+    fn is_expired(&self, expires: u64) -> bool {
+        // Few records expire, and the clock costs more than the rest of a read.
+        expires != 0 && is_expired(expires, self.now())
+    }
+
+    fn look_in_index<T>(
+        &self,
+        key: &[u8],
+        read: &mut Option<impl FnOnce(&[u8], u64, u64) -> T>,
+    ) -> Result<Found<T>> {
+        let hash = self.hasher.hash(key);
+        // Asked before the slot: what is loaded in between must not count as absent.
+        let is_loaded = self.is_loaded.load(Ordering::Acquire);
+        for _ in 0..TRIES {
+            let Some(location) = self.shards.get(hash) else {
+                return Ok(if is_loaded { Found::Absent } else { Found::AskExactPath });
+            };
+            if location.is_exact() {
+                return Ok(Found::AskExactPath);
+            }
+            let table = self.table.load();
+            let Some(file) = table.files.get(&location.segment()) else { continue };
+            let offset = u64::from(location.offset());
+            return file.with_frame(offset, location.len_max(), |frame| {
+                self.judge_frame(key, &frame, read)
+            });
+        }
+        Ok(Found::AskExactPath)
+    }
+
+    fn judge_frame<T>(
+        &self,
+        key: &[u8],
+        frame: &Frame<'_>,
+        read: &mut Option<impl FnOnce(&[u8], u64, u64) -> T>,
+    ) -> Result<Found<T>> {
+        if frame.key != key {
+            return Ok(Found::AskExactPath);
+        }
+        let expires = frame.expires.unwrap_or(0);
+        if frame.tombstone || self.is_expired(expires) {
+            return Ok(Found::Absent);
+        }
+        let read = read.take().ok_or(Error::Invalid("a value is read once"))?;
+        Ok(Found::Live(read(frame.value, frame.seq, expires)))
+    }
+
+    /// The record of `key` as of a past moment.
+    ///
+    /// # Errors
+    /// `HistoryGone` when the moment is older than what is held; as [`Engine::get`].
+    pub fn get_as_of(&self, key: &[u8], seq: u64) -> Result<Option<Record>> {
+        check_key(key)?;
+        self.view_as_of(seq)?.get(key)
+    }
+
+    /// A view of the store as it is now.
+    ///
+    /// # Errors
+    /// The storage's failure while the write buffer is written out. `Poisoned` where that failed
+    /// before: what it holds is then answered by key only, and not left out of a scan unsaid.
+    pub fn view(&self) -> Result<View<S::Reader>> {
+        self.drain()?;
+        self.view_of_written()
+    }
+
+    /// A view without what waits in the write buffer.
+    fn view_of_written(&self) -> Result<View<S::Reader>> {
+        loop {
+            let seq = self.visible_seq();
+            let table = self.table.load_full();
+            // A compaction may have dropped what was the newest at `seq` for a later record.
+            if table.sealed_seq() > seq {
+                continue;
+            }
+            let moment = self.now();
+            return Ok(View::new(table.parts(), self.hasher, seq, moment, table.held()));
+        }
+    }
+
+    /// A view of the store as of a moment.
+    ///
+    /// # Errors
+    /// `HistoryGone` when the moment is older than what is held; as [`Engine::view`].
+    pub fn view_as_of(&self, seq: u64) -> Result<View<S::Reader>> {
+        self.drain()?;
+        let table = self.table.load_full();
+        if seq < table.horizon {
+            return Err(Error::HistoryGone { asked: seq, oldest: table.horizon });
+        }
+        Ok(View::new(table.parts(), self.hasher, seq, seq, table.held()))
+    }
+
+    /// The live records of a range, in key order, consistent at one moment.
+    ///
+    /// # Errors
+    /// `HistoryGone`; damage; the storage's failure.
+    pub fn scan(&self, options: &ScanOptions) -> Result<Scan<S::Reader>> {
+        self.view_for(options)?.scan(options)
+    }
+
+    /// How many live records a range has, exactly.
+    ///
+    /// # Errors
+    /// As [`Engine::scan`].
+    pub fn count(&self, options: &ScanOptions) -> Result<u64> {
+        self.view_for(options)?.count(options)
+    }
+
+    fn view_for(&self, options: &ScanOptions) -> Result<View<S::Reader>> {
+        match options.as_of {
+            Some(seq) => self.view_as_of(seq),
+            None => self.view(),
+        }
+    }
+
+    /// Every version of `key` that is still held, newest first.
+    ///
+    /// # Errors
+    /// As [`Engine::get`].
+    pub fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
+        check_key(key)?;
+        self.view()?.history(key)
+    }
+
+    /// The keys of a range that differ between two moments, in key order.
+    ///
+    /// # Errors
+    /// As [`Engine::scan`].
+    pub fn diff(&self, from: u64, to: u64, options: &ScanOptions) -> Result<Diff<S::Reader>> {
+        let (before, after) = (self.view_as_of(from)?, self.view_as_of(to)?);
+        Diff::new(&before, &after, options)
+    }
+}

@@ -1,0 +1,269 @@
+//! The path of a write: one leader stages, hardens and applies for all that wait.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use siltdb_core::batch::{Batch, Condition, Operation};
+use siltdb_core::error::{Error, Result};
+use siltdb_core::host::Host;
+use siltdb_core::limits;
+use siltdb_core::options::Durability;
+use siltdb_core::storage::Storage;
+use siltdb_core::types::Commit;
+
+use super::lock::lock;
+use super::log::Log;
+use super::{Count, Engine};
+
+/// Poisons the store when the thread that holds the log panics.
+struct PanicGuard<'e, S: Storage, H: Host>(&'e Engine<S, H>);
+
+impl<S: Storage, H: Host> Drop for PanicGuard<'_, S, H> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.poison();
+        }
+    }
+}
+
+impl<S: Storage, H: Host> Engine<S, H> {
+    /// Commits a batch, whole or not at all; `None` for the durability of the options.
+    ///
+    /// # Errors
+    /// `ConditionFailed` and limits: nothing was written. `Poisoned` and the storage's failures:
+    /// whether the batch is in the store shows at the next open.
+    ///
+    /// # Crash behaviour
+    /// The batch is whole or absent; once this returned it survives as its durability says.
+    pub fn write(&self, batch: &Batch, durability: Option<Durability>) -> Result<Commit> {
+        batch.validate()?;
+        self.check_writable()?;
+        let durability = durability.unwrap_or(self.options.durability);
+        if durability == Durability::Buffered {
+            return self.write_buffered(batch);
+        }
+        match self.queue.enter(batch, durability) {
+            Ok(answer) => answer,
+            Err(mut leadership) => {
+                let mut log = lock(&self.log);
+                let _guard = PanicGuard(self);
+                let mut results = Vec::new();
+                self.lead(&mut log, &mut results, batch, durability);
+                for ticket in leadership.take() {
+                    self.lead(&mut log, &mut results, &ticket.batch, ticket.durability);
+                }
+                self.finish_group(&mut log, &mut results);
+                drop(log);
+                let mut results = results.into_iter().map(Answer::into_result);
+                let own = results.next();
+                leadership.answer(results);
+                own.unwrap_or(Err(Error::Poisoned))
+            }
+        }
+    }
+
+    /// Makes everything written before survive power loss; gives the last such sequence number.
+    ///
+    /// # Errors
+    /// As [`Engine::write`].
+    pub fn sync(&self) -> Result<u64> {
+        self.write(&Batch::new(), Some(Durability::Synced))?;
+        Ok(self.durable_seq())
+    }
+
+    fn lead(
+        &self,
+        log: &mut Log<S>,
+        results: &mut Vec<Answer>,
+        batch: &Batch,
+        durability: Durability,
+    ) {
+        let answer = match self.prepare(log, results, batch, durability) {
+            Ok(commit) => Answer::InGroup(commit),
+            Err(e) => Answer::Done(Err(e)),
+        };
+        results.push(answer);
+    }
+
+    /// Stages one batch, with all that was buffered before it.
+    fn prepare(
+        &self,
+        log: &mut Log<S>,
+        results: &mut [Answer],
+        batch: &Batch,
+        durability: Durability,
+    ) -> Result<Commit> {
+        self.check_writable()?;
+        let seq = {
+            let mut last_seq = lock(&self.clock);
+            let buffered = self.buffer.take();
+            let seq = self.next_seq(*last_seq)?;
+            // A batch of nothing is a sync: it has no place in the order.
+            if !batch.is_empty() {
+                *last_seq = seq;
+            }
+            drop(last_seq);
+            if let Some(buffered) = buffered {
+                let operations: Vec<_> = buffered.iter().map(|b| (&b.operation, b.seq)).collect();
+                let staged = self.stage(log, operations.into_iter(), buffered.bytes());
+                self.or_poison(staged)?;
+            }
+            seq
+        };
+        if durability == Durability::Synced {
+            log.ask_for_sync();
+        }
+        if self.must_read(batch) {
+            let touched = batch.operations().iter().any(|o| log.touches(self.hasher.hash(&o.key)));
+            if touched {
+                self.finish_group(log, results);
+                self.check_writable()?;
+                if durability == Durability::Synced {
+                    log.ask_for_sync();
+                }
+            }
+        }
+        let Some(operations) = self.judge(batch)? else {
+            let staged = batch.operations().iter().map(|operation| (operation, seq));
+            let staged = self.stage(log, staged, batch.bytes_max());
+            self.or_poison(staged)?;
+            self.counters.add(Count::Commits, u64::from(!batch.is_empty()));
+            let written = !batch.is_empty();
+            let seq = if written { seq } else { self.last_seq() };
+            return Ok(Commit { seq, durability, written });
+        };
+        if operations.is_empty() {
+            return Ok(Commit { seq: self.last_seq(), durability, written: false });
+        }
+        let staged = operations.iter().map(|operation| (*operation, seq));
+        let staged = self.stage(log, staged, batch.bytes_max());
+        self.or_poison(staged)?;
+        self.counters.add(Count::Commits, 1);
+        Ok(Commit { seq, durability, written: true })
+    }
+
+    /// Hardens and applies the group; commits in it that failed with it are told.
+    fn finish_group(&self, log: &mut Log<S>, results: &mut [Answer]) {
+        let finished = self.finish(log);
+        for answer in results {
+            if let Answer::InGroup(commit) = *answer {
+                *answer = Answer::Done(finished.clone().map(|()| commit));
+            }
+        }
+    }
+
+    /// Whether the batch must be judged against what is stored.
+    fn must_read(&self, batch: &Batch) -> bool {
+        self.options.skip_identical || batch.operations().iter().any(|o| o.condition.is_some())
+    }
+
+    /// Judges the conditions, and picks the operations to be written: the last on each key, and
+    /// of these not what is stored already if the options say so. `None` for all.
+    fn judge<'b>(&self, batch: &'b Batch) -> Result<Option<Vec<&'b Operation>>> {
+        let operations = batch.operations();
+        for (at, operation) in operations.iter().enumerate() {
+            let Some(condition) = operation.condition else { continue };
+            let found = self.get_record(&operation.key)?.map_or(0, |record| record.seq);
+            let holds = match condition {
+                Condition::Absent => found == 0,
+                Condition::SeqIs(seq) => found == seq,
+            };
+            if !holds {
+                return Err(Error::ConditionFailed { operation: at, found });
+            }
+        }
+        if operations.len() < 2 && !self.options.skip_identical {
+            return Ok(None);
+        }
+        let mut last: HashMap<&[u8], usize> = HashMap::with_capacity(operations.len());
+        for (at, operation) in operations.iter().enumerate() {
+            last.insert(&operation.key, at);
+        }
+        let mut kept = Vec::with_capacity(last.len());
+        for (at, operation) in operations.iter().enumerate() {
+            if last.get(operation.key.as_slice()) == Some(&at) {
+                if self.options.skip_identical && self.is_stored(operation)? {
+                    self.counters.add(Count::IdenticalSkipped, 1);
+                } else {
+                    kept.push(operation);
+                }
+            }
+        }
+        Ok((kept.len() < operations.len()).then_some(kept))
+    }
+
+    /// Whether the value to be set is the newest already.
+    fn is_stored(&self, operation: &Operation) -> Result<bool> {
+        let Some(value) = &operation.value else { return Ok(false) };
+        let found = self.get_record(&operation.key)?;
+        Ok(found.is_some_and(|r| r.value == *value && r.expires == operation.expires))
+    }
+
+    fn write_buffered(&self, batch: &Batch) -> Result<Commit> {
+        // What must be read may be in a group that is being hardened: wait for that.
+        let log = self.must_read(batch).then(|| lock(&self.log));
+        let mut last_seq = lock(&self.clock);
+        let kept = self.judge(batch)?;
+        let kept: Option<Vec<Operation>> = kept.map(|kept| kept.into_iter().cloned().collect());
+        let operations = kept.as_deref().unwrap_or(batch.operations());
+        if operations.is_empty() {
+            let seq = self.last_seq();
+            return Ok(Commit { seq, durability: Durability::Buffered, written: false });
+        }
+        let seq = self.next_seq(*last_seq)?;
+        *last_seq = seq;
+        let now = self.host.now_us();
+        let was_empty = self.buffer.since().is_none();
+        let bytes = self.buffer.push(operations, batch.len() == 1, seq, now);
+        self.set_last(seq);
+        drop(last_seq);
+        drop(log);
+        self.counters.add(Count::Commits, 1);
+        if was_empty {
+            self.wake.due_in(Duration::from_millis(self.options.buffer_ms_max));
+        }
+        if bytes >= self.options.buffer_bytes_max {
+            self.drain()?;
+        }
+        Ok(Commit { seq, durability: Durability::Buffered, written: true })
+    }
+
+    /// Writes out the write buffer, without a sync.
+    pub(super) fn drain(&self) -> Result<()> {
+        if !self.buffer.is_used() {
+            return Ok(());
+        }
+        // An empty commit also waits for what another thread is writing out just now.
+        self.write(&Batch::new(), Some(Durability::Flushed)).map(drop)
+    }
+
+    /// The sequence number after `last`.
+    fn next_seq(&self, last: u64) -> Result<u64> {
+        let seq = self.now().max(last + 1);
+        if seq > limits::SEQ_MAX {
+            return Err(Error::Invalid("the clock is beyond the year 2255"));
+        }
+        Ok(seq)
+    }
+
+    /// A failure poisons the store.
+    pub(super) fn or_poison<T>(&self, result: Result<T>) -> Result<T> {
+        result.inspect_err(|_| self.poison())
+    }
+}
+
+/// What becomes of one commit of a group.
+enum Answer {
+    /// It is written if the group is.
+    InGroup(Commit),
+    Done(Result<Commit>),
+}
+
+impl Answer {
+    fn into_result(self) -> Result<Commit> {
+        match self {
+            Answer::InGroup(commit) => Ok(commit),
+            Answer::Done(result) => result,
+        }
+    }
+}
