@@ -26,6 +26,7 @@ pub struct WriteBuffer {
     newest: HashMap<Vec<u8>, usize>,
     bytes: usize,
     since: u64,
+    first_seq: u64,
     coalesced: u64,
 }
 
@@ -34,6 +35,7 @@ impl WriteBuffer {
     pub fn push(&mut self, operations: &[Operation], single: bool, seq: u64, now: u64) {
         if self.operations.is_empty() {
             self.since = now;
+            self.first_seq = seq;
         }
         for operation in operations {
             self.bytes += cost(operation);
@@ -73,6 +75,12 @@ impl WriteBuffer {
     #[must_use]
     pub fn since(&self) -> u64 {
         self.since
+    }
+
+    /// Whether something waits that a reader as of `seq` must see.
+    #[must_use]
+    pub fn holds_at(&self, seq: u64) -> bool {
+        !self.is_empty() && seq >= self.first_seq
     }
 
     /// How many operations were replaced before they were written.

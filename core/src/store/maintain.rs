@@ -184,18 +184,21 @@ impl<S: Storage, H: Host> Store<S, H> {
         self.publish(segments, log, self.manifest.horizon, self.manifest.retention)
     }
 
-    /// Figures about the store.
+    /// Figures about the store, without what a poisoned one could not write out.
     ///
     /// # Errors
     /// Damage or the storage's failure while lengths are asked for.
     pub fn stats(&mut self) -> Result<Stats> {
-        let keys = self.len()?;
+        if !self.poisoned {
+            self.drain()?;
+        }
+        while self.load_index(u64::MAX)? {}
         let segments = self.segments()?;
         let sum = |of: fn(&SegmentStats) -> u64| segments.iter().map(of).sum::<u64>();
         let data_bytes = sum(|s| s.data_bytes);
         let dead_bytes = sum(|s| s.dead_bytes);
         Ok(Stats {
-            keys,
+            keys: self.index.live(),
             segments: segments.len() as u64,
             records: sum(|s| s.records),
             file_bytes: sum(|s| s.file_bytes),

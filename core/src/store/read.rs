@@ -24,7 +24,8 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// The value of `key`.
     ///
     /// # Errors
-    /// Damage; the storage's failure; a key out of the limits.
+    /// Damage; the storage's failure; a key out of the limits; `Poisoned` when a buffered write
+    /// of the key could not be written out.
     pub fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.get_with(key, <[u8]>::to_vec)
     }
@@ -67,6 +68,9 @@ impl<S: Storage, H: Host> Store<S, H> {
     ) -> Result<Option<T>> {
         let moment = self.now();
         if let Some(buffered) = self.buffer.get(key) {
+            if self.poisoned {
+                return Err(Error::Poisoned);
+            }
             let expires = buffered.operation.expires.unwrap_or(0);
             let value = buffered.operation.value.as_ref();
             let value = value.filter(|_| !is_expired(expires, moment));
@@ -78,7 +82,8 @@ impl<S: Storage, H: Host> Store<S, H> {
             Found::Absent => return Ok(None),
             Found::AskExactPath => {}
         }
-        let record = self.view()?.get(key)?;
+        // Nothing of the key is buffered: what else is can go on waiting.
+        let record = self.hardened(self.last_seq, moment).get(key)?;
         let read = read.take().ok_or(Error::Invalid("a value is read once"))?;
         Ok(record.map(|r| read(&r.value, r.seq, r.expires.unwrap_or(0))))
     }
@@ -127,9 +132,8 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// # Errors
     /// The storage's failure while the write buffer is written out.
     pub fn view(&mut self) -> Result<View<S::Reader>> {
-        self.drain_for_reading()?;
-        let (seq, moment) = (self.last_seq, self.now());
-        Ok(View::new(self.parts(), self.hasher, seq, moment, self.held()))
+        self.drain_for_reading(u64::MAX)?;
+        Ok(self.hardened(self.last_seq, self.now()))
     }
 
     /// A view of the store as of a moment.
@@ -141,8 +145,13 @@ impl<S: Storage, H: Host> Store<S, H> {
         if seq < oldest {
             return Err(Error::HistoryGone { asked: seq, oldest });
         }
-        self.drain_for_reading()?;
-        Ok(View::new(self.parts(), self.hasher, seq, seq, self.held()))
+        self.drain_for_reading(seq)?;
+        Ok(self.hardened(seq, seq))
+    }
+
+    /// A view of what is in segments.
+    fn hardened(&mut self, seq: u64, moment: u64) -> View<S::Reader> {
+        View::new(self.parts(), self.hasher, seq, moment, self.held())
     }
 
     fn held(&self) -> Held {
@@ -153,13 +162,16 @@ impl<S: Storage, H: Host> Store<S, H> {
         Held { horizon: self.manifest.horizon, versions }
     }
 
-    /// A poisoned store still answers reads of what was hardened; what waits in its buffer it
-    /// answers by key only, and says so rather than leave it out of a scan.
-    fn drain_for_reading(&mut self) -> Result<()> {
-        match (self.poisoned, self.buffer.is_empty()) {
-            (false, _) => self.drain(),
-            (true, true) => Ok(()),
-            (true, false) => Err(Error::Poisoned),
+    /// Writes the buffer out, if a reader as of `seq` must see some of it.
+    ///
+    /// A poisoned store cannot. Whether what waited is in the store shows at the next open, so
+    /// whatever would have to tell of it is refused: reads of its keys, and reads of everything
+    /// at a moment that includes it. Other keys and earlier moments stay readable.
+    fn drain_for_reading(&mut self, seq: u64) -> Result<()> {
+        match (self.buffer.holds_at(seq), self.poisoned) {
+            (false, _) => Ok(()),
+            (true, false) => self.drain(),
+            (true, true) => Err(Error::Poisoned),
         }
     }
 
@@ -224,7 +236,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// # Errors
     /// Damage or the storage's failure while the index is loaded to its end.
     pub fn len(&mut self) -> Result<u64> {
-        self.drain_for_reading()?;
+        self.drain_for_reading(u64::MAX)?;
         while self.load_index(u64::MAX)? {}
         Ok(self.index.live())
     }

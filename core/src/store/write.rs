@@ -70,8 +70,11 @@ impl<S: Storage, H: Host> Store<S, H> {
             self.counters.identical_skipped += (before - operations.len()) as u64;
         }
         if operations.is_empty() {
-            if durability == Durability::Synced {
-                self.sync()?;
+            // The newest value may itself still wait to reach the level asked for.
+            match durability {
+                Durability::Synced => drop(self.sync()?),
+                Durability::Flushed => self.drain()?,
+                Durability::Buffered => {}
             }
             return Ok(Commit { seq: self.last_seq, durability, written: false });
         }
@@ -148,6 +151,9 @@ impl<S: Storage, H: Host> Store<S, H> {
         if self.buffer.is_empty() {
             return Ok(());
         }
+        if self.poisoned {
+            return Err(Error::Poisoned);
+        }
         let mut buffer = core::mem::take(&mut self.buffer);
         let staging: Vec<_> =
             buffer.iter().map(|b| Staging { operation: &b.operation, seq: b.seq }).collect();
@@ -155,7 +161,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         if result.is_ok() {
             buffer.clear();
         }
-        // After a failure what was acknowledged stays readable by key.
+        // After a failure it stays, so that reads know what they cannot tell of.
         self.buffer = buffer;
         result
     }
