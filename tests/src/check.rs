@@ -1,9 +1,10 @@
 //! Compares all a store says with what the model says.
 
 use siltdb_core::error::Error;
+use siltdb_core::types::{Record, ScanOptions};
 
-use crate::engine::{Engine, Record, ScanOptions};
 use crate::model::Model;
+use crate::store::{self, SimStore};
 
 /// What went wrong: an answer that is wrong, or an error that was not expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,10 +56,10 @@ pub enum Depth {
 ///
 /// # Errors
 /// The first difference.
-pub fn compare<E: Engine>(store: &mut E, model: &Model, frame: Frame, depth: Depth) -> Outcome {
+pub fn compare(store: &mut SimStore, model: &Model, frame: Frame, depth: Depth) -> Outcome {
     for reverse in [false, true] {
         let options = ScanOptions { reverse, ..ScanOptions::default() };
-        let found = ok("scan", store.scan(&options))?;
+        let found = ok("scan", store::scan(store, &options))?;
         compare_scan(model, frame, &options, &found)?;
     }
     let horizon = store.horizon();
@@ -88,7 +89,7 @@ pub fn compare<E: Engine>(store: &mut E, model: &Model, frame: Frame, depth: Dep
 ///
 /// # Errors
 /// The first difference.
-pub fn compare_get<E: Engine>(store: &mut E, model: &Model, frame: Frame, key: &[u8]) -> Outcome {
+pub fn compare_get(store: &mut SimStore, model: &Model, frame: Frame, key: &[u8]) -> Outcome {
     let found = compare_record(store, model, frame, key)?;
     let value = found.as_ref().map(|record| record.value.as_slice());
     let plain = ok("get", store.get(key))?;
@@ -105,15 +106,15 @@ pub fn compare_get<E: Engine>(store: &mut E, model: &Model, frame: Frame, key: &
     Ok(())
 }
 
-fn compare_record<E: Engine>(
-    store: &mut E,
+fn compare_record(
+    store: &mut SimStore,
     model: &Model,
     frame: Frame,
     key: &[u8],
 ) -> Outcome<Option<Record>> {
     let expected = model.get(key, frame.upto, frame.moment);
     let found = ok("get_record", store.get_record(key))?;
-    if found != expected && !(found.is_none() && frame.unsure(model, key)) {
+    if found != expected {
         let (found, expected) = (found.as_ref().map(brief), expected.as_ref().map(brief));
         wrong!("get_record {} gives {found:?}, not {expected:?}", show(key));
     }
@@ -134,13 +135,6 @@ pub fn compare_scan(
     if found == expected {
         return Ok(());
     }
-    let sure = |records: &[Record]| -> Vec<Record> {
-        records.iter().filter(|record| !frame.unsure(model, &record.key)).cloned().collect()
-    };
-    let any_unsure = model.keys().any(|key| frame.unsure(model, key));
-    if any_unsure && (options.limit.is_some() || sure(found) == sure(&expected)) {
-        return Ok(());
-    }
     let at = found.iter().zip(&expected).take_while(|(a, b)| a == b).count();
     wrong!(
         "scan {options:?} gives {} records, not {}; number {at} is {:?}, not {:?}",
@@ -151,11 +145,10 @@ pub fn compare_scan(
     )
 }
 
-fn compare_counts<E: Engine>(store: &mut E, model: &Model, frame: Frame) -> Outcome {
+fn compare_counts(store: &mut SimStore, model: &Model, frame: Frame) -> Outcome {
     let expected = model.len(frame.upto, frame.moment);
-    let sure = !model.keys().any(|key| frame.unsure(model, key));
     let count = ok("count", store.count(&ScanOptions::default()))?;
-    if sure && count != expected {
+    if count != expected {
         wrong!("count gives {count}, not {expected}");
     }
     // Expired records count until their slots are dropped, so `len` is exact without them only.
@@ -163,7 +156,7 @@ fn compare_counts<E: Engine>(store: &mut E, model: &Model, frame: Frame) -> Outc
         .keys()
         .any(|key| model.versions(key, frame.upto).iter().any(|held| held.expires.is_some()));
     let len = ok("len", store.len())?;
-    if sure && frame.exact_len && !ttl && len != expected {
+    if frame.exact_len && !ttl && len != expected {
         wrong!("len gives {len}, not {expected}");
     }
     for absent in [&b"no such key"[..], b"b", &[0xFE, 1]] {
@@ -171,14 +164,14 @@ fn compare_counts<E: Engine>(store: &mut E, model: &Model, frame: Frame) -> Outc
             wrong!("{} was never written, yet it is found", show(absent));
         }
     }
-    if let Some(what) = ok("statistics", store.statistics_fault())? {
+    if let Some(what) = ok("statistics", store::figures_fault(store))? {
         wrong!("statistics: {what}");
     }
     Ok(())
 }
 
 /// As-of reads at every commit that is within the horizon, and one that is not.
-fn compare_past<E: Engine>(store: &mut E, model: &Model, frame: Frame) -> Outcome {
+fn compare_past(store: &mut SimStore, model: &Model, frame: Frame) -> Outcome {
     let horizon = store.horizon();
     let seqs: Vec<u64> =
         model.edges().iter().map(|edge| edge.seq).filter(|seq| *seq <= frame.upto).collect();
@@ -197,9 +190,9 @@ fn compare_past<E: Engine>(store: &mut E, model: &Model, frame: Frame) -> Outcom
 ///
 /// # Errors
 /// The first difference.
-pub fn compare_as_of<E: Engine>(store: &mut E, model: &Model, seq: u64, horizon: u64) -> Outcome {
+pub fn compare_as_of(store: &mut SimStore, model: &Model, seq: u64, horizon: u64) -> Outcome {
     let options = ScanOptions { as_of: Some(seq), ..ScanOptions::default() };
-    let found = store.scan(&options);
+    let found = store::scan(store, &options);
     if let Err(Error::HistoryGone { asked, oldest }) = found {
         // The read may have written the buffer out, and that may have moved the horizon.
         if asked == seq && seq < oldest && oldest == store.horizon() {
@@ -218,20 +211,44 @@ pub fn compare_as_of<E: Engine>(store: &mut E, model: &Model, seq: u64, horizon:
     for key in model.keys().step_by(5) {
         let expected = model.get(key, seq, seq);
         let record = ok("get_as_of", store.get_as_of(key, seq))?;
-        if record != expected && !frame.unsure(model, key) {
+        if record != expected {
             wrong!("{} as of {seq}: {record:?}, not {expected:?}", show(key));
         }
     }
     Ok(())
 }
 
-impl Frame {
-    /// Whether the newest record of the key was replaced in the write buffer before it reached
-    /// the disk.
-    #[must_use]
-    pub fn unsure(&self, model: &Model, key: &[u8]) -> bool {
-        model.versions(key, self.upto).last().is_some_and(|newest| newest.coalesced)
+/// Compares a poisoned store in whose write buffer the commits after `before` wait: what would
+/// have to tell of them is refused, all else is right.
+///
+/// # Errors
+/// The first difference.
+pub fn compare_refusing(store: &mut SimStore, model: &Model, moment: u64, before: u64) -> Outcome {
+    let refused = |what: &str, error: Option<Error>| match error {
+        Some(Error::Poisoned) => Ok(()),
+        other => wrong!("{what} gives {other:?}, though commits wait that were not written"),
+    };
+    let all = ScanOptions::default();
+    refused("scan", store::scan(store, &all).err())?;
+    refused("count", store.count(&all).err())?;
+    refused("len", store.len().err())?;
+    for key in model.keys() {
+        let waits = model.versions(key, store.last_seq()).last().is_some_and(|v| v.seq > before);
+        let found = store.get_record(key);
+        if waits {
+            refused("get_record", found.err())?;
+            continue;
+        }
+        let (found, expected) = (ok("get_record", found)?, model.get(key, before, moment));
+        if found != expected {
+            wrong!("get_record {} gives {found:?}, not {expected:?}", show(key));
+        }
     }
+    let horizon = store.horizon();
+    for edge in model.edges().iter().rev().filter(|edge| edge.seq <= before).step_by(3) {
+        compare_as_of(store, model, edge.seq, horizon)?;
+    }
+    Ok(())
 }
 
 /// Turns an unexpected error into words.

@@ -1,27 +1,23 @@
 //! Crash-point enumeration: every call of a workload that changes the disk, every byte cut of
 //! an append, and the losses a power cut may add; then the same again inside recovery.
 
-use std::marker::PhantomData;
-
 use siltdb_core::batch::Batch;
 use siltdb_core::host::Host;
 use siltdb_core::options::{Durability, Options};
 
 use crate::check::{Depth, Outcome, Trouble, wrong};
-use crate::engine::Engine;
 use crate::model::Model;
 use crate::run::{Run, Stop};
 use crate::sim::{CrashPoint, Loss, Random, SimOptions, SimStorage, mix};
 use crate::workload::Op;
 
 /// A workload that ran, with a crash point for every call that changed its disk.
-pub struct Recorded<E> {
+pub struct Recorded {
     seed: u64,
     options: Options,
     model: Model,
     now_us: u64,
     points: Vec<CrashPoint>,
-    engine: PhantomData<E>,
 }
 
 /// How many images are tried at each place.
@@ -35,13 +31,13 @@ pub struct Density {
     pub deep: u64,
 }
 
-impl<E: Engine> Recorded<E> {
+impl Recorded {
     /// Runs a workload from an empty disk and keeps its crash points.
     ///
     /// # Errors
     /// The workload itself went wrong.
     pub fn new(seed: u64, disk: SimOptions, options: Options, ops: &[Op]) -> Outcome<Self> {
-        let mut run = Run::<E>::unopened(seed, SimStorage::new(disk), options.clone());
+        let mut run = Run::unopened(seed, SimStorage::new(disk), options.clone());
         run.storage.record_points();
         run.open()?;
         for op in ops {
@@ -49,14 +45,7 @@ impl<E: Engine> Recorded<E> {
         }
         let points = run.storage.take_points();
         let now_us = run.host.now_us();
-        Ok(Self {
-            seed,
-            options,
-            model: std::mem::take(&mut run.model),
-            now_us,
-            points,
-            engine: PhantomData,
-        })
+        Ok(Self { seed, options, model: std::mem::take(&mut run.model), now_us, points })
     }
 
     /// How many calls changed the disk.
@@ -142,7 +131,7 @@ impl<E: Engine> Recorded<E> {
         Ok(())
     }
 
-    fn reopened(&self, disk: SimStorage) -> Outcome<Run<E>> {
+    fn reopened(&self, disk: SimStorage) -> Outcome<Run> {
         let mut run = Run::unopened(self.seed ^ 1, disk, self.options.clone());
         run.host.set(self.now_us);
         run.open()?;
@@ -187,7 +176,7 @@ impl<E: Engine> Recorded<E> {
     }
 
     /// The store works on: writes, stops again, and holds what it held and was given since.
-    fn live_on(&self, mut run: Run<E>, least: usize, most: usize) -> Outcome {
+    fn live_on(&self, mut run: Run, least: usize, most: usize) -> Outcome {
         run.model = self.model.clone();
         run.settle_within(least, most)?;
         run.check(Depth::Full)?;

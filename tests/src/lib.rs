@@ -9,14 +9,13 @@
 pub mod check;
 pub mod conformance;
 pub mod crash;
-pub mod engine;
 pub mod golden;
 pub mod model;
 #[cfg(unix)]
 pub mod posix;
-pub mod reference;
 pub mod rot;
 pub mod run;
 pub mod sim;
 pub mod simulation;
+pub mod store;
 pub mod workload;

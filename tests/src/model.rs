@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use siltdb_core::options::{Durability, Retention};
-
-use crate::engine::{Change, Record, ScanOptions, Version};
+use siltdb_core::types::{Change, Record, ScanOptions, Version};
 
 /// One operation of a commit: key, value or `None` for a delete, and expiry.
 pub type Written = (Vec<u8>, Option<Vec<u8>>, Option<u64>);
@@ -22,6 +21,8 @@ pub struct Edge {
     pub seq: u64,
     /// Its operations; the last one of a key counts.
     pub written: Vec<Written>,
+    /// Asked for as one operation: in the write buffer it may take the place of another such.
+    pub single: bool,
 }
 
 /// How many edges, from the first, are safe.
@@ -44,8 +45,8 @@ pub struct Held {
     pub value: Option<Vec<u8>>,
     /// When it expires.
     pub expires: Option<u64>,
-    /// Superseded while it was still in the write buffer: it need not be found.
-    pub coalesced: bool,
+    /// Written by a commit of one operation.
+    pub single: bool,
 }
 
 /// All that a store should hold.
@@ -111,8 +112,12 @@ impl Model {
     pub fn ask(&mut self, edge: Edge) {
         assert!(edge.seq > self.last_seq(), "the order of commits is that of their numbers");
         for (key, value, expires) in &edge.written {
-            let held =
-                Held { seq: edge.seq, value: value.clone(), expires: *expires, coalesced: false };
+            let held = Held {
+                seq: edge.seq,
+                value: value.clone(),
+                expires: *expires,
+                single: edge.single,
+            };
             let versions = self.keys.entry(key.clone()).or_default();
             match versions.last_mut().filter(|last| last.seq == edge.seq) {
                 Some(last) => *last = held,
@@ -191,14 +196,18 @@ impl Model {
         self.reached(level);
     }
 
-    /// Marks versions of edges after `from` that a later edge supersedes: in the write buffer
-    /// the later one took their place.
+    /// The last edge took a place in the write buffer, where those from `from` on wait: it may
+    /// have replaced one of them, which then was never written.
     pub fn coalesce(&mut self, from: usize) {
         let first = self.seq_at(from);
-        for versions in self.keys.values_mut() {
-            let superseded = versions.len().saturating_sub(1);
-            for held in versions[..superseded].iter_mut().filter(|held| held.seq > first) {
-                held.coalesced = true;
+        let Some(edge) = self.edges.last().filter(|edge| edge.single) else { return };
+        for (key, _, _) in &edge.written {
+            let Some(versions) = self.keys.get_mut(key) else { continue };
+            if let [.., before, _] = versions.as_slice()
+                && before.single
+                && before.seq > first
+            {
+                versions.remove(versions.len() - 2);
             }
         }
     }
@@ -314,9 +323,6 @@ impl Model {
                 if let Some(seq) = gap {
                     return Err(format!("version {} shows although {seq} is gone", held.seq));
                 }
-                continue;
-            }
-            if held.coalesced {
                 continue;
             }
             if self.must_hold(held, newer, age, horizon) {

@@ -8,12 +8,13 @@ use siltdb_core::error::Error;
 use siltdb_core::host::Host;
 use siltdb_core::options::Options;
 use siltdb_core::storage::FileId;
+use siltdb_core::types::{Record, ScanOptions};
 
 use crate::check::{Outcome, Trouble, compare_scan, show, wrong};
-use crate::engine::{Engine, Record, ScanOptions};
 use crate::model::Model;
 use crate::run::{Run, Stop, frame_at};
 use crate::sim::{SimHost, SimOptions, SimStorage};
+use crate::store::{self, SimStore};
 use crate::workload::Op;
 
 /// The files of a cleanly closed store, and what it holds.
@@ -37,8 +38,6 @@ pub enum Reaction {
     Reported,
     /// Every answer was right, and the verification found the damage.
     Verified,
-    /// Every answer was right; the store has no verification to ask.
-    Unverified,
     /// Every answer was right, and nothing found the damage.
     Unnoticed,
 }
@@ -48,9 +47,9 @@ impl Closed {
     ///
     /// # Errors
     /// The workload went wrong.
-    pub fn new<E: Engine>(seed: u64, options: Options, ops: &[Op]) -> Outcome<Self> {
+    pub fn new(seed: u64, options: Options, ops: &[Op]) -> Outcome<Self> {
         let disk = SimStorage::new(SimOptions { seed, ..SimOptions::default() });
-        let mut run = Run::<E>::unopened(seed, disk, options.clone());
+        let mut run = Run::unopened(seed, disk, options.clone());
         run.open()?;
         for op in ops {
             run.step(op)?;
@@ -68,17 +67,17 @@ impl Closed {
     ///
     /// # Errors
     /// A panic, a wrong answer, or an error that names no damaged file.
-    pub fn judge<E: Engine>(
+    pub fn judge(
         &self,
         files: &BTreeMap<FileId, Vec<u8>>,
         damaged: &[FileId],
         lost: Lost,
     ) -> Outcome<Reaction> {
-        let judge = || self.judge_unguarded::<E>(files, damaged, lost);
+        let judge = || self.judge_unguarded(files, damaged, lost);
         catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|panic| Err(panicked(&*panic)))
     }
 
-    fn judge_unguarded<E: Engine>(
+    fn judge_unguarded(
         &self,
         files: &BTreeMap<FileId, Vec<u8>>,
         damaged: &[FileId],
@@ -91,7 +90,7 @@ impl Closed {
         let host = SimHost::new(99);
         host.set(self.now_us);
         let (storage, options) = (disk(), self.options.clone());
-        let mut store = match E::open(storage.clone(), host.clone(), options) {
+        let mut store = match SimStore::open(storage.clone(), host.clone(), options) {
             Ok(store) => store,
             Err(e) => {
                 named("open", &e, damaged)?;
@@ -101,7 +100,8 @@ impl Closed {
         };
         let mut reader = Reader { store: &mut store, damaged, reported: false };
         let edges = self.edges_left(&mut reader, lost)?;
-        let frame = frame_at(&self.model, edges, &host, 0, &self.options);
+        let horizon = reader.store.horizon();
+        let frame = frame_at(&self.model, edges, &host, horizon, &self.options);
         for reverse in [false, true] {
             let options = ScanOptions { reverse, ..ScanOptions::default() };
             if let Some(found) = reader.scan(&options)? {
@@ -123,11 +123,10 @@ impl Closed {
             return Ok(Reaction::Reported);
         }
         drop(store);
-        match E::verify(&disk()) {
+        match store::verify(&disk()) {
             Err(e) => named("verify", &e, damaged)?,
-            Ok(None) => return Ok(Reaction::Unverified),
-            Ok(Some(found)) if found.is_empty() => return Ok(Reaction::Unnoticed),
-            Ok(Some(found)) => {
+            Ok(found) if found.is_empty() => return Ok(Reaction::Unnoticed),
+            Ok(found) => {
                 if let Some(other) = found.iter().find(|id| !damaged.contains(id)) {
                     wrong!("the verification blames {other}, damaged is {damaged:?}");
                 }
@@ -137,7 +136,7 @@ impl Closed {
     }
 
     /// How many commits the store still has, as far as any may be gone.
-    fn edges_left<E: Engine>(&self, reader: &mut Reader<'_, E>, lost: Lost) -> Outcome<usize> {
+    fn edges_left(&self, reader: &mut Reader<'_>, lost: Lost) -> Outcome<usize> {
         let all = self.model.edges().len();
         if lost == Lost::Nothing {
             return Ok(all);
@@ -157,17 +156,17 @@ pub enum Lost {
 }
 
 /// Asks a damaged store: an error that names the damage is an answer, too.
-struct Reader<'a, E> {
-    store: &'a mut E,
+struct Reader<'a> {
+    store: &'a mut SimStore,
     damaged: &'a [FileId],
     reported: bool,
 }
 
-impl<E: Engine> Reader<'_, E> {
+impl Reader<'_> {
     fn ask<T>(
         &mut self,
         what: &str,
-        call: impl FnOnce(&mut E) -> Result<T, Error>,
+        call: impl FnOnce(&mut SimStore) -> Result<T, Error>,
     ) -> Outcome<Option<T>> {
         match call(self.store) {
             Ok(answer) => Ok(Some(answer)),
@@ -180,7 +179,7 @@ impl<E: Engine> Reader<'_, E> {
     }
 
     fn scan(&mut self, options: &ScanOptions) -> Outcome<Option<Vec<Record>>> {
-        self.ask("scan", |store| store.scan(options))
+        self.ask("scan", |store| store::scan(store, options))
     }
 }
 

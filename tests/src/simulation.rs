@@ -1,9 +1,6 @@
 //! Seeded simulation: a random workload on a faulty disk, through many lives of the store.
 
-use siltdb_core::options::Durability;
-
 use crate::check::{Depth, Outcome};
-use crate::engine::Engine;
 use crate::run::{Run, Stop};
 use crate::sim::{CallKind, Faults, Loss, Plant, Random, mix};
 use crate::workload::{Op, Palette, small_disk, small_options};
@@ -26,24 +23,19 @@ impl Simulation {
     ///
     /// # Errors
     /// The first thing that went wrong.
-    pub fn run<E: Engine>(&self, seed: u64) -> Result<u64, String> {
+    pub fn run(&self, seed: u64) -> Result<u64, String> {
         let mut random = Random::new(seed);
-        let mut options = small_options(seed);
-        if self.faults {
-            options.durability = options.durability.max(Durability::Flushed);
-        }
-        let mut run: Run<E> =
+        let options = small_options(seed);
+        let mut run: Run =
             Run::unopened(seed, crate::sim::SimStorage::new(small_disk(seed)), options);
         let result = self.lives(&mut random, &mut run);
         let trouble = |what: String| format!("life {}: {what}", run.opened);
         result.map_err(|t| trouble(t.what)).map(|()| run.trace)
     }
 
-    fn lives<E: Engine>(&self, random: &mut Random, run: &mut Run<E>) -> Outcome {
+    fn lives(&self, random: &mut Random, run: &mut Run) -> Outcome {
         let lives = 1 + random.below(30);
-        // What waits in the write buffer when a call fails is lost with it: nothing to compare.
-        let palette =
-            Palette { reopen: true, crash: false, buffered: !self.faults, ..Palette::ALL };
+        let palette = Palette { crash: false, ..Palette::ALL };
         run.storage.set_plant(self.plant);
         self.open(random, run, 0)?;
         for _ in 0..lives {
@@ -77,7 +69,7 @@ impl Simulation {
 
     /// Opens the store: a few times on a disk that fails or a process that dies in it, at last
     /// on one that does not.
-    fn open<E: Engine>(&self, random: &mut Random, run: &mut Run<E>, least: usize) -> Outcome {
+    fn open(&self, random: &mut Random, run: &mut Run, least: usize) -> Outcome {
         let mut least = least;
         for attempt in 0..4 {
             run.storage.set_plant(self.plant);

@@ -138,14 +138,11 @@ pub struct Palette {
     pub clock: bool,
     /// Records that expire.
     pub ttl: bool,
-    /// Writes below the level `flushed`.
-    pub buffered: bool,
 }
 
 impl Palette {
     /// Everything.
-    pub const ALL: Palette =
-        Palette { reopen: true, crash: true, clock: true, ttl: true, buffered: true };
+    pub const ALL: Palette = Palette { reopen: true, crash: true, clock: true, ttl: true };
 }
 
 /// The bytes of a key: of all lengths, with common prefixes, and some that are not text.
@@ -189,7 +186,7 @@ impl Op {
         match kind {
             0..=69 => plain,
             70..=94 => Op::Delete { key: a },
-            95..=134 => Op::Write { batch: batch(a, b, c, palette), durability: level(b, palette) },
+            95..=134 => Op::Write { batch: batch(a, b, c, palette), durability: level(b) },
             135..=139 => Op::Sync,
             140..=145 => Op::Tick,
             146..=151 => Op::Seal,
@@ -222,11 +219,11 @@ impl Op {
     }
 }
 
-fn level(b: u8, palette: Palette) -> Option<Durability> {
+fn level(b: u8) -> Option<Durability> {
     match b % 8 {
         0 | 1 => Some(Durability::Synced),
         2 | 3 => Some(Durability::Flushed),
-        4 | 5 if palette.buffered => Some(Durability::Buffered),
+        4 | 5 => Some(Durability::Buffered),
         _ => None,
     }
 }

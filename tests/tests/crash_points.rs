@@ -3,12 +3,9 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use siltdb_core::options::{CompactionOptions, Durability, Options, Retention};
-use siltdb_core::store::Store;
 use siltdb_tests::check::Outcome;
 use siltdb_tests::crash::{Density, Recorded};
-use siltdb_tests::engine::{Engine, engine_asked_for};
-use siltdb_tests::reference::{Reference, bug};
-use siltdb_tests::sim::{Random, SimHost, SimOptions, SimStorage};
+use siltdb_tests::sim::{Random, SimOptions};
 use siltdb_tests::simulation::scaled;
 use siltdb_tests::workload::{BatchOp, Op, Palette, small_disk, small_options};
 
@@ -34,16 +31,12 @@ fn options(durability: Durability) -> Options {
 
 /// Runs a script, judges every image of it and demands that there were enough.
 fn enumerate(name: &str, seed: u64, disk: SimOptions, options: Options, ops: &[Op]) -> u64 {
-    let images = if engine_asked_for() {
-        judge::<Store<SimStorage, SimHost>>(seed, disk, options, ops)
-    } else {
-        judge::<Reference<{ bug::NONE }>>(seed, disk, options, ops)
-    };
+    let images = judge(seed, disk, options, ops);
     images.unwrap_or_else(|trouble| panic!("{name}: {}", trouble.what))
 }
 
-fn judge<E: Engine>(seed: u64, disk: SimOptions, options: Options, ops: &[Op]) -> Outcome<u64> {
-    Recorded::<E>::new(seed, disk, options, ops)?.judge_all(DENSITY)
+fn judge(seed: u64, disk: SimOptions, options: Options, ops: &[Op]) -> Outcome<u64> {
+    Recorded::new(seed, disk, options, ops)?.judge_all(DENSITY)
 }
 
 fn set(key: u8, value: u16) -> Op {
@@ -115,7 +108,7 @@ fn compaction() {
 /// Goal: none; whatever a random workload does, cut anywhere.
 #[test]
 fn random_workloads() {
-    let palette = Palette { reopen: false, crash: false, clock: true, ttl: true, buffered: true };
+    let palette = Palette { reopen: false, crash: false, clock: true, ttl: true };
     let mut images = 0;
     for seed in 0..scaled(6) {
         let mut random = Random::new(seed);

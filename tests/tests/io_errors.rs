@@ -4,13 +4,10 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use siltdb_core::error::StorageErrorKind;
-use siltdb_core::options::{Durability, Options};
-use siltdb_core::store::Store;
+use siltdb_core::options::Options;
 use siltdb_tests::check::{Depth, Outcome, Trouble};
-use siltdb_tests::engine::{Engine, engine_asked_for};
-use siltdb_tests::reference::{Reference, bug};
 use siltdb_tests::run::{Run, Stop};
-use siltdb_tests::sim::{CallKind, Faults, Loss, Nth, Random, SimHost, SimStorage, mix};
+use siltdb_tests::sim::{CallKind, Faults, Loss, Nth, Random, SimStorage, mix};
 use siltdb_tests::simulation::scaled;
 use siltdb_tests::workload::{Op, Palette, small_disk, small_options};
 
@@ -25,7 +22,7 @@ struct Workload {
 
 impl Workload {
     fn new(seed: u64) -> Self {
-        let palette = Palette { crash: false, buffered: false, ..Palette::ALL };
+        let palette = Palette { crash: false, ..Palette::ALL };
         let mut random = Random::new(seed ^ 0x10E5);
         let mut ops: Vec<Op> = (0..45).map(|_| Op::random(&mut random, palette)).collect();
         // Every workload seals, compacts, reopens and reads everything at least once.
@@ -33,14 +30,12 @@ impl Workload {
         for (n, op) in fixed.into_iter().enumerate() {
             ops.insert(12 + 7 * n, op);
         }
-        let mut options = small_options(seed);
-        options.durability = options.durability.max(Durability::Flushed);
-        Self { seed, options, ops }
+        Self { seed, options: small_options(seed), ops }
     }
 
     /// How many calls of each kind the workload makes when nothing fails.
-    fn calls<E: Engine>(&self) -> [u64; 10] {
-        let mut run = Run::<E>::unopened(self.seed, self.disk(), self.options.clone());
+    fn calls(&self) -> [u64; 10] {
+        let mut run = Run::unopened(self.seed, self.disk(), self.options.clone());
         run.carry_faults = true;
         run.open().unwrap();
         for op in &self.ops {
@@ -54,8 +49,8 @@ impl Workload {
     }
 
     /// Runs with one fault, then stops, opens on a sound disk, compares and lives on.
-    fn run<E: Engine>(&self, nth: Nth) -> Outcome<bool> {
-        let mut run = Run::<E>::unopened(self.seed, self.disk(), self.options.clone());
+    fn run(&self, nth: Nth) -> Outcome<bool> {
+        let mut run = Run::unopened(self.seed, self.disk(), self.options.clone());
         run.storage.set_faults(Faults { nth: Some(nth), ..Faults::default() });
         run.carry_faults = true;
         let mut failed = !run.try_open()?;
@@ -93,11 +88,11 @@ impl Workload {
     }
 }
 
-fn fail_every_call_of<E: Engine>(kinds: &[CallKind], workloads: u64) {
+fn fail_every_call(kinds: &[CallKind], workloads: u64) {
     let (mut runs, mut hits) = (0, 0);
     for seed in 0..scaled(workloads) {
         let workload = Workload::new(seed);
-        let calls = workload.calls::<E>();
+        let calls = workload.calls();
         for kind in kinds {
             for n in 1..=calls[*kind as usize] {
                 for forever in [false, true] {
@@ -106,7 +101,7 @@ fn fail_every_call_of<E: Engine>(kinds: &[CallKind], workloads: u64) {
                     let fail = |trouble: Trouble| -> bool {
                         panic!("seed {seed}, {nth:?}: {}", trouble.what)
                     };
-                    hits += u64::from(workload.run::<E>(nth).unwrap_or_else(fail));
+                    hits += u64::from(workload.run(nth).unwrap_or_else(fail));
                     runs += 1;
                 }
             }
@@ -114,14 +109,6 @@ fn fail_every_call_of<E: Engine>(kinds: &[CallKind], workloads: u64) {
     }
     println!("{runs} runs, in {hits} of them the fault was met");
     assert!(runs > 0 && hits * 10 > runs * 9, "{hits} of {runs} runs met their fault");
-}
-
-fn fail_every_call(kinds: &[CallKind], workloads: u64) {
-    if engine_asked_for() {
-        fail_every_call_of::<Store<SimStorage, SimHost>>(kinds, workloads);
-    } else {
-        fail_every_call_of::<Reference<{ bug::NONE }>>(kinds, workloads);
-    }
 }
 
 #[test]
@@ -143,19 +130,11 @@ fn reads() {
 /// Goal: a full disk stops writing, loses nothing, and writing goes on once there is space.
 #[test]
 fn out_of_space() {
-    if engine_asked_for() {
-        fill_the_disk::<Store<SimStorage, SimHost>>();
-    } else {
-        fill_the_disk::<Reference<{ bug::NONE }>>();
-    }
-}
-
-fn fill_the_disk<E: Engine>() {
     for seed in 0..scaled(60) {
         let workload = Workload::new(1_000 + seed);
         for space in [0, 200, 1_000, 3_000, 6_000, 12_000] {
             let run = || -> Outcome {
-                let mut run = Run::<E>::unopened(seed, workload.disk(), workload.options.clone());
+                let mut run = Run::unopened(seed, workload.disk(), workload.options.clone());
                 run.open()?;
                 run.storage.set_faults(Faults { space: Some(space), ..Faults::default() });
                 for op in workload.ops.iter().filter(|op| **op != Op::Reopen) {

@@ -7,34 +7,24 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use siltdb_core::options::{Durability, Options};
-use siltdb_core::store::Store;
 use siltdb_tests::check::Depth;
-use siltdb_tests::engine::{Engine, engine_asked_for};
-use siltdb_tests::reference::{Reference, bug};
 use siltdb_tests::run::{Run, Stop};
-use siltdb_tests::sim::{SimHost, SimStorage};
 use siltdb_tests::simulation::scaled;
 use siltdb_tests::workload::{Op, Palette, Raw, small_disk, small_options};
 
-fn case<E: Engine>(
-    seed: u64,
-    options: Options,
-    palette: Palette,
-    raws: &[Raw],
-) -> Result<(), TestCaseError> {
+fn case(seed: u64, options: Options, palette: Palette, raws: &[Raw]) -> Result<(), TestCaseError> {
     let mut done = Vec::new();
     let fail = |done: &[Op], what: String| {
         let last = done.len().saturating_sub(40);
         TestCaseError::fail(format!("{what}\nseed {seed}, last operations: {:#?}", &done[last..]))
     };
-    let mut run =
-        Run::<E>::new(seed, small_disk(seed), options).map_err(|t| fail(&done, t.what))?;
+    let mut run = Run::new(seed, small_disk(seed), options).map_err(|t| fail(&done, t.what))?;
     for raw in raws {
         let op = Op::from_raw(*raw, palette);
         done.push(op.clone());
         run.step(&op).map_err(|trouble| fail(&done, trouble.what))?;
     }
-    let end = |run: &mut Run<E>| {
+    let end = |run: &mut Run| {
         run.check(Depth::Full)?;
         run.restart(Stop::Close)?;
         run.check(Depth::Full)
@@ -51,13 +41,7 @@ fn cases(count: u64, palette: Palette, adjust: fn(u64) -> Options) {
     };
     let raws = prop::collection::vec(any::<Raw>(), 1..200);
     TestRunner::new(config)
-        .run(&(0_u64..1 << 32, raws), |(seed, raws)| {
-            if engine_asked_for() {
-                case::<Store<SimStorage, SimHost>>(seed, adjust(seed), palette, &raws)
-            } else {
-                case::<Reference<{ bug::NONE }>>(seed, adjust(seed), palette, &raws)
-            }
-        })
+        .run(&(0_u64..1 << 32, raws), |(seed, raws)| case(seed, adjust(seed), palette, &raws))
         .unwrap_or_else(|e| panic!("{e}"));
 }
 

@@ -4,22 +4,14 @@
 //! A failing seed prints the line that replays it.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use siltdb_core::store::Store;
-use siltdb_tests::engine::engine_asked_for;
-use siltdb_tests::reference::{Reference, bug};
-use siltdb_tests::sim::{Plant, SimHost, SimStorage};
+use siltdb_tests::sim::Plant;
 use siltdb_tests::simulation::{Simulation, scaled};
 
 const FAULTY: Simulation = Simulation { ops: 1_000, faults: true, plant: Plant::None, log: false };
 const LOSSY: Simulation = Simulation { ops: 1_000, faults: false, plant: Plant::None, log: false };
 
 fn run(simulation: Simulation, seed: u64) -> u64 {
-    let result = if engine_asked_for() {
-        simulation.run::<Store<SimStorage, SimHost>>(seed)
-    } else {
-        simulation.run::<Reference<{ bug::NONE }>>(seed)
-    };
-    result.unwrap_or_else(|what| {
+    simulation.run(seed).unwrap_or_else(|what| {
         panic!("{what}\nSILT_SEED={seed} cargo test -p siltdb-tests --test simulation replay")
     })
 }

@@ -16,9 +16,9 @@ use siltdb_core::options::Options;
 use siltdb_core::storage::FileId;
 
 use crate::check::{Depth, Outcome, Trouble, ok, wrong};
-use crate::engine::Engine;
 use crate::model::Model;
 use crate::sim::{Loss, SimHost, SimOptions, SimStorage};
+use crate::store::{self, SimStore, SimView};
 use crate::workload::{Op, key, value};
 pub use read::frame_at;
 
@@ -34,7 +34,7 @@ pub enum Stop {
 }
 
 /// A store with its disk, its host and its model.
-pub struct Run<E: Engine> {
+pub struct Run {
     /// The disk. A crash replaces it by an image of itself.
     pub storage: SimStorage,
     /// The host.
@@ -49,18 +49,18 @@ pub struct Run<E: Engine> {
     pub opened: u64,
     /// Whether faults and their counts go on when the disk is replaced by its image.
     pub carry_faults: bool,
-    store: Option<E>,
+    store: Option<SimStore>,
     /// Views, each with the moment at which it judges expiry.
-    views: Vec<(E::View, u64)>,
+    views: Vec<(SimView, u64)>,
     /// A commit that failed: it may be found after a reopen, or never.
     doubt: bool,
-    /// First edge that may be waiting in the write buffer.
+    /// First edge that waits in the write buffer.
     buffered_from: Option<usize>,
     /// The furthest the clock ever stood.
     clock_max: u64,
 }
 
-impl<E: Engine> Run<E> {
+impl Run {
     /// A new store on a new disk.
     ///
     /// # Errors
@@ -108,7 +108,7 @@ impl<E: Engine> Run<E> {
     pub fn try_open(&mut self) -> Outcome<bool> {
         self.tick_clock();
         let failures = self.storage.failures();
-        let store = E::open(self.storage.clone(), self.host.clone(), self.options.clone());
+        let store = SimStore::open(self.storage.clone(), self.host.clone(), self.options.clone());
         match ok("open", store) {
             Ok(store) => {
                 self.store = Some(store);
@@ -125,7 +125,7 @@ impl<E: Engine> Run<E> {
     /// The store's.
     pub fn active_segment(&mut self) -> Outcome<Option<FileId>> {
         let Some(store) = self.store.as_mut() else { return Ok(None) };
-        ok("active_segment", store.active_segment())
+        ok("active_segment", store::active_segment(store))
     }
 
     /// Whether a store is open.
@@ -144,6 +144,9 @@ impl<E: Engine> Run<E> {
         let failures = self.storage.failures();
         let result = catch_unwind(AssertUnwindSafe(|| self.try_step(op)));
         let result = result.unwrap_or_else(|panic| Err(panicked(&*panic)));
+        if self.store.as_ref().is_none_or(|store| store.buffered_bytes() == 0) {
+            self.buffered_from = None;
+        }
         self.excuse(result, failures)
     }
 
@@ -169,13 +172,15 @@ impl<E: Engine> Run<E> {
             Op::Delete { key: k } => self.delete(&key(*k)),
             Op::Write { batch, durability } => self.write_ops(batch, *durability),
             Op::Sync => self.sync(),
-            Op::Tick => self.simple("tick", E::tick),
-            Op::Seal => self.simple("seal", E::seal),
-            Op::Compact => self.simple("compact", E::compact),
+            Op::Tick => self.simple("tick", SimStore::tick),
+            Op::Seal => self.simple("seal", SimStore::seal),
+            Op::Compact => self.simple("compact", |store| store.compact(&mut |_| {}).map(drop)),
             Op::CompactStep(bytes) => {
-                self.simple("compact_step", |store| store.compact_step(*bytes))
+                self.simple("compact_step", |store| store.compact_step(*bytes).map(drop))
             }
-            Op::LoadIndex(records) => self.simple("load_index", |store| store.load_index(*records)),
+            Op::LoadIndex(records) => {
+                self.simple("load_index", |store| store.load_index(*records).map(drop))
+            }
             Op::Get { key: k, back } => self.get(&key(*k), *back),
             Op::Scan(scan) => self.scan(scan),
             Op::Diff { from, to, scan } => self.diff(*from, *to, scan),

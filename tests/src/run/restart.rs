@@ -4,11 +4,10 @@ use siltdb_core::options::Durability;
 
 use super::{Run, Stop, frame_at};
 use crate::check::{Depth, Outcome, compare, ok, wrong};
-use crate::engine::Engine;
 use crate::model::Model;
 use crate::sim::mix;
 
-impl<E: Engine> Run<E> {
+impl Run {
     /// Stops the store, opens it again and finds the edge it stands at.
     ///
     /// # Errors

@@ -4,14 +4,15 @@ use siltdb_core::batch::{Batch, Condition, Operation};
 use siltdb_core::error::Error;
 use siltdb_core::host::Host;
 use siltdb_core::options::Durability;
+use siltdb_core::types::Commit;
 
 use super::Run;
 use crate::check::{Outcome, ok, wrong};
-use crate::engine::{Commit, Engine};
 use crate::model::{Edge, Written};
+use crate::store::SimStore;
 use crate::workload::{BatchOp, key, retention, value};
 
-impl<E: Engine> Run<E> {
+impl Run {
     /// Sets one key by the plain call.
     ///
     /// # Errors
@@ -47,7 +48,6 @@ impl<E: Engine> Run<E> {
             let key = key(op.key);
             let now = self.model.get(&key, frame.upto, frame.moment).map_or(0, |r| r.seq);
             let condition = match op.condition {
-                _ if frame.unsure(&self.model, &key) => None,
                 1 => Some(Condition::Absent),
                 2 if now > 0 => Some(Condition::SeqIs(now)),
                 3 => Some(Condition::SeqIs(now + 1)),
@@ -65,7 +65,7 @@ impl<E: Engine> Run<E> {
         &mut self,
         batch: &Batch,
         durability: Option<Durability>,
-        call: impl FnOnce(&mut E, &Batch) -> Result<Commit, Error>,
+        call: impl FnOnce(&mut SimStore, &Batch) -> Result<Commit, Error>,
     ) -> Outcome {
         let failed = self.failed_condition(batch);
         let changes = self.changes(batch);
@@ -74,11 +74,20 @@ impl<E: Engine> Run<E> {
         let doubted = std::mem::take(&mut self.doubt).then(|| self.model.take_last());
         let writes = failed.is_none() && !changes.is_empty();
         if writes {
-            self.model.ask(Edge { seq, written: changes });
+            self.model.ask(Edge { seq, written: changes, single: batch.len() == 1 });
         }
         self.storage.mark(self.model.mark());
         let result = call(store, batch);
         let level = durability.unwrap_or(self.options.durability);
+        let buffered = writes && level == Durability::Buffered && store.last_seq() == seq;
+        if buffered {
+            // Conditions are judged on what is written: what waited went out first.
+            let judged = batch.operations().iter().any(|operation| operation.condition.is_some());
+            let first = self.model.edges().len() - 1;
+            let from = self.buffered_from.filter(|_| !judged).unwrap_or(first);
+            self.buffered_from = Some(from);
+            self.model.coalesce(from);
+        }
         let mut trouble = Ok(());
         let written = matches!(&result, Ok(commit) if commit.written);
         match (result, failed) {
@@ -120,14 +129,7 @@ impl<E: Engine> Run<E> {
         if commit.durability < level {
             wrong!("the commit reached {:?}, asked was {level:?}", commit.durability);
         }
-        if commit.durability == Durability::Buffered {
-            let first = self.model.edges().len() - usize::from(writes);
-            let from = *self.buffered_from.get_or_insert(first);
-            self.model.coalesce(from);
-        } else {
-            self.buffered_from = None;
-            self.model.reached(commit.durability);
-        }
+        self.model.reached(commit.durability);
         Ok(())
     }
 
@@ -178,7 +180,6 @@ impl<E: Engine> Run<E> {
             wrong!("sync says {seq} is durable; {} was written", self.model.last_seq());
         }
         self.model.reached(Durability::Synced);
-        self.buffered_from = None;
         self.storage.mark(self.model.mark());
         Ok(())
     }
@@ -201,7 +202,7 @@ impl<E: Engine> Run<E> {
     pub(super) fn simple(
         &mut self,
         what: &str,
-        call: impl FnOnce(&mut E) -> Result<(), Error>,
+        call: impl FnOnce(&mut SimStore) -> Result<(), Error>,
     ) -> Outcome {
         self.storage.mark(self.model.mark());
         let Some(store) = self.store.as_mut() else { return Ok(()) };

@@ -105,7 +105,7 @@ impl Storage for SimStorage {
         state.refuse_existing(CallKind::Publish, id)?;
         state.note_bytes(bytes);
         let kind = CallKind::Publish;
-        if state.faults.space.is_some_and(|s| state.disk.total() + bytes.len() as u64 > s) {
+        if bytes.len() as u64 > state.room() {
             state.begin(kind, Some(id));
             return Err(state.fail(kind, Some(id), StorageErrorKind::OutOfSpace));
         }
@@ -211,7 +211,7 @@ impl Append for SimAppender {
             state.point(|| Change::Append(self.id, bytes.to_vec()));
         }
         let reserve = state.options.reserve;
-        let room = state.faults.space.map_or(u64::MAX, |s| s.saturating_sub(state.disk.total()));
+        let room = state.room();
         let (part, error) = match fate {
             Fate::Fine if bytes.len() as u64 <= room => (bytes.len(), None),
             Fate::Fine => (room as usize, Some(StorageErrorKind::OutOfSpace)),

@@ -118,6 +118,12 @@ impl State {
         })
     }
 
+    /// Bytes that may still be written.
+    pub fn room(&self) -> u64 {
+        let space = self.faults.space.filter(|_| !self.paused);
+        space.map_or(u64::MAX, |space| space.saturating_sub(self.disk.total()))
+    }
+
     pub fn pick_error(&mut self, kind: CallKind) -> StorageErrorKind {
         let full = matches!(kind, CallKind::Append | CallKind::Create | CallKind::Publish);
         match self.random.below(4) {
