@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use siltdb_core::compaction::{
-    Compacted, Compaction, CompactionPlan, CompactionReport, Rules, plan_all, plan_next,
+    Compacted, Compaction, CompactionPlan, CompactionReport, Planner, Rules, plan_all,
 };
 use siltdb_core::error::{Error, Result};
 use siltdb_core::format::{SegmentHeader, SegmentKind};
@@ -22,6 +22,30 @@ use super::{Count, Engine};
 
 /// Input worked through between two looks at whatever else there is to do, in bytes.
 const STEP_BYTES: u64 = 1 << 20;
+
+/// Number of a sealed segment, and superseded bytes of segments by number.
+pub(super) type Seal = (u64, Vec<(u64, u64)>);
+
+/// What only one thread at a time may touch of compaction.
+pub(super) struct Compactor<S: Storage> {
+    planner: Planner,
+    begun: Option<Compaction<S>>,
+}
+
+impl<S: Storage> Default for Compactor<S> {
+    fn default() -> Self {
+        Self { planner: Planner::new(), begun: None }
+    }
+}
+
+impl<S: Storage> Compactor<S> {
+    /// Gives up the compaction under way, if there is one, and its output.
+    pub(super) fn abandon(&mut self, storage: &S) {
+        if let Some(begun) = self.begun.take() {
+            begun.abandon(storage);
+        }
+    }
+}
 
 impl<S: Storage, H: Host> Engine<S, H> {
     /// Lets the worker look for something to compact.
@@ -53,10 +77,9 @@ impl<S: Storage, H: Host> Engine<S, H> {
         self.seal_all()?;
         self.load_index_fully()?;
         let mut compacting = lock(&self.compacting);
-        if let Some(begun) = compacting.take() {
-            self.run_to_end(begun, &mut |_| ())?;
-        }
-        let plans = plan_all(&self.sealed_stats());
+        // What follows rewrites everything, whatever an automatic one was about.
+        compacting.abandon(&self.storage);
+        let plans = plan_all(&self.sealed_stats(self.now()));
         let total = plans.iter().map(|p| p.input_bytes).sum();
         let (mut report, mut before) = (CompactionReport::default(), 0);
         for plan in plans {
@@ -80,8 +103,15 @@ impl<S: Storage, H: Host> Engine<S, H> {
         mut compaction: Compaction<S>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(u64, u64)> {
-        while compaction.step(&self.storage, STEP_BYTES)? {
-            progress(compaction.done_bytes());
+        loop {
+            match compaction.step(&self.storage, STEP_BYTES) {
+                Ok(true) => progress(compaction.done_bytes()),
+                Ok(false) => break,
+                Err(e) => {
+                    compaction.abandon(&self.storage);
+                    return Err(e);
+                }
+            }
         }
         let compacted = compaction.finish(&self.storage)?;
         let bytes = compacted.output.as_ref().map_or(0, |output| output.footer.file_len());
@@ -97,27 +127,53 @@ impl<S: Storage, H: Host> Engine<S, H> {
         }
         // Whoever holds it compacts everything.
         let Ok(mut compacting) = self.compacting.try_lock() else { return Ok(false) };
-        let mut compaction = match compacting.take() {
+        let Compactor { planner, begun } = &mut *compacting;
+        let mut compaction = match begun.take() {
             Some(compaction) => compaction,
             None => {
+                // Asked anew from here on: a segment may be sealed at any moment.
                 self.compaction_due.store(false, Ordering::Release);
-                let plan = plan_next(&self.sealed_stats(), &self.options.compaction);
-                let Some(plan) = plan else { return Ok(false) };
+                let Some(plan) = self.plan_next(planner) else { return Ok(false) };
                 self.compaction_due.store(true, Ordering::Release);
-                self.begin(&plan)?
+                let begun = self.begin(&plan);
+                begun.inspect_err(|_| planner.failed(plan.inputs))?
             }
         };
-        if compaction.step(&self.storage, STEP_BYTES)? {
-            *compacting = Some(compaction);
-        } else {
-            let compacted = compaction.finish(&self.storage)?;
-            self.install(compacted)?;
+        match compaction.step(&self.storage, STEP_BYTES) {
+            Ok(true) => *begun = Some(compaction),
+            Ok(false) => {
+                let inputs: Vec<_> = compaction.inputs().collect();
+                let compacted = compaction.finish(&self.storage);
+                self.install(compacted.inspect_err(|_| planner.failed(inputs))?)?;
+            }
+            Err(e) => {
+                // What it cannot read stays as it is, for reads and checks to report.
+                planner.failed(compaction.inputs());
+                compaction.abandon(&self.storage);
+                return Err(e);
+            }
         }
         Ok(true)
     }
 
-    fn sealed_stats(&self) -> Vec<SegmentStats> {
-        let now = self.now();
+    fn plan_next(&self, planner: &mut Planner) -> Option<CompactionPlan> {
+        let rules = Rules::new(self.retention(), self.now());
+        let segments = self.sealed_stats(rules.cutoff());
+        if let Some((number, dead)) = std::mem::take(&mut *lock(&self.seals)).pop()
+            && let Some(at) = segments.iter().position(|s| s.number == number)
+        {
+            let mut until_then = segments[..=at].to_vec();
+            for segment in &mut until_then {
+                let known = dead.iter().find(|(number, _)| *number == segment.number);
+                segment.dead_bytes = known.map_or(segment.dead_bytes, |(_, bytes)| *bytes);
+            }
+            planner.sealed(&until_then, &rules);
+        }
+        planner.next(&segments, &rules, &self.options.compaction)
+    }
+
+    /// Figures about the sealed segments, expiry judged at `now`.
+    fn sealed_stats(&self, now: u64) -> Vec<SegmentStats> {
         self.table.load().sealed.iter().map(|sealed| sealed.stats(now)).collect()
     }
 

@@ -17,7 +17,7 @@ use siltdb_core::segment_file::SegmentFile;
 use siltdb_core::storage::{FileId, Storage};
 
 use super::lock::lock;
-use super::table::LogSegment;
+use super::table::{LogSegment, Rolled};
 use super::{Count, Engine};
 
 /// Most rolled segments that wait to be sealed: their keys take memory.
@@ -200,8 +200,9 @@ impl<S: Storage, H: Host> Engine<S, H> {
             salt: self.host.random_u64() as u32,
             len: 0,
         };
-        // Only the holder of the log rolls, and rolls a segment once.
-        let _ = active.next.set(log.next);
+        let files = self.table.load();
+        let dead = files.files.values().map(|file| (file.number, file.dead())).collect();
+        active.roll(Rolled { next: log.next, dead });
         log.active = None;
         log.unsynced.push(Arc::downgrade(&active));
         drop(active);

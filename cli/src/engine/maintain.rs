@@ -37,14 +37,9 @@ impl<S: Storage, H: Host> Engine<S, H> {
         }
         self.remove_retired()?;
         if self.options.compaction.auto && !self.is_poisoned() {
-            return self.compact_step().inspect_err(|_| self.give_up_compaction());
+            return self.compact_step();
         }
         Ok(false)
-    }
-
-    /// What a compaction cannot read it leaves as it is, for reads and checks to report.
-    fn give_up_compaction(&self) {
-        self.compaction_due.store(false, Ordering::Release);
     }
 
     /// The worker's thread: works while there is something to do, until the store is closed.
@@ -186,7 +181,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
         let (now, table) = (self.now(), self.table.load_full());
         let mut segments: Vec<_> = table.sealed.iter().map(|s| s.stats(now)).collect();
         for log in &table.logs {
-            let state = if log.is_rolled() { "rolled" } else { "active" };
+            let state = if log.rolled().is_some() { "rolled" } else { "active" };
             segments.push(log_stats(&log.file, &log.run(), log.payload_bytes(), state, now));
         }
         Ok(segments)
@@ -224,6 +219,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
         self.check_writable()?;
         self.drain()?;
         self.remove_retired()?;
+        lock(&self.compacting).abandon(&self.storage);
         let active = lock(&self.log).active().cloned();
         let Some(active) = active else { return self.seal_all() };
         if lock(&active.writer).is_none() {

@@ -35,7 +35,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use siltdb_core::compaction::Compaction;
 use siltdb_core::error::{Error, Result};
 use siltdb_core::format::{LogHead, Manifest};
 use siltdb_core::host::Host;
@@ -47,6 +46,7 @@ use siltdb_core::sealed::Sealed;
 use siltdb_core::storage::Storage;
 
 use self::buffer::Buffer;
+use self::compact::{Compactor, Seal};
 use self::counters::{Count, Counters};
 use self::lock::lock;
 use self::log::Log;
@@ -77,8 +77,11 @@ pub struct Engine<S: Storage, H: Host> {
     number_max: Mutex<u64>,
     /// Held by whoever seals.
     sealing: Mutex<()>,
-    /// Held by whoever compacts; the compaction under way.
-    compacting: Mutex<Option<Compaction<S>>>,
+    /// Held by whoever compacts.
+    compacting: Mutex<Compactor<S>>,
+    /// Segments sealed since the planner looked, with the superseded bytes of each segment when
+    /// they were rolled.
+    seals: Mutex<Vec<Seal>>,
     loader: Mutex<Loader<S::Reader>>,
     is_loaded: AtomicBool,
     /// Replaced segments that a reader may still use.
@@ -144,7 +147,8 @@ impl<S: Storage, H: Host> Engine<S, H> {
             published: Mutex::new(manifest),
             number_max: Mutex::new(opened.number_max),
             sealing: Mutex::new(()),
-            compacting: Mutex::new(None),
+            compacting: Mutex::new(Compactor::default()),
+            seals: Mutex::new(Vec::new()),
             is_loaded: AtomicBool::new(loader.is_done()),
             loader: Mutex::new(loader),
             retired: Mutex::new(Vec::new()),

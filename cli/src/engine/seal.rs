@@ -50,8 +50,8 @@ impl<S: Storage, H: Host> Engine<S, H> {
     pub(super) fn seal_oldest(&self) -> Result<bool> {
         self.check_writable()?;
         let sealing = lock(&self.sealing);
-        let oldest = self.table.load().logs.first().filter(|log| log.is_rolled()).cloned();
-        let Some(log) = oldest else { return Ok(false) };
+        let oldest = self.table.load().logs.first().cloned();
+        let Some(log) = oldest.filter(|log| log.rolled().is_some()) else { return Ok(false) };
         let sealed = self.seal(&log);
         drop(sealing);
         self.or_poison(sealed)?;
@@ -74,13 +74,15 @@ impl<S: Storage, H: Host> Engine<S, H> {
         let mut published = lock(&self.published);
         let mut segments = self.table.load().sealed.clone();
         segments.push(Arc::clone(&sealed));
-        let changes = Changes { log: log.next.get().copied(), ..Changes::default() };
+        let changes = Changes { log: log.rolled().map(|r| r.next), ..Changes::default() };
         self.publish(&mut published, &segments, changes)?;
         self.change_table(|table| {
             table.sealed = segments;
             table.logs.retain(|other| other.file.number != log.file.number);
         });
         drop(published);
+        let dead = log.rolled().map(|rolled| rolled.dead.clone());
+        lock(&self.seals).push((log.file.number, dead.unwrap_or_default()));
         self.look_for_compaction();
         Ok(())
     }

@@ -27,8 +27,16 @@ pub(super) struct LogSegment<S: Storage> {
     /// Held by whoever orders the memtable, beside its own lock.
     ordering: Mutex<()>,
     pub(super) payload_bytes: AtomicU64,
-    /// The segment that the log goes on in, once this one is rolled.
-    pub(super) next: OnceLock<LogHead>,
+    rolled: OnceLock<Rolled>,
+}
+
+/// What is known of a segment once it is rolled.
+pub(super) struct Rolled {
+    /// The segment that the log goes on in.
+    pub(super) next: LogHead,
+    /// Superseded bytes of it and of each older segment by number, when it was rolled: by records
+    /// that are sealed when it is.
+    pub(super) dead: Vec<(u64, u64)>,
 }
 
 impl<S: Storage> LogSegment<S> {
@@ -46,7 +54,7 @@ impl<S: Storage> LogSegment<S> {
             memtable: Mutex::new(memtable),
             ordering: Mutex::new(()),
             payload_bytes: AtomicU64::new(payload_bytes),
-            next: OnceLock::new(),
+            rolled: OnceLock::new(),
         }
     }
 
@@ -87,8 +95,13 @@ impl<S: Storage> LogSegment<S> {
         self.payload_bytes.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is_rolled(&self) -> bool {
-        self.next.get().is_some()
+    pub(super) fn rolled(&self) -> Option<&Rolled> {
+        self.rolled.get()
+    }
+
+    pub(super) fn roll(&self, rolled: Rolled) {
+        // Only the holder of the log rolls, and rolls a segment once.
+        let _ = self.rolled.set(rolled);
     }
 }
 
