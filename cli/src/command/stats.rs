@@ -40,7 +40,8 @@ impl Stats {
             if context.json {
                 out.value(&stats_json(&stats))?;
             } else {
-                stats_table(&stats, &mut out)?;
+                let segments = store.segments().map_err(|e| context.failed(&e))?;
+                stats_table(&stats, &segments, &mut out)?;
             }
         }
         out.finish()?;
@@ -52,7 +53,17 @@ fn moment_text(seq: u64) -> String {
     if seq == 0 { String::from("none yet") } else { format!("{} (seq {seq})", time::rfc3339(seq)) }
 }
 
-fn stats_table(stats: &StoreStats, out: &mut Out) -> Run<()> {
+/// From which moment on the store can be read.
+fn readable_text(horizon: u64, segments: &[SegmentStats]) -> String {
+    let oldest = segments.iter().filter(|s| s.records > 0).map(|s| s.min_seq).min();
+    match (horizon, oldest) {
+        (0, Some(oldest)) => format!("the beginning: {}", moment_text(oldest)),
+        (0, None) => String::from("the beginning"),
+        _ => moment_text(horizon),
+    }
+}
+
+fn stats_table(stats: &StoreStats, segments: &[SegmentStats], out: &mut Out) -> Run<()> {
     let rows = [
         ("store id", HEXLOWER.encode(&stats.store_id)),
         ("keys", count_text(stats.keys)),
@@ -65,7 +76,7 @@ fn stats_table(stats: &StoreStats, out: &mut Out) -> Run<()> {
         ("retention", rule_text(stats.retention)),
         ("last write", moment_text(stats.last_seq)),
         ("durable up to", moment_text(stats.durable_seq)),
-        ("readable since", moment_text(stats.horizon)),
+        ("readable since", readable_text(stats.horizon, segments)),
         ("index memory", bytes_text(stats.index_bytes)),
         ("memtable memory", bytes_text(stats.memtable_bytes)),
         ("cache memory", bytes_text(stats.cache_bytes)),

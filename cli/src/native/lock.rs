@@ -1,4 +1,4 @@
-//! One opener at a time, across processes and inside one.
+//! One opener at a time, across processes and inside one; processes that only read may share.
 //!
 //! The operating system holds the lock and gives it back when the process ends, however it
 //! ends: whether the file exists says nothing. Some systems lock per process rather than per
@@ -25,18 +25,19 @@ static OPEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 pub(super) struct Lock {
     dir: PathBuf,
     file: Option<File>,
+    /// Whether the file names this process.
+    noted: bool,
 }
 
 impl Lock {
-    /// Takes the lock of `dir`, a canonical path, and notes there who `holder` is.
-    ///
-    /// For reading only, a medium that nobody can write to needs no lock if it has no lock file.
+    /// Takes the lock of `dir`, a canonical path, and notes there who `holder` is. For reading
+    /// only, nothing is written, and there is no lock if there is no lock file and none can be made.
     pub(super) fn take(dir: &Path, holder: &str, read_only: bool) -> Result<Self, StorageError> {
         if !OPEN.lock().unwrap_or_else(PoisonError::into_inner).insert(dir.to_path_buf()) {
             return Err(locked("held by this process".to_owned()));
         }
         match take_file(dir, holder, read_only) {
-            Ok(file) => Ok(Self { dir: dir.to_path_buf(), file }),
+            Ok(file) => Ok(Self { dir: dir.to_path_buf(), file, noted: !read_only }),
             Err(e) => {
                 forget(dir);
                 Err(e)
@@ -50,6 +51,10 @@ impl Drop for Lock {
         // Closing would do, but for a process that another thread is just starting: it holds
         // a copy of the descriptor, and the lock with it, until it runs its own program.
         if let Some(file) = self.file.take() {
+            if self.noted {
+                // The next holder may be one that only reads, and must not be taken for this one.
+                let _ = file.set_len(0);
+            }
             let _ = file.unlock();
         }
         // Last: who finds the table free must find the file free.
@@ -63,41 +68,75 @@ fn forget(dir: &Path) {
 
 fn take_file(dir: &Path, holder: &str, read_only: bool) -> Result<Option<File>, StorageError> {
     let failed = |e: io::Error| storage_error("lock", None, &e);
-    let mut options = OpenOptions::new();
-    options.read(true);
-    super::fs::no_follow(&mut options);
-    let path = dir.join(LOCK);
-    let opened = match options.clone().write(true).create(true).truncate(false).open(&path) {
-        Err(e) if read_only && e.kind() == ErrorKind::ReadOnlyFilesystem => {
-            match options.open(&path) {
-                Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-                other => other,
-            }
-        }
-        other => other,
+    let Some(mut file) = open_file(&dir.join(LOCK), read_only).map_err(failed)? else {
+        return Ok(None);
     };
-    let mut file = opened.map_err(failed)?;
-    match file.try_lock() {
+    // Those that only read keep writers out, and not each other.
+    let taken = if read_only { file.try_lock_shared() } else { file.try_lock() };
+    match taken {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(locked(holder_of(&mut file))),
         Err(TryLockError::Error(e)) => return Err(failed(e)),
     }
-    // Only a help to whoever finds the store locked: a full disk must not keep it shut.
-    let note = format!("{} {holder}\n", std::process::id());
-    let _ = file.set_len(0).and_then(|()| file.write_all(note.as_bytes()));
+    if !read_only {
+        // Only a help to whoever finds the store locked: a full disk must not keep it shut.
+        let note = format!("{} {holder}\n", std::process::id());
+        let _ = file.set_len(0).and_then(|()| file.write_all(note.as_bytes()));
+    }
     Ok(Some(file))
+}
+
+/// Opens the lock file, or makes it; `None` where there is none and for reading only none can be
+/// made: a medium that nobody can write to, or a directory that this user may only read.
+fn open_file(path: &Path, read_only: bool) -> io::Result<Option<File>> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    super::fs::no_follow(&mut options);
+    let mut writing = options.clone();
+    writing.write(true).create(true).truncate(false);
+    if !read_only {
+        return writing.open(path).map(Some);
+    }
+    match options.open(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => match writing.open(path) {
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied
+                ) =>
+            {
+                Ok(None)
+            }
+            other => other.map(Some),
+        },
+        other => other.map(Some),
+    }
 }
 
 fn holder_of(file: &mut File) -> String {
     let mut note = String::new();
-    // A holder between locking and writing leaves this empty; so does Windows, where a locked
-    // file cannot be read.
+    // A holder between locking and writing leaves this empty, and so does one that only reads;
+    // so does Windows, where a locked file cannot be read.
     let _ = file.take(1024).read_to_string(&mut note);
     let clean: String = note.trim_end().chars().filter(|c| !c.is_control()).collect();
     match clean.split_once(' ') {
-        Some((pid, name)) => format!("held by process {pid} ({name})"),
-        None => "held by another process".to_owned(),
+        Some((pid, name)) if may_run(pid) => format!("held by process {pid} ({name})"),
+        _ => "held by another process".to_owned(),
     }
+}
+
+/// Whether a process of this number may be running: a note can be left from one that was killed,
+/// while the store is held by one that only reads and leaves none.
+#[cfg(unix)]
+fn may_run(pid: &str) -> bool {
+    use rustix::process::{Pid, test_kill_process};
+    let pid = pid.parse().ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(not(unix))]
+fn may_run(_: &str) -> bool {
+    true
 }
 
 fn locked(message: String) -> StorageError {

@@ -23,8 +23,9 @@ const TMP: &str = ".tmp";
 pub struct NativeOptions {
     /// Create the directory if there is none, and accept an empty one.
     pub create: bool,
-    /// Change nothing but the lock file: calls that would are `Denied`. This opens a store on a
-    /// read-only medium, too.
+    /// Change nothing: calls that would are `Denied`. Only a lock file is made where there is none
+    /// and one can be. This opens a store on a read-only medium, too, and keeps writers out, but
+    /// not other processes that only read.
     pub read_only: bool,
     /// Map files into memory for reads without a copy.
     pub map: bool,

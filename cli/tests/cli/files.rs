@@ -126,6 +126,28 @@ fn stats_tell_what_is_there() {
 }
 
 #[test]
+fn stats_tell_how_far_back_the_past_reaches() {
+    let silt = Silt::new();
+    let readable = |silt: &Silt| {
+        let text = silt.ok(&["stats"]);
+        let line = text.lines().find(|line| line.starts_with("readable since")).unwrap();
+        line.split_once("since").unwrap().1.trim().to_owned()
+    };
+    silt.run_with(&["import", "-"], b"");
+    assert_eq!(readable(&silt), "the beginning");
+    silt.ok(&["set", "k", "v"]);
+    let first = silt.json(&["get", "k"])[0]["seq"].as_u64().unwrap();
+    silt.ok(&["set", "k", "w"]);
+    let since = readable(&silt);
+    assert!(since.starts_with("the beginning: 2"), "{since}");
+    assert!(since.ends_with(&format!("Z (seq {first})")), "{since}");
+    silt.ok(&["compact"]);
+    let horizon = silt.json(&["stats"])[0]["horizon"].as_u64().unwrap();
+    assert!(horizon > first);
+    assert!(readable(&silt).ends_with(&format!("Z (seq {horizon})")));
+}
+
+#[test]
 fn a_snapshot_restores_elsewhere() {
     let silt = awkward();
     let file = silt.path("copy.silt");

@@ -200,9 +200,11 @@ fn a_lock_file_that_nobody_holds_says_nothing() {
     let dir = tempfile::tempdir().unwrap();
     for content in ["1 init\n", "", "\u{1}\u{2}", "99999999999999999999 x"] {
         fs::write(dir.path().join("LOCK"), content).unwrap();
-        NativeStorage::open(dir.path(), options(true)).unwrap();
-        let note = fs::read_to_string(dir.path().join("LOCK")).unwrap();
-        assert!(note.starts_with(&format!("{} ", std::process::id())), "{note:?}");
+        let storage = NativeStorage::open(dir.path(), options(true)).unwrap();
+        let note = || fs::read_to_string(dir.path().join("LOCK")).unwrap();
+        assert!(note().starts_with(&format!("{} ", std::process::id())), "{:?}", note());
+        drop(storage);
+        assert_eq!(note(), "", "who has gone is not named");
     }
 }
 
@@ -225,6 +227,35 @@ fn another_process_is_refused_until_the_holder_is_killed() {
     holder.kill();
     let storage = NativeStorage::open(dir.path(), options(true)).unwrap();
     assert_eq!(storage.open(MANIFEST).unwrap().len().unwrap(), 1);
+}
+
+/// Goal: a process that only reads writes nothing, keeps writers out and readers not, and whoever
+/// is refused is not told of a holder that is long gone.
+#[test]
+fn readers_share_the_lock_and_leave_no_note() {
+    const NAME: &str = "hostility::readers_share_the_lock_and_leave_no_note";
+    let read_only = || NativeOptions { read_only: true, ..options(true) };
+    if let Some(dir) = child::argument() {
+        let _storage = NativeStorage::open(dir, read_only()).unwrap();
+        child::say("open");
+        child::wait_for_the_end();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    NativeStorage::open(dir.path(), options(true)).unwrap().publish(MANIFEST, b"m").unwrap();
+    let lock = dir.path().join("LOCK");
+    // Process numbers end below 2^22: nobody has this one.
+    for note in ["", "2000000000 killed long ago\n"] {
+        fs::write(&lock, note).unwrap();
+        let mut holder = Child::start(NAME, dir.path());
+        holder.expect("open");
+        let e = refusal(dir.path(), options(true));
+        assert_eq!(e.kind, StorageErrorKind::Locked);
+        assert_eq!(e.message, "held by another process");
+        drop(NativeStorage::open(dir.path(), read_only()).unwrap());
+        assert_eq!(fs::read_to_string(&lock).unwrap(), note);
+        holder.kill();
+    }
+    NativeStorage::open(dir.path(), options(true)).unwrap();
 }
 
 #[test]
