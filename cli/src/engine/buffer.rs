@@ -51,6 +51,15 @@ impl Buffer {
         self.used.load(Ordering::Acquire)
     }
 
+    /// Whether a reader as of `seq` must see something that the index does not know of.
+    pub(super) fn holds_at(&self, seq: u64) -> bool {
+        if !self.is_used() {
+            return false;
+        }
+        let stages = read(&self.stages);
+        stages.current.holds_at(seq) || stages.draining.iter().any(|b| b.holds_at(seq))
+    }
+
     /// When the oldest operation that waits came, in microseconds since 1970.
     pub(super) fn since(&self) -> Option<u64> {
         let stages = read(&self.stages);

@@ -120,7 +120,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
     /// # Errors
     /// Damage or the storage's failure while the index is loaded to its end.
     pub fn len(&self) -> Result<u64> {
-        self.drain()?;
+        self.drain_for_reading(u64::MAX)?;
         self.load_index_fully()?;
         Ok(self.shards.live())
     }
@@ -133,12 +133,15 @@ impl<S: Storage, H: Host> Engine<S, H> {
         Ok(self.len()? == 0)
     }
 
-    /// Figures about the store.
+    /// Figures about the store, without what a poisoned one could not write out.
     ///
     /// # Errors
     /// As [`Engine::len`].
     pub fn stats(&self) -> Result<Stats> {
-        let keys = self.len()?;
+        if !self.is_poisoned() {
+            self.drain()?;
+        }
+        self.load_index_fully()?;
         let segments = self.segments()?;
         let table = self.table.load_full();
         let sum = |of: fn(&SegmentStats) -> u64| segments.iter().map(of).sum::<u64>();
@@ -146,7 +149,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
         let manifest = lock(&self.published).number;
         let memtables = table.logs.iter().map(|log| lock(&log.memtable).bytes() as u64);
         Ok(Stats {
-            keys,
+            keys: self.shards.live(),
             segments: segments.len() as u64,
             records: sum(|s| s.records),
             file_bytes: sum(|s| s.file_bytes),

@@ -27,7 +27,8 @@ impl<S: Storage, H: Host> Engine<S, H> {
     /// The value of `key`.
     ///
     /// # Errors
-    /// Damage; the storage's failure; a key out of the limits.
+    /// Damage; the storage's failure; a key out of the limits; `Poisoned` when a buffered write
+    /// of the key could not be written out.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.get_with(key, <[u8]>::to_vec)
     }
@@ -57,6 +58,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
 
     fn look_up<T>(&self, key: &[u8], read: impl FnOnce(&[u8], u64, u64) -> T) -> Result<Option<T>> {
         if let Some(buffered) = self.buffer.get(key) {
+            self.check_writable()?;
             let expires = buffered.operation.expires.unwrap_or(0);
             let value = buffered.operation.value.filter(|_| !self.is_expired(expires));
             return Ok(value.map(|value| read(&value, buffered.seq, expires)));
@@ -131,10 +133,10 @@ impl<S: Storage, H: Host> Engine<S, H> {
     /// A view of the store as it is now.
     ///
     /// # Errors
-    /// The storage's failure while the write buffer is written out. `Poisoned` where that failed
-    /// before: what it holds is then answered by key only, and not left out of a scan unsaid.
+    /// The storage's failure while the write buffer is written out, or `Poisoned` where that
+    /// failed before.
     pub fn view(&self) -> Result<View<S::Reader>> {
-        self.drain()?;
+        self.drain_for_reading(u64::MAX)?;
         self.view_of_written()
     }
 
@@ -157,12 +159,21 @@ impl<S: Storage, H: Host> Engine<S, H> {
     /// # Errors
     /// `HistoryGone` when the moment is older than what is held; as [`Engine::view`].
     pub fn view_as_of(&self, seq: u64) -> Result<View<S::Reader>> {
-        self.drain()?;
+        self.drain_for_reading(seq)?;
         let table = self.table.load_full();
         if seq < table.horizon {
             return Err(Error::HistoryGone { asked: seq, oldest: table.horizon });
         }
         Ok(View::new(table.parts(), self.hasher, seq, seq, table.held()))
+    }
+
+    /// Writes the buffer out, if a reader as of `seq` must see some of it.
+    ///
+    /// A poisoned store cannot. Whether what waited is in the store shows at the next open, so
+    /// whatever would have to tell of it is refused: reads of its keys, and reads of everything
+    /// at a moment that includes it. Other keys and earlier moments stay readable.
+    pub(super) fn drain_for_reading(&self, seq: u64) -> Result<()> {
+        if self.buffer.holds_at(seq) { self.drain() } else { Ok(()) }
     }
 
     /// The live records of a range, in key order, consistent at one moment.
