@@ -162,6 +162,9 @@ pub fn drop_slots<R: ReadAt>(
     let points_there =
         |found: Option<Location>| found.is_some_and(|found| replaced.contains(&found.segment()));
     for hash in hashes {
+        if planted!(DroppedSlot) {
+            slots.update(*hash, |_| None);
+        }
         if !points_there(slots.get(*hash)) {
             continue;
         }

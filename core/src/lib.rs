@@ -12,6 +12,20 @@
 
 extern crate alloc;
 
+/// Whether a bug is planted; never, but in tests of the tests.
+#[cfg(feature = "planted-bugs")]
+macro_rules! planted {
+    ($bug:ident) => {
+        crate::planted::is(crate::planted::Bug::$bug)
+    };
+}
+#[cfg(not(feature = "planted-bugs"))]
+macro_rules! planted {
+    ($bug:ident) => {
+        false
+    };
+}
+
 pub mod batch;
 pub mod buffer;
 pub mod cache;
@@ -28,6 +42,8 @@ pub mod log;
 pub mod memtable;
 pub mod merge;
 pub mod options;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 pub mod recovery;
 pub mod sealed;
 pub mod segment_file;

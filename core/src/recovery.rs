@@ -98,7 +98,8 @@ pub fn open<S: Storage, H: Host>(
     }
     // Bytes behind the end of a closed log are of writes that were lost: appending over them
     // could bring some of them back.
-    let closed = chain.len() == 1 && chain[0].len == log.len && head_len == Some(log.len);
+    let mut closed = chain.len() == 1 && chain[0].len == log.len && head_len == Some(log.len);
+    closed |= planted!(TailKept) && chain.len() == 1;
     if head_len.is_some() && !closed {
         rewrite(storage, host, &mut opened, chain)?;
     } else {
@@ -262,7 +263,7 @@ fn make_firm<S: Storage>(
     files: &[(FileId, u64)],
 ) -> Result<()> {
     let others = files.iter().filter(|(id, _)| id.kind == FileKind::Manifest).count() > 1;
-    if others || opened.manifest.number == 1 {
+    if (others || opened.manifest.number == 1) && !planted!(ManifestNotFirm) {
         opened.manifest.number += 1;
         let id = FileId::manifest(opened.manifest.number);
         storage.publish(id, &opened.manifest.encode())?;

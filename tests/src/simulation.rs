@@ -101,7 +101,9 @@ impl Simulation {
         }
         for kind in CallKind::ALL {
             if random.one_in(4) {
-                faults = faults.rate(kind, 2 + random.below(calls * 4));
+                // Some kinds of call are a hundred times rarer than others: all sizes of rates.
+                let span = 1 << random.below(12);
+                faults = faults.rate(kind, 2 + random.below(span));
             }
         }
         if random.one_in(8) {

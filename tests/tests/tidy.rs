@@ -72,6 +72,18 @@ fn all_sources_are_tidy() {
     assert!(found.is_empty(), "{} untidy places:\n{}", found.len(), found.join("\n"));
 }
 
+/// Planted bugs are for tests of the tests: no program and no package may be built with them.
+#[test]
+fn planted_bugs_stay_in_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for folder in FOLDERS {
+        let text = fs::read_to_string(root.join(folder).join("Cargo.toml")).unwrap();
+        let (built, tested) = text.split_once("[dev-dependencies]").unwrap_or((&text, ""));
+        assert_eq!(built.contains("planted-bugs"), folder == "core", "{folder}/Cargo.toml");
+        assert_eq!(tested.contains("planted-bugs"), folder == "tests", "{folder}/Cargo.toml");
+    }
+}
+
 fn find_sources(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -160,7 +160,8 @@ impl<S: Storage> Compaction<S> {
             death = later;
         }
         // What stands alone on top must go on hiding what older segments hold.
-        if newest && !superseded && may_hold(&self.older, hash)? {
+        let hides = newest && !superseded && may_hold(&self.older, hash)?;
+        if hides && !planted!(DroppedTombstone) {
             if !tombstone {
                 self.horizon = self.horizon.max(death);
             }

@@ -186,7 +186,7 @@ impl<A: Append> LogWriter<A> {
 
     fn guard(&mut self, done: core::result::Result<(), crate::error::StorageError>) -> Result<()> {
         done.map_err(|e| {
-            self.poisoned = true;
+            self.poisoned = !planted!(NoPoison);
             Error::Storage(e)
         })
     }

@@ -163,6 +163,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         let mut sealed = self.sealed.clone();
         sealed.splice(start..start + inputs.len(), output.clone());
         let segments = sealed.iter().map(|s| s.entry()).collect();
+        let horizon = if planted!(ForgottenHorizon) { 0 } else { horizon };
         let horizon = self.manifest.horizon.max(horizon);
         let (log, retention) = (self.manifest.log, self.manifest.retention);
         if let Err(e) = self.publish(segments, log, horizon, retention) {

@@ -51,10 +51,10 @@ impl<S: Storage, H: Host> Store<S, H> {
         segments.push(sealed.entry());
         let log = self.next_log();
         self.publish(segments, log, self.manifest.horizon, self.manifest.retention)?;
+        self.durable_seq = self.durable_seq.max(sealed.numbers().max_seq);
         self.sealed.push(sealed);
         self.active = None;
         self.note_sealed();
-        self.durable_seq = self.last_seq;
         self.unsynced_since = None;
         Ok(())
     }
@@ -87,8 +87,11 @@ impl<S: Storage, H: Host> Store<S, H> {
             segments,
             ..self.manifest.clone()
         };
-        self.storage.publish(FileId::manifest(manifest.number), &manifest.encode())?;
         let before = FileId::manifest(self.manifest.number);
+        if planted!(RemovedBeforePublished) {
+            self.storage.remove(before)?;
+        }
+        self.storage.publish(FileId::manifest(manifest.number), &manifest.encode())?;
         self.manifest = manifest;
         self.storage.remove(before)?;
         Ok(())

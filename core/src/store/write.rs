@@ -79,7 +79,10 @@ impl<S: Storage, H: Host> Store<S, H> {
             return Ok(Commit { seq: self.last_seq, durability, written: false });
         }
         let now = self.host.now_us();
-        let seq = self.now().max(self.last_seq + 1);
+        let mut seq = self.now().max(self.last_seq + 1);
+        if planted!(ClockOrder) {
+            seq = now;
+        }
         if seq > limits::SEQ_MAX {
             return Err(Error::Invalid("the clock is beyond the year 2255"));
         }
@@ -168,7 +171,7 @@ impl<S: Storage, H: Host> Store<S, H> {
 
     fn commit(&mut self, staging: &[Staging<'_>], sync: bool) -> Result<()> {
         let result = self.commit_inner(staging, sync);
-        self.poisoned |= result.is_err();
+        self.poisoned |= result.is_err() && !planted!(NoPoison);
         result
     }
 
@@ -196,11 +199,11 @@ impl<S: Storage, H: Host> Store<S, H> {
                 value: operation.value.as_deref(),
                 seq: *seq,
                 expires: operation.expires.filter(|_| operation.value.is_some()),
-                more: at + 1 < staging.len(),
+                more: at + 1 < staging.len() && !planted!(TornBatch),
             }));
         }
         let len_before = writer.len();
-        writer.harden(sync)?;
+        writer.harden(sync && !planted!(MissingSync))?;
         self.counters.groups += 1;
         self.counters.syncs += u64::from(sync);
         self.counters.bytes_appended += writer.len() - len_before;
