@@ -9,7 +9,11 @@
 pub mod check;
 pub mod conformance;
 pub mod crash;
+#[cfg(unix)]
+pub mod damage;
 pub mod golden;
+#[cfg(unix)]
+pub mod kill;
 pub mod model;
 #[cfg(unix)]
 pub mod posix;
@@ -18,4 +22,5 @@ pub mod run;
 pub mod sim;
 pub mod simulation;
 pub mod store;
+pub mod versions;
 pub mod workload;
