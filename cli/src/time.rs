@@ -49,6 +49,17 @@ pub fn parse_length(text: &str) -> Result<u64, String> {
     }
 }
 
+/// When something expires that lasts so many microseconds from now on.
+pub fn expiry_after(us: u64) -> Result<u64, String> {
+    let expires = now_us().saturating_add(us);
+    if expires > SEQ_MAX {
+        return Err(String::from(
+            "the length of time is too great: no time after June 2255 is held",
+        ));
+    }
+    Ok(expires)
+}
+
 /// Reads a length of time that may be 0.
 fn parse_span(text: &str) -> Result<u64, String> {
     let help = || String::from("not a length of time: write 90s, 10m, 2h, 7d, or 1h 30m");
@@ -132,6 +143,8 @@ mod tests {
             assert_eq!(parse_length(&length_text(us)), Ok(us));
         }
         assert_eq!(parse_length("1h 30m"), Ok(5_400_000_000));
+        assert!(expiry_after(1_000_000).is_ok_and(|at| at > now_us()));
+        assert!(expiry_after(SEQ_MAX).is_err() && expiry_after(u64::MAX).is_err());
         for text in ["0s", "-5m", "10m ago", "1y", "soon", "", "10"] {
             assert!(parse_length(text).is_err(), "{text}");
         }

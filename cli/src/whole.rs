@@ -4,9 +4,11 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use siltdb_core::error::{Error, Result, StorageError, StorageErrorKind};
+use siltdb_core::format::{SNAPSHOT_HEADER_LEN, SnapshotHeader};
+use siltdb_core::storage::MemoryStorage;
 use siltdb_core::{CheckReport, DumpLine, Progress, Sink, SnapshotReport, Source};
 
-use crate::native::{NativeOptions, NativeStorage};
+use crate::native::{LOCK, NativeOptions, NativeStorage};
 
 /// A writer as the engine sees it.
 pub(crate) struct WriteSink<'a>(pub &'a mut dyn Write);
@@ -70,7 +72,8 @@ fn open_to_look(dir: &Path) -> Result<NativeStorage> {
 /// Makes a store of a snapshot in `dir`, which must be absent or empty.
 ///
 /// # Errors
-/// `NotEmpty`; `Corrupt` if the snapshot is damaged, and no store is made; the system's failure.
+/// `NotEmpty`; `Corrupt` if the snapshot is damaged; the system's failure. No store is made then,
+/// and nothing at all if `input` does not even begin as a snapshot.
 ///
 /// # Crash behaviour
 /// A crash leaves no store or the whole one.
@@ -79,9 +82,22 @@ pub fn restore(
     dir: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<SnapshotReport> {
-    if std::fs::read_dir(dir).is_ok_and(|mut names| names.next().is_some()) {
+    if !is_empty(dir) {
         return Err(Error::NotEmpty);
     }
+    let mut head = Vec::new();
+    let wanted = SNAPSHOT_HEADER_LEN as u64;
+    input.take(wanted).read_to_end(&mut head).map_err(|e| stream_error("read the snapshot", &e))?;
+    if !matches!(SnapshotHeader::decode(&head), Ok(Ok(_))) {
+        // The engine says what is wrong with it.
+        return siltdb_core::restore(&MemoryStorage::new(), &mut &head[..], progress);
+    }
     let storage = NativeStorage::open(dir, NativeOptions::default())?;
-    siltdb_core::restore(&storage, &mut ReadSource(input), progress)
+    siltdb_core::restore(&storage, &mut ReadSource(&mut (&head[..]).chain(input)), progress)
+}
+
+/// Whether there is nothing in `dir` but what an earlier attempt that failed left.
+fn is_empty(dir: &Path) -> bool {
+    let Ok(mut names) = std::fs::read_dir(dir) else { return true };
+    names.all(|entry| entry.is_ok_and(|entry| entry.file_name() == LOCK))
 }

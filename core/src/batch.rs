@@ -99,7 +99,8 @@ impl Batch {
     /// Checks keys, values and sizes against the limits.
     ///
     /// # Errors
-    /// `KeyEmpty`, `KeyTooLong`, `ValueTooLong` or `BatchTooLarge`.
+    /// `KeyEmpty`, `KeyTooLong`, `ValueTooLong` or `BatchTooLarge`; `Invalid` where an expiry is
+    /// too far off for a number of JavaScript.
     pub fn validate(&self) -> Result<()> {
         if self.operations.len() > limits::BATCH_RECORDS_MAX {
             return Err(Error::BatchTooLarge {
@@ -110,6 +111,9 @@ impl Batch {
         for operation in &self.operations {
             check_key(&operation.key)?;
             check_value_len(operation.value.as_ref().map_or(0, Vec::len))?;
+            if operation.expires.is_some_and(|expires| expires > limits::SEQ_MAX) {
+                return Err(Error::Invalid("an expiry is at most 9007199254740991 (June 2255)"));
+            }
         }
         if self.bytes > limits::BATCH_BYTES_MAX {
             return Err(Error::BatchTooLarge { size: self.bytes, max: limits::BATCH_BYTES_MAX });

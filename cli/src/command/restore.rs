@@ -10,7 +10,7 @@ use super::Context;
 use super::input::Input;
 use super::progress::Bar;
 use super::snapshot::print_report;
-use crate::output::{Failure, Run};
+use crate::output::{EXIT_CORRUPT, EXIT_IO, Failure, Run};
 
 /// Make a store of a snapshot
 #[derive(Debug, Args)]
@@ -36,9 +36,23 @@ impl Restore {
 
 /// What is wrong with the snapshot names its file; what is wrong with the place names that.
 fn failure(dir: &Path, snapshot: &str, error: &Error) -> Failure {
-    let failure = Failure::store(dir, error);
     match error {
-        Error::Corrupt(_) | Error::Unsupported { .. } => failure.at(snapshot),
-        _ => failure,
+        Error::Corrupt(c) => Failure::new(
+            EXIT_CORRUPT,
+            error.code(),
+            format!(
+                "not a whole snapshot: at byte {} there should be {}; nothing was restored",
+                c.offset, c.what
+            ),
+        )
+        .at(snapshot),
+        Error::NotEmpty => Failure::new(
+            EXIT_IO,
+            error.code(),
+            "the directory is not empty; name one that is, or one that is not there yet",
+        )
+        .at(dir.display().to_string()),
+        Error::Unsupported { .. } => Failure::store(dir, error).at(snapshot),
+        _ => Failure::store(dir, error),
     }
 }

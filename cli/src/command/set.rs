@@ -9,7 +9,7 @@ use siltdb_core::batch::check_key;
 
 use super::input::Input;
 use super::{Context, EncodingArgs};
-use crate::output::{Outcome, Run};
+use crate::output::{Failure, Outcome, Run};
 use crate::time;
 
 /// Set a key to a value
@@ -78,7 +78,7 @@ impl Set {
             (_, Some(seq)) => Some(Condition::SeqIs(seq)),
             _ => None,
         };
-        let expires = self.ttl.map(|ttl| time::now_us().saturating_add(ttl));
+        let expires = self.ttl.map(time::expiry_after).transpose().map_err(Failure::usage)?;
         let mut batch = Batch::new();
         batch.push(Operation { key, value: Some(value), expires, condition });
         let store = context.open(Options::default())?;

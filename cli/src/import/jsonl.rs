@@ -4,6 +4,7 @@ use data_encoding::BASE64;
 use serde::Deserialize;
 use serde_json::Value;
 use siltdb::{Condition, Operation};
+use siltdb_core::limits::SEQ_MAX;
 
 use super::Row;
 use crate::time;
@@ -100,6 +101,9 @@ fn bytes(name: &str, text: Option<String>, base64: Option<String>) -> Result<Vec
 /// seconds, or at a moment in microseconds.
 fn expires(ttl: Option<&Value>, expires: Option<u64>) -> Result<Option<u64>, String> {
     let length = match ttl {
+        None if expires.is_some_and(|expires| expires > SEQ_MAX) => {
+            return Err(format!("\"expires\" is at most {SEQ_MAX}"));
+        }
         None => return Ok(expires),
         Some(_) if expires.is_some() => {
             return Err(String::from("\"ttl\" and \"expires\" exclude each other"));
@@ -113,7 +117,7 @@ fn expires(ttl: Option<&Value>, expires: Option<u64>) -> Result<Option<u64>, Str
         },
         Some(_) => return Err(String::from("\"ttl\" must be a time such as \"10m\"")),
     };
-    Ok(Some(time::now_us().saturating_add(length)))
+    time::expiry_after(length).map(Some)
 }
 
 #[cfg(test)]
@@ -140,6 +144,8 @@ mod tests {
             (r#"{"key":"a","value":7}"#, "invalid type: integer `7`"),
             (r#"{"key":"a","value":"b","ttl":"soon"}"#, "\"ttl\" is not a length"),
             (r#"{"key":"a","value":"b","ttl":0}"#, "above 0"),
+            (r#"{"key":"a","value":"b","ttl":18446744073709551615}"#, "too great"),
+            (r#"{"key":"a","value":"b","expires":9007199254740992}"#, "at most 9007199254740991"),
             (r#"{"key":"a","key":"b","value":""}"#, "duplicate field"),
             (r#"["a","b"]"#, ""),
             ("{\"key\":\"\u{1}\"}", "control character"),

@@ -15,7 +15,7 @@ use siltdb_core::error::{StorageError, StorageErrorKind};
 use super::error::storage_error;
 
 /// Name of the lock file.
-pub(super) const LOCK: &str = "LOCK";
+pub(crate) const LOCK: &str = "LOCK";
 
 /// Directories this process has open, by their canonical paths.
 static OPEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());

@@ -14,5 +14,6 @@ mod storage;
 
 pub use appender::NativeAppender;
 pub use host::SystemHost;
+pub(crate) use lock::LOCK;
 pub use reader::NativeReader;
 pub use storage::{NativeOptions, NativeStorage};

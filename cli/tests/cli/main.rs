@@ -11,4 +11,5 @@ mod million;
 mod place;
 mod records;
 mod silt;
+mod sweep;
 mod time_travel;
