@@ -10,8 +10,8 @@ pub use siltdb_core::batch::{Batch, Condition, Operation};
 pub use siltdb_core::error::{Error, Result};
 pub use siltdb_core::options::{CompactionOptions, Durability, Options, Retention};
 pub use siltdb_core::{
-    Change, CheckReport, Commit, CompactionPlan, CompactionReport, DumpLine, DumpPart, Progress,
-    Record, ScanOptions, SegmentStats, SnapshotReport, Stats, Version,
+    Change, Changed, CheckReport, Commit, CompactionPlan, CompactionReport, DumpLine, DumpPart,
+    Progress, Record, ScanOptions, SegmentStats, SnapshotReport, Stats, Version,
 };
-pub use store::{Diff, Scan, Store, View};
+pub use store::{Changes, Diff, Scan, Store, View};
 pub use whole::{check, dump_segment, restore};

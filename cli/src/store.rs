@@ -26,6 +26,8 @@ type NativeEngine = Engine<NativeStorage, SystemHost>;
 pub type Scan = siltdb_core::Scan<NativeReader>;
 /// Keys that differ between two moments, in key order.
 pub type Diff = siltdb_core::Diff<NativeReader>;
+/// Versions in the order of commits.
+pub type Changes = siltdb_core::Changes<NativeReader>;
 /// A consistent read handle at one seq.
 pub type View = siltdb_core::View<NativeReader>;
 
@@ -246,6 +248,16 @@ impl Store {
     /// As [`Store::scan`].
     pub fn diff(&self, from: u64, to: u64, options: &ScanOptions) -> Result<Diff> {
         self.with(|engine| engine.diff(from, to, options))
+    }
+
+    /// Every version of the keys of a range that was committed after `since`, in the order of
+    /// commits; versions of one batch share a seq. Only the range of the options is looked at.
+    ///
+    /// # Errors
+    /// `HistoryGone` when something committed after `since` may have been compacted away; as
+    /// [`Store::view`].
+    pub fn changes(&self, since: u64, options: &ScanOptions) -> Result<Changes> {
+        self.with(|engine| engine.changes(since, options))
     }
 
     /// A view of the store as it is now. It reads without waiting for writers.

@@ -29,6 +29,7 @@ macro_rules! planted {
 pub mod batch;
 pub mod buffer;
 pub mod cache;
+pub mod changes;
 pub mod check;
 pub mod compaction;
 pub mod dump;
@@ -55,6 +56,7 @@ pub mod types;
 pub mod view;
 
 pub use batch::{Batch, Condition, Operation};
+pub use changes::Changes;
 pub use check::check;
 pub use compaction::{CompactionPlan, CompactionReport};
 pub use dump::{DumpLine, DumpPart, dump_segment};
@@ -64,5 +66,5 @@ pub use options::{CompactionOptions, Durability, Options, Retention};
 pub use snapshot::{Sink, SnapshotReport, Source, restore};
 pub use stats::{CheckReport, Problem, SegmentStats, Stats};
 pub use store::Store;
-pub use types::{Change, Commit, Progress, Record, ScanOptions, Version};
+pub use types::{Change, Changed, Commit, Progress, Record, ScanOptions, Version};
 pub use view::{Diff, Scan, View};

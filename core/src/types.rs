@@ -28,6 +28,15 @@ pub struct Version {
     pub expires: Option<u64>,
 }
 
+/// One version in the change feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The key.
+    pub key: Vec<u8>,
+    /// What became of it.
+    pub version: Version,
+}
+
 /// What a write reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Commit {

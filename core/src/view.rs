@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 
+use crate::changes::Changes;
 use crate::error::Result;
 use crate::index::KeyHasher;
 use crate::merge::Merge;
@@ -54,6 +55,12 @@ impl<R: ReadAt> View<R> {
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// The oldest moment that could be read when the view was made.
+    #[must_use]
+    pub fn horizon(&self) -> u64 {
+        self.held.horizon
     }
 
     /// The record of `key`, if it is live at the view's moment.
@@ -172,6 +179,16 @@ impl<R: ReadAt> View<R> {
             done_key: Vec::new(),
             candidate: None,
         })
+    }
+
+    /// Every version of the keys of a range that was committed after `since` and is held, in the
+    /// order of commits, up to the view's moment. Only the range of the options is looked at.
+    ///
+    /// Whoever asks must know that `since` is not before the horizon: what was committed and
+    /// compacted away since then is not told of.
+    #[must_use]
+    pub fn changes(&self, since: u64, options: &ScanOptions) -> Changes<R> {
+        Changes::new(self.parts.clone(), (since, self.seq), options.range())
     }
 
     /// How many live records a range has, exactly.

@@ -99,6 +99,7 @@ impl Run {
             assert_eq!(found, expected, "{}", String::from_utf8_lossy(&key));
         }
         self.check_scans(store, u64::MAX, moment, None);
+        self.check_changes(store, moment);
         if buffered {
             return;
         }
@@ -113,6 +114,43 @@ impl Run {
             let key = self.key();
             let found = store.get_as_of(&key, seq).unwrap().map(|r| (r.seq, r.value));
             assert_eq!(found, self.visible(&key, seq, seq));
+        }
+    }
+
+    /// The change feed tells nothing that was not written, in order, and leaves out no change.
+    fn check_changes(&self, store: &mut Store<MemoryStorage, &TestHost>, moment: u64) {
+        let since = self.host.next(self.last_seq + 1).max(store.horizon());
+        let (from, to) = (self.key(), self.key());
+        let options = ScanOptions {
+            from: Some(from.clone()),
+            to: Some(to.clone()),
+            ..ScanOptions::default()
+        };
+        let told: Vec<_> =
+            store.changes(since, &options).unwrap().map(|changed| changed.unwrap()).collect();
+        assert!(told.windows(2).all(|w| w[0].version.seq <= w[1].version.seq));
+        for changed in &told {
+            assert!(changed.version.seq > since && changed.key >= from && changed.key < to);
+            let v = &changed.version;
+            let version = (v.seq, v.value.clone(), v.expires.unwrap_or(0));
+            assert!(self.versions[&changed.key].contains(&version), "{changed:?}");
+        }
+        for (key, versions) in self.versions.iter().filter(|(key, _)| **key >= from && **key < to) {
+            let newest = versions.last().unwrap();
+            // A delete of what was gone already, nobody needs to hear of.
+            let told_of = match (&newest.1, versions.iter().rev().nth(1)) {
+                (Some(_), _) => newest.2 == 0 || newest.2 > moment,
+                (None, Some(hidden)) => hidden.1.is_some() && (hidden.2 == 0 || hidden.2 > since),
+                (None, None) => false,
+            };
+            if newest.0 > since && told_of {
+                let found = told.iter().filter(|c| c.key == *key && c.version.seq == newest.0);
+                assert_eq!(found.count(), 1, "since {since}: {newest:?}");
+            }
+        }
+        if since > 0 && store.horizon() > 0 {
+            let gone = store.changes(store.horizon() - 1, &options).map(|_| ());
+            assert!(matches!(gone, Err(Error::HistoryGone { .. })), "{gone:?}");
         }
     }
 

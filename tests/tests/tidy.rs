@@ -30,7 +30,7 @@ const LAYERS: &[(bool, &[&str])] = &[
         true,
         &["log", "memtable", "sealed", "manifest", "segments", "segment_file", "buffer", "stats"],
     ),
-    (true, &["merge", "view", "indexing", "recovery", "compaction"]),
+    (true, &["merge", "view", "changes", "indexing", "recovery", "compaction"]),
     (true, &["store", "check", "salvage"]),
 ];
 

@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use siltdb_core::batch::check_key;
+use siltdb_core::changes::Changes;
 use siltdb_core::error::{Error, Result};
 use siltdb_core::format::Frame;
 use siltdb_core::host::Host;
@@ -215,5 +216,20 @@ impl<S: Storage, H: Host> Engine<S, H> {
     pub fn diff(&self, from: u64, to: u64, options: &ScanOptions) -> Result<Diff<S::Reader>> {
         let (before, after) = (self.view_as_of(from)?, self.view_as_of(to)?);
         Diff::new(&before, &after, options)
+    }
+
+    /// Every version of the keys of a range that was committed after `since`, in the order of
+    /// commits; versions of one batch share a seq. Only the range of the options is looked at.
+    ///
+    /// # Errors
+    /// `HistoryGone` when something committed after `since` may have been compacted away; as
+    /// [`Engine::view`].
+    pub fn changes(&self, since: u64, options: &ScanOptions) -> Result<Changes<S::Reader>> {
+        let view = self.view()?;
+        let oldest = view.horizon();
+        if since < oldest {
+            return Err(Error::HistoryGone { asked: since, oldest });
+        }
+        Ok(view.changes(since, options))
     }
 }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::Store;
 use crate::batch::check_key;
+use crate::changes::Changes;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::options::Retention;
@@ -226,6 +227,20 @@ impl<S: Storage, H: Host> Store<S, H> {
     pub fn diff(&mut self, from: u64, to: u64, options: &ScanOptions) -> Result<Diff<S::Reader>> {
         let (before, after) = (self.view_as_of(from)?, self.view_as_of(to)?);
         Diff::new(&before, &after, options)
+    }
+
+    /// Every version of the keys of a range that was committed after `since`, in the order of
+    /// commits; versions of one batch share a seq. Only the range of the options is looked at.
+    ///
+    /// # Errors
+    /// `HistoryGone` when something committed after `since` may have been compacted away; as
+    /// [`Store::view`].
+    pub fn changes(&mut self, since: u64, options: &ScanOptions) -> Result<Changes<S::Reader>> {
+        let oldest = self.manifest.horizon;
+        if since < oldest {
+            return Err(Error::HistoryGone { asked: since, oldest });
+        }
+        Ok(self.view()?.changes(since, options))
     }
 
     /// How many keys have a record that is not a delete.
