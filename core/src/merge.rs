@@ -1,7 +1,9 @@
 //! Merges the versions of several parts into one order: keys ascending, sequence numbers
 //! descending, or exactly the reverse.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use crate::error::Result;
 use crate::sealed::{Cursor, Part, Version};
@@ -18,9 +20,12 @@ struct Source<R> {
 /// A merge of parts over a range of keys.
 #[derive(Debug)]
 pub struct Merge<R> {
-    sources: Vec<Source<R>>,
+    /// In the order of the versions they stand on; the first is the current one once begun.
+    /// Boxed, for they change places at every other step.
+    #[allow(clippy::vec_box)]
+    sources: Vec<Box<Source<R>>>,
     reverse: bool,
-    current: Option<usize>,
+    begun: bool,
 }
 
 impl<R: ReadAt> Merge<R> {
@@ -45,51 +50,61 @@ impl<R: ReadAt> Merge<R> {
             };
             if low < high {
                 cursor.move_to(if reverse { high - 1 } else { low })?;
-                sources.push(Source { cursor, low, high });
+                sources.push(Box::new(Source { cursor, low, high }));
             }
         }
-        Ok(Self { sources, reverse, current: None })
+        sources.sort_by(|a, b| order(a, b, reverse));
+        Ok(Self { sources, reverse, begun: false })
     }
 
     /// Moves to the next version. `false` at the end.
     ///
     /// # Errors
-    /// Damage; the storage's failure.
+    /// Damage; the storage's failure. The merge must then be given up.
     pub fn advance(&mut self) -> Result<bool> {
-        if let Some(at) = self.current.take() {
-            let reverse = self.reverse;
-            let source = &mut self.sources[at];
-            if reverse {
-                source.high -= 1;
-            } else {
-                source.low += 1;
-            }
-            if source.low < source.high {
-                source.cursor.move_to(if reverse { source.high - 1 } else { source.low })?;
-            } else {
-                self.sources.swap_remove(at);
-            }
+        let reverse = self.reverse;
+        let Some(source) = self.sources.first_mut() else { return Ok(false) };
+        if !self.begun {
+            self.begun = true;
+            return Ok(true);
         }
-        let mut best: Option<usize> = None;
-        for (at, source) in self.sources.iter().enumerate() {
-            let Some(other) = best else {
-                best = Some(at);
-                continue;
-            };
-            let (a, b) = (source.cursor.version(), self.sources[other].cursor.version());
-            let before = (a.key, u64::MAX - a.seq) < (b.key, u64::MAX - b.seq);
-            if before != self.reverse {
-                best = Some(at);
-            }
+        if reverse {
+            source.high -= 1;
+        } else {
+            source.low += 1;
         }
-        self.current = best;
-        Ok(best.is_some())
+        if source.low == source.high {
+            self.sources.remove(0);
+            return Ok(!self.sources.is_empty());
+        }
+        source.cursor.move_to(if reverse { source.high - 1 } else { source.low })?;
+        let (first, others) = self.sources.split_at(1);
+        // Mostly it stays the first, or comes just behind the next.
+        let passed = match others.first() {
+            Some(next) if order(&first[0], next, reverse).is_gt() => {
+                1 + others[1..].partition_point(|other| order(&first[0], other, reverse).is_gt())
+            }
+            _ => 0,
+        };
+        self.sources[..=passed].rotate_left(1);
+        Ok(true)
+    }
+
+    fn current(&self) -> Option<&Source<R>> {
+        self.sources.first().filter(|_| self.begun).map(|source| &**source)
     }
 
     /// The cursor on the current version; `None` before the first and after the last.
     #[must_use]
     pub fn cursor(&self) -> Option<&Cursor<R>> {
-        self.current.map(|at| &self.sources[at].cursor)
+        self.current().map(|source| &source.cursor)
+    }
+
+    /// The same, to read the value with.
+    #[must_use]
+    pub fn cursor_mut(&mut self) -> Option<&mut Cursor<R>> {
+        let begun = self.begun;
+        self.sources.first_mut().filter(|_| begun).map(|source| &mut source.cursor)
     }
 
     /// The current version.
@@ -97,4 +112,11 @@ impl<R: ReadAt> Merge<R> {
     pub fn version(&self) -> Option<Version<'_>> {
         self.cursor().map(Cursor::version)
     }
+}
+
+/// The order of what two sources stand on.
+fn order<R: ReadAt>(a: &Source<R>, b: &Source<R>, reverse: bool) -> Ordering {
+    let (a, b) = (a.cursor.version(), b.cursor.version());
+    let order = a.key.cmp(b.key).then_with(|| b.seq.cmp(&a.seq));
+    if reverse { order.reverse() } else { order }
 }

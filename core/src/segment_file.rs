@@ -92,6 +92,12 @@ impl<R: ReadAt> SegmentFile<R> {
         read(&buf)
     }
 
+    /// The bytes at `offset` without a copy, where the backend can lend them.
+    pub fn lend(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let end = offset.checked_add(len as u64)?;
+        if end > self.readable() { None } else { self.reader.borrow(offset, len) }
+    }
+
     /// Fills `buf` with the bytes at `offset`.
     ///
     /// # Errors

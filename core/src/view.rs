@@ -8,7 +8,7 @@ use crate::changes::Changes;
 use crate::error::Result;
 use crate::index::KeyHasher;
 use crate::merge::Merge;
-use crate::sealed::{Cursor, Part};
+use crate::sealed::{self, Cursor, Part};
 use crate::storage::ReadAt;
 use crate::types::{Change, Record, ScanOptions, Version};
 
@@ -69,15 +69,12 @@ impl<R: ReadAt> View<R> {
     /// Damage; the storage's failure.
     pub fn get(&self, key: &[u8]) -> Result<Option<Record>> {
         self.find(key, self.parts.iter(), |cursor| {
-            let version = cursor.version();
-            let record = Record {
+            cursor.with_record(|version, value| Record {
                 key: key.to_vec(),
-                value: Vec::new(),
+                value: value.to_vec(),
                 seq: version.seq,
                 expires: expiry(version.expires),
-            };
-            let value = cursor.with_value(<[u8]>::to_vec)?;
-            Ok(Record { value, ..record })
+            })
         })
     }
 
@@ -85,7 +82,7 @@ impl<R: ReadAt> View<R> {
         &self,
         key: &[u8],
         parts: impl Iterator<Item = &'p Part<R>>,
-        read: impl FnOnce(&Cursor<R>) -> Result<T>,
+        read: impl FnOnce(&mut Cursor<R>) -> Result<T>,
     ) -> Result<Option<T>>
     where
         R: 'p,
@@ -105,7 +102,7 @@ impl<R: ReadAt> View<R> {
                 continue;
             }
             let live = !found.tombstone && !is_expired(found.expires, self.moment);
-            return if live { read(&cursor).map(Some) } else { Ok(None) };
+            return if live { read(&mut cursor).map(Some) } else { Ok(None) };
         }
         Ok(None)
     }
@@ -254,19 +251,22 @@ impl<R: ReadAt> Scan<R> {
     }
 
     /// The record the merge stands on, if it is live at the view's moment.
-    fn current(&self) -> Result<Option<Record>> {
-        let Some(cursor) = self.merge.cursor() else { return Ok(None) };
+    fn current(&mut self) -> Result<Option<Record>> {
+        let Some(cursor) = self.merge.cursor_mut() else { return Ok(None) };
         let version = cursor.version();
         if version.tombstone || is_expired(version.expires, self.moment) {
             return Ok(None);
         }
-        let value = if self.keys_only { Vec::new() } else { cursor.with_value(<[u8]>::to_vec)? };
-        Ok(Some(Record {
+        let record = |version: sealed::Version<'_>, value: &[u8]| Record {
             key: version.key.to_vec(),
-            value,
+            value: value.to_vec(),
             seq: version.seq,
             expires: expiry(version.expires),
-        }))
+        };
+        if self.keys_only {
+            return Ok(Some(record(version, &[])));
+        }
+        cursor.with_record(record).map(Some)
     }
 }
 

@@ -3,6 +3,7 @@
 //! It replaces a run of neighbours by one segment whose values stand in key order. What may be
 //! dropped is `rules`' matter, which run is chosen `policy`'s, and `run` does the work by steps.
 
+mod newer;
 mod planner;
 mod policy;
 mod rules;

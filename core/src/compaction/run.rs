@@ -3,23 +3,27 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::newer::Newer;
 use super::{Fate, Rules};
 use crate::error::Result;
 use crate::format::{FrameSource, GROUP_HEADER_LEN, SegmentHeader, TableBuilder, TableEntry};
 use crate::index::KeyHasher;
 use crate::limits::{BLOCK_BYTES, BLOCK_RECORDS_MAX};
-use crate::log::LogWriter;
+use crate::log::{LogWriter, StagedRecord};
 use crate::merge::Merge;
-use crate::sealed::{Cursor, Part, Sealed};
+use crate::sealed::{Cursor, Part, Sealed, Version};
 use crate::segment_file::SegmentFile;
 use crate::storage::{FileId, Storage};
+
+/// The output is appended by about so many bytes at a time.
+const APPEND_BYTES: u64 = 512 << 10;
 
 /// A compaction under way. Dropping it leaves its output as garbage for the next open;
 /// [`Compaction::abandon`] removes it.
 pub struct Compaction<S: Storage> {
     inputs: Vec<Arc<Sealed<S::Reader>>>,
     older: Vec<Arc<Sealed<S::Reader>>>,
-    newer: Vec<Arc<Sealed<S::Reader>>>,
+    newer: Newer<S::Reader>,
     merge: Merge<S::Reader>,
     rules: Rules,
     hasher: KeyHasher,
@@ -74,7 +78,7 @@ impl<S: Storage> Compaction<S> {
             merge: Merge::new(&parts, &[], None, false)?,
             inputs,
             older: sealed[..run.start].to_vec(),
-            newer: sealed[run.end..].to_vec(),
+            newer: Newer::new(&sealed[run.end..]),
             rules,
             hasher,
             header,
@@ -140,7 +144,7 @@ impl<S: Storage> Compaction<S> {
             self.key.clear();
             self.key.extend_from_slice(version.key);
             self.position = 0;
-            self.before = superseder(&self.newer, version.key, hash)?;
+            self.before = self.newer.superseder(version.key, hash)?;
         }
         let newest = self.position == 0;
         let superseded = self.before.is_some();
@@ -188,7 +192,7 @@ impl<S: Storage> Compaction<S> {
                 payload_bytes: 0,
             });
         }
-        let (Some(output), Some(cursor)) = (&mut self.output, self.merge.cursor()) else {
+        let (Some(output), Some(cursor)) = (&mut self.output, self.merge.cursor_mut()) else {
             return Ok(());
         };
         output.add(cursor, hash, tombstone)
@@ -202,7 +206,8 @@ impl<S: Storage> Compaction<S> {
         let output = match self.output.take() {
             None => None,
             Some(mut output) => {
-                output.end_block()?;
+                output.end_block();
+                output.writer.harden(false)?;
                 let number = self.header.number;
                 let tail = output.table.finish(output.writer.len(), output.payload_bytes);
                 output.writer.seal(&tail.bytes)?;
@@ -224,79 +229,43 @@ impl<S: Storage> Compaction<S> {
 }
 
 impl<S: Storage> Output<S> {
-    fn add(&mut self, cursor: &Cursor<S::Reader>, hash: u64, tombstone: bool) -> Result<()> {
-        let version = cursor.version();
-        let expires = version.expires;
-        let mut stage = |value: Option<&[u8]>| {
-            self.payload_bytes += (version.key.len() + value.map_or(0, <[u8]>::len)) as u64;
-            self.writer.stage(&FrameSource {
-                key: version.key,
-                value,
-                seq: version.seq,
-                expires: (expires != 0).then_some(expires),
-                more: false,
-            })
-        };
-        let place =
-            if tombstone { stage(None) } else { cursor.with_value(|value| stage(Some(value)))? };
-        self.table.add(&TableEntry {
-            key: version.key,
-            hash,
-            seq: version.seq,
-            tombstone,
-            expires,
-            offset: place.offset,
-            len: place.len,
-        });
-        let group_len = (self.writer.staged_len() - self.writer.len()) as usize;
+    /// Copies the version that `cursor` stands on, or a tombstone in its place.
+    fn add(&mut self, cursor: &mut Cursor<S::Reader>, hash: u64, tombstone: bool) -> Result<()> {
+        if tombstone {
+            self.stage(cursor.version(), None, hash);
+        } else {
+            cursor.with_record(|version, value| self.stage(version, Some(value), hash))?;
+        }
+        let group_len = (self.writer.staged_len() - self.writer.group_offset()) as usize;
         if self.table.block_records() == BLOCK_RECORDS_MAX || group_len >= BLOCK_BYTES {
-            self.end_block()?;
+            self.end_block();
+            if self.writer.staged_len() - self.writer.len() >= APPEND_BYTES {
+                self.writer.harden(false)?;
+            }
         }
         Ok(())
+    }
+
+    fn stage(&mut self, version: Version<'_>, value: Option<&[u8]>, hash: u64) {
+        let Version { key, seq, expires, .. } = version;
+        self.payload_bytes += (key.len() + value.map_or(0, <[u8]>::len)) as u64;
+        let expiry = (expires != 0).then_some(expires);
+        let frame = FrameSource { key, value, seq, expires: expiry, more: false };
+        let StagedRecord { offset, len } = self.writer.stage(&frame);
+        let tombstone = value.is_none();
+        self.table.add(&TableEntry { key, hash, seq, tombstone, expires, offset, len });
     }
 
     /// Ends the group and the block of the key table that tells of it.
-    fn end_block(&mut self) -> Result<()> {
-        if self.table.block_records() == 0 {
-            return Ok(());
-        }
-        let start = self.writer.group_offset();
-        self.writer.harden(false)?;
-        let len = self.writer.len() - start;
-        debug_assert!(len > GROUP_HEADER_LEN as u64);
-        self.table.end_block(start as u32, len as u32);
-        Ok(())
-    }
-}
-
-/// The oldest version of `key` in segments newer than the run, if there is one.
-fn superseder<R: crate::storage::ReadAt>(
-    newer: &[Arc<Sealed<R>>],
-    key: &[u8],
-    hash: u64,
-) -> Result<Option<u64>> {
-    for sealed in newer {
-        let footer = &sealed.footer;
-        let inside = footer.first_key.as_slice() <= key && key <= footer.last_key.as_slice();
-        if !inside || !sealed.may_contain(hash)? {
-            continue;
-        }
-        let mut cursor = Cursor::new(Part::Sealed(Arc::clone(sealed)));
-        let mut at = cursor.lower_bound(key, u64::MAX)?;
-        let mut oldest = None;
-        while at < cursor.len() {
-            cursor.move_to(at)?;
-            if cursor.version().key != key {
-                break;
-            }
-            oldest = Some(cursor.version().seq);
-            at += 1;
-        }
-        if oldest.is_some() {
-            return Ok(oldest);
+    fn end_block(&mut self) {
+        if self.table.block_records() > 0 {
+            let start = self.writer.group_offset();
+            self.writer.end_group();
+            let len = self.writer.staged_len() - start;
+            debug_assert!(len > GROUP_HEADER_LEN as u64);
+            self.table.end_block(start as u32, len as u32);
         }
     }
-    Ok(None)
 }
 
 fn may_hold<R: crate::storage::ReadAt>(older: &[Arc<Sealed<R>>], hash: u64) -> Result<bool> {

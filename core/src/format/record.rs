@@ -71,6 +71,8 @@ pub struct Frame<'a> {
     pub more: bool,
     /// Length of the frame, in bytes.
     pub len: usize,
+    /// Where the value starts in the frame.
+    pub value_start: usize,
 }
 
 /// A frame's header and key, verified without the value where that is possible.
@@ -199,6 +201,7 @@ impl<'a> Frame<'a> {
             expires: head.expires,
             more: head.more(),
             len: head.frame_len(),
+            value_start: head.value_start(),
         })
     }
 }

@@ -28,20 +28,31 @@ pub struct LogWriter<A> {
     /// Bytes appended, of which `durable` are synced.
     len: u64,
     durable: u64,
-    /// The group being staged: the segment header if it is the first, the group header, frames.
-    group: Vec<u8>,
+    /// What is not appended yet: the segment header if nothing is, groups, the open one last.
+    staged: Vec<u8>,
+    /// Where in it the open group starts, if there is one.
+    open: Option<usize>,
     poisoned: bool,
 }
 
 impl<A: Append> LogWriter<A> {
     /// A writer of a new segment, whose header goes out with the first group.
     pub fn create(appender: A, header: SegmentHeader) -> Self {
-        Self { appender, header, len: 0, durable: 0, group: Vec::new(), poisoned: false }
+        Self {
+            appender,
+            header,
+            len: 0,
+            durable: 0,
+            staged: Vec::new(),
+            open: None,
+            poisoned: false,
+        }
     }
 
     /// A writer that goes on at `len`, all of it known synced.
     pub fn resume(appender: A, header: SegmentHeader, len: u64) -> Self {
-        Self { appender, header, len, durable: len, group: Vec::new(), poisoned: false }
+        let (staged, open) = (Vec::new(), None);
+        Self { appender, header, len, durable: len, staged, open, poisoned: false }
     }
 
     /// The segment's header.
@@ -69,49 +80,64 @@ impl<A: Append> LogWriter<A> {
         self.poisoned
     }
 
-    /// Bytes the segment has with the group being staged.
+    /// Bytes the segment has with all that is staged.
     pub fn staged_len(&self) -> u64 {
-        self.len + self.group.len() as u64
+        self.len + self.staged.len() as u64
     }
 
     fn begin_group(&mut self) {
-        if self.group.is_empty() {
-            if self.len == 0 {
-                self.group.extend_from_slice(&self.header.encode());
+        if self.open.is_none() {
+            if self.len == 0 && self.staged.is_empty() {
+                self.staged.extend_from_slice(&self.header.encode());
             }
-            self.group.extend_from_slice(&[0; GROUP_HEADER_LEN]);
+            self.open = Some(self.staged.len());
+            self.staged.extend_from_slice(&[0; GROUP_HEADER_LEN]);
         }
     }
 
     /// Where the group being staged starts in the segment.
     pub fn group_offset(&self) -> u64 {
-        if self.len == 0 { SEGMENT_HEADER_LEN as u64 } else { self.len }
+        match self.open {
+            Some(start) => self.len + start as u64,
+            None => self.staged_len().max(SEGMENT_HEADER_LEN as u64),
+        }
+    }
+
+    /// Ends the group being staged: the next record begins another one. Pure.
+    pub fn end_group(&mut self) {
+        let offset = self.group_offset();
+        let Some(start) = self.open.take() else { return };
+        let body = start + GROUP_HEADER_LEN;
+        let body_len = (self.staged.len() - body) as u32;
+        let header = GroupHeader { offset, body_len, durable_len: self.durable };
+        self.staged[start..body].copy_from_slice(&header.encode(self.header.salt));
     }
 
     /// Adds a record to the group. Pure: nothing is written.
     pub fn stage(&mut self, record: &FrameSource<'_>) -> StagedRecord {
         self.begin_group();
-        let offset = self.len + self.group.len() as u64;
+        let offset = self.staged_len();
         debug_assert!(offset < limits::SEGMENT_DATA_MAX);
         let seed = seed_at(self.header.salt, offset);
-        let len = record.encode(&mut self.group, seed, self.header.base_seq);
+        let len = record.encode(&mut self.staged, seed, self.header.base_seq);
         StagedRecord { offset: offset as u32, len: len as u32 }
     }
 
-    /// Throws the staged group away.
+    /// Throws away what is staged.
     pub fn discard(&mut self) {
-        self.group.clear();
+        self.staged.clear();
+        self.open = None;
     }
 
-    /// Appends the staged group, and syncs the segment if asked to.
+    /// Appends what is staged, and syncs the segment if asked to.
     ///
     /// # Errors
     /// Any error poisons the writer: bytes of the group may or may not be on disk.
     ///
     /// # Crash behaviour
-    /// A crash here loses the whole group or keeps a prefix of its batches, never part of one.
+    /// A crash here loses all of it or keeps a prefix of its batches, never part of one.
     pub fn harden(&mut self, sync: bool) -> Result<()> {
-        self.append_group()?;
+        self.append_staged()?;
         if sync { self.sync() } else { Ok(()) }
     }
 
@@ -120,31 +146,23 @@ impl<A: Append> LogWriter<A> {
     /// # Errors
     /// As [`LogWriter::harden`].
     pub fn close(&mut self) -> Result<()> {
-        self.append_group()?;
+        self.append_staged()?;
         self.trim()?;
         self.sync()
     }
 
-    fn append_group(&mut self) -> Result<()> {
+    fn append_staged(&mut self) -> Result<()> {
         if self.poisoned {
             return Err(Error::Poisoned);
         }
-        if self.group.is_empty() {
+        self.end_group();
+        if self.staged.is_empty() {
             return Ok(());
         }
-        let offset = self.group_offset();
-        let start = (offset - self.len) as usize;
-        let header = GroupHeader {
-            offset,
-            body_len: (self.group.len() - start - GROUP_HEADER_LEN) as u32,
-            durable_len: self.durable,
-        };
-        self.group[start..start + GROUP_HEADER_LEN]
-            .copy_from_slice(&header.encode(self.header.salt));
-        let done = self.appender.append(&self.group);
+        let done = self.appender.append(&self.staged);
         self.guard(done)?;
-        self.len += self.group.len() as u64;
-        self.group.clear();
+        self.len += self.staged.len() as u64;
+        self.staged.clear();
         Ok(())
     }
 

@@ -2,11 +2,10 @@
 //! by ordinal, so that both directions are the same work.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use super::Sealed;
+use super::state::State;
 use crate::error::{Error, Result};
-use crate::format::{BlockEntry, Frame, GROUP_HEADER_LEN, GroupHeader, Malformed, seed_at};
 use crate::memtable::Run;
 use crate::segment_file::SegmentFile;
 use crate::storage::ReadAt;
@@ -42,27 +41,12 @@ pub struct Version<'a> {
     pub expires: u64,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Current {
-    seq: u64,
-    tombstone: bool,
-    expires: u64,
-    offset: u32,
-    len: u32,
-}
-
 /// Stands on one version of a part.
 #[derive(Debug)]
 pub struct Cursor<R> {
     part: Part<R>,
     len: u64,
-    current: Current,
-    key: Vec<u8>,
-    /// Block that `entries` (and, in a sorted segment, `data`) belong to.
-    block: Option<usize>,
-    entries: Vec<BlockEntry>,
-    data: Vec<u8>,
-    data_offset: u64,
+    state: State,
 }
 
 impl<R: ReadAt> Part<R> {
@@ -91,16 +75,7 @@ impl<R: ReadAt> Part<R> {
 impl<R: ReadAt> Cursor<R> {
     /// A cursor that stands nowhere yet.
     pub fn new(part: Part<R>) -> Self {
-        Self {
-            len: part.len(),
-            part,
-            current: Current::default(),
-            key: Vec::new(),
-            block: None,
-            entries: Vec::new(),
-            data: Vec::new(),
-            data_offset: 0,
-        }
+        Self { len: part.len(), part, state: State::default() }
     }
 
     /// How many versions the part holds.
@@ -118,123 +93,42 @@ impl<R: ReadAt> Cursor<R> {
     /// # Errors
     /// Damage; the storage's failure.
     pub fn move_to(&mut self, ordinal: u64) -> Result<()> {
-        match self.part.clone() {
+        match &self.part {
             Part::Run(_, run) => {
-                let entry = run.entry(ordinal as usize);
-                self.key.clear();
-                self.key.extend_from_slice(run.key(ordinal as usize));
-                self.current = Current {
-                    seq: entry.seq,
-                    tombstone: entry.tombstone,
-                    expires: entry.expires,
-                    offset: entry.offset,
-                    len: entry.len,
-                };
+                self.state.move_in_run(run, ordinal as usize);
                 Ok(())
             }
-            Part::Sealed(sealed) => self.move_in_sealed(&sealed, ordinal),
-        }
-    }
-
-    fn move_in_sealed(&mut self, sealed: &Sealed<R>, ordinal: u64) -> Result<()> {
-        let block = sealed.directory()?.block_of_ordinal(ordinal);
-        self.load_block(sealed, block)?;
-        let first = sealed.directory()?.fence(block).first;
-        let entry = self.entries[(ordinal - first) as usize];
-        let file = &sealed.file;
-        let offset = u64::from(entry.offset);
-        let (key, current) = (&mut self.key, &mut self.current);
-        let mut set = |found: &[u8], seq: u64, expires: Option<u64>, tombstone: bool| {
-            key.clear();
-            key.extend_from_slice(found);
-            *current = Current {
-                seq,
-                tombstone,
-                expires: expires.unwrap_or(0),
-                offset: entry.offset,
-                len: entry.len,
-            };
-        };
-        let tombstone = if sealed.numbers().sorted {
-            let frame = group_frame(&self.data, self.data_offset, file, offset, entry.len)?;
-            set(frame.key, frame.seq, frame.expires, frame.tombstone);
-            frame.tombstone
-        } else {
-            let seq = file.with_key(offset, entry.len as usize, |found| {
-                let seq = found.head.seq(file.base_seq);
-                set(found.key, entry.seq, found.head.expires, found.head.tombstone());
-                (seq, found.head.tombstone())
-            })?;
-            if seq.0 != Ok(entry.seq) {
-                return Err(file.corrupt(offset, Malformed("the record its key table tells of")));
+            Part::Sealed(sealed) if sealed.numbers().sorted => {
+                self.state.move_in_sorted(sealed, ordinal)
             }
-            seq.1
-        };
-        if tombstone != entry.tombstone {
-            return Err(file.corrupt(offset, Malformed("the record its key table tells of")));
+            Part::Sealed(sealed) => self.state.move_in_arrival(sealed, ordinal),
         }
-        Ok(())
-    }
-
-    fn load_block(&mut self, sealed: &Sealed<R>, block: usize) -> Result<()> {
-        if self.block == Some(block) {
-            return Ok(());
-        }
-        self.block = None;
-        self.entries.clear();
-        let fence = sealed.directory()?.fence(block);
-        sealed.block(&fence, &mut self.entries)?;
-        if sealed.numbers().sorted {
-            let offset = u64::from(fence.data_offset);
-            sealed.file.read_into(offset, fence.data_len as usize, &mut self.data)?;
-            self.data_offset = offset;
-            let header = GroupHeader::decode(&self.data, offset, sealed.file.salt)
-                .map_err(|e| sealed.file.corrupt(offset, e))?;
-            if header.body_len as usize + GROUP_HEADER_LEN != self.data.len() {
-                return Err(sealed
-                    .file
-                    .corrupt(offset, Malformed("a group of its block's length")));
-            }
-        }
-        self.block = Some(block);
-        Ok(())
     }
 
     /// The version the cursor stands on.
     pub fn version(&self) -> Version<'_> {
-        Version {
-            key: &self.key,
-            seq: self.current.seq,
-            tombstone: self.current.tombstone,
-            expires: self.current.expires,
-        }
+        self.state.version()
     }
 
     /// Offset and length of the frame the cursor stands on.
     pub fn frame_place(&self) -> (u32, u32) {
-        (self.current.offset, self.current.len)
+        (self.state.offset, self.state.len)
     }
 
     /// Gives `read` the value of the version the cursor stands on.
     ///
     /// # Errors
     /// Damage; the storage's failure.
-    pub fn with_value<T>(&self, read: impl FnOnce(&[u8]) -> T) -> Result<T> {
-        let file = self.part.file();
-        let offset = u64::from(self.current.offset);
-        if let Part::Sealed(sealed) = &self.part
-            && sealed.numbers().sorted
-        {
-            let len = self.current.len;
-            let frame = group_frame(&self.data, self.data_offset, file, offset, len)?;
-            return Ok(read(frame.value));
-        }
-        file.with_frame(offset, self.current.len as usize, |frame| {
-            if frame.key != self.key || frame.seq != self.current.seq {
-                return Err(file.corrupt(offset, Malformed("the record its key table tells of")));
-            }
-            Ok(read(frame.value))
-        })
+    pub fn with_value<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Result<T> {
+        self.with_record(|_, value| read(value))
+    }
+
+    /// Gives `read` the version the cursor stands on with its value.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure.
+    pub fn with_record<T>(&mut self, read: impl FnOnce(Version<'_>, &[u8]) -> T) -> Result<T> {
+        self.state.with_record(self.part.file(), read)
     }
 
     /// The first ordinal whose version is not before (`key`, `seq`) in the order: keys
@@ -243,7 +137,7 @@ impl<R: ReadAt> Cursor<R> {
     /// # Errors
     /// Damage; the storage's failure.
     pub fn lower_bound(&mut self, key: &[u8], seq: u64) -> Result<u64> {
-        let (mut low, mut high) = match self.part.clone() {
+        let (mut low, mut high) = match &self.part {
             Part::Run(_, run) => (run.lower_bound(key) as u64, self.len),
             Part::Sealed(sealed) => {
                 let directory = sealed.directory()?;
@@ -282,20 +176,4 @@ impl<R: ReadAt> Cursor<R> {
         let found = self.version();
         (found.key, u64::MAX - found.seq) < (key, u64::MAX - seq)
     }
-}
-
-/// The verified frame at `offset` of the file, out of a group's bytes that start at `start`.
-fn group_frame<'a, R: ReadAt>(
-    group: &'a [u8],
-    start: u64,
-    file: &SegmentFile<R>,
-    offset: u64,
-    len: u32,
-) -> Result<Frame<'a>> {
-    let at = (offset - start) as usize;
-    group
-        .get(at..at + len as usize)
-        .ok_or(Malformed("a frame inside its group"))
-        .and_then(|bytes| Frame::decode(bytes, seed_at(file.salt, offset), file.base_seq))
-        .map_err(|e| file.corrupt(offset, e))
 }

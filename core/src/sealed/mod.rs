@@ -2,6 +2,8 @@
 
 mod cursor;
 mod open;
+mod state;
+mod window;
 
 pub use cursor::{Cursor, Part, Version};
 
