@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use siltdb::{Batch, Durability, Error, Options, Record, ScanOptions, Store, Version};
 use tempfile::TempDir;
 
 use crate::versions::Versions;
+
+/// Panics of this process since the first judgement.
+static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 /// Names and bytes of the files of a store, but for its lock.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -56,6 +61,7 @@ pub fn files_of(dir: &Path) -> Files {
 #[derive(Debug)]
 pub struct Written {
     dir: PathBuf,
+    options: Options,
     /// The store.
     pub store: Store,
     /// What it must hold.
@@ -71,8 +77,9 @@ impl Written {
     /// It cannot be made.
     #[must_use]
     pub fn new(dir: &Path, options: Options) -> Self {
-        let store = Store::open(dir, options).unwrap();
-        Self { dir: dir.to_path_buf(), store, model: Versions::default(), seqs: Vec::new() }
+        let store = Store::open(dir, options.clone()).unwrap();
+        let (model, seqs) = (Versions::default(), Vec::new());
+        Self { dir: dir.to_path_buf(), options, store, model, seqs }
     }
 
     /// Closes the store and opens it with other options.
@@ -81,10 +88,44 @@ impl Written {
     /// It does not close or open.
     #[must_use]
     pub fn reopen(self, options: Options) -> Self {
-        let Self { dir, store, model, seqs } = self;
+        self.store.close().unwrap();
+        let store = Store::open(&self.dir, options.clone()).unwrap();
+        Self { store, options, ..self }
+    }
+
+    /// Closes the store and takes its files.
+    ///
+    /// # Panics
+    /// It does not close, or does not hold what was written.
+    #[must_use]
+    pub fn close(self) -> Closed {
+        let Self { dir, options, store, model, mut seqs } = self;
+        let now = *seqs.last().unwrap();
+        let horizon = store.horizon();
+        seqs.retain(|seq| *seq >= horizon);
+        let histories = model.keys().map(|key| {
+            let history = store.history(key).unwrap();
+            assert!(model.history(key).starts_with(&history));
+            history
+        });
+        let histories = histories.collect();
         store.close().unwrap();
-        let store = Store::open(&dir, options).unwrap();
-        Self { dir, store, model, seqs }
+        let options = Options { create: false, ..options };
+        let closed = Closed { files: files_of(&dir), options, model, histories, seqs, now };
+        assert_eq!(closed.judge(&dir, &closed.files, &[], false), Ok(Reaction::Right));
+        lay_out(&dir, &closed.files);
+        closed
+    }
+
+    /// Goes on writing to a closed store in its directory.
+    ///
+    /// # Panics
+    /// It does not open.
+    #[must_use]
+    pub fn go_on(dir: &Path, closed: &Closed, options: Options) -> Self {
+        let store = Store::open(dir, options.clone()).unwrap();
+        let (model, seqs) = (closed.model.clone(), closed.seqs.clone());
+        Self { dir: dir.to_path_buf(), options, store, model, seqs }
     }
 
     /// Commits a batch, flushed, and notes it.
@@ -135,28 +176,10 @@ pub enum Reaction {
 
 impl Closed {
     /// Opens an empty store, has it written to, closes it and takes its files.
-    ///
-    /// # Panics
-    /// The store refuses, or does not hold what was written.
     pub fn new(options: &Options, write: impl FnOnce(Written) -> Written) -> Self {
         let scratch = scratch();
         let dir = place_in(&scratch, "store");
-        let written = write(Written::new(&dir, options.clone()));
-        let Written { store, model, mut seqs, .. } = written;
-        let now = *seqs.last().unwrap();
-        let horizon = store.horizon();
-        seqs.retain(|seq| *seq >= horizon);
-        let histories = model.keys().map(|key| {
-            let history = store.history(key).unwrap();
-            assert!(model.history(key).starts_with(&history));
-            history
-        });
-        let histories = histories.collect();
-        store.close().unwrap();
-        let options = Options { create: false, ..options.clone() };
-        let closed = Self { files: files_of(&dir), options, model, histories, seqs, now };
-        assert_eq!(closed.judge(&dir, &closed.files, &[], false), Ok(Reaction::Right));
-        closed
+        write(Written::new(&dir, options.clone())).close()
     }
 
     /// Lays damaged files out in `dir`, has them checked, opens them and judges every answer.
@@ -178,10 +201,24 @@ impl Closed {
             self.judge_check(dir, damaged, found)?;
             self.judge_reads(dir, files, damaged)
         };
-        catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|panic| {
+        // Threads of the store panic where nobody sees it.
+        static WATCH: Once = Once::new();
+        WATCH.call_once(|| {
+            let before = panic::take_hook();
+            panic::set_hook(Box::new(move |info| {
+                PANICS.fetch_add(1, Ordering::Relaxed);
+                before(info);
+            }));
+        });
+        let panics = PANICS.load(Ordering::Relaxed);
+        let judged = catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             Err(format!("panic: {}", text.or(panic.downcast_ref().copied()).unwrap_or("?")))
-        })
+        });
+        if judged.is_ok() && PANICS.load(Ordering::Relaxed) > panics {
+            return Err("a thread panicked".into());
+        }
+        judged
     }
 
     fn judge_check(&self, dir: &Path, damaged: &[&str], must: bool) -> Result<(), String> {

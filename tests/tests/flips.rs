@@ -5,10 +5,14 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
-use siltdb::{Batch, CompactionOptions, Durability, Operation, Options, Retention};
-use siltdb_tests::damage::{Closed, Files, Reaction, Written, place_in, scratch};
+use siltdb::{
+    Batch, CompactionOptions, Durability, Error, Operation, Options, Retention, ScanOptions, Store,
+};
+use siltdb_tests::damage::{Closed, Files, Reaction, Written, files_of, place_in, scratch};
 
 /// Longer than what shares its checksum with key and header.
 const LARGE: usize = 4_097;
@@ -140,4 +144,184 @@ fn every_bit_of_a_large_value() {
 #[test]
 fn every_bit_of_a_large_value_compacted() {
     flip_all("large, sorted", &large(true));
+}
+
+/// Judges changed files of every store, whose check must find the change if `found` says so.
+fn judge_all(change: impl Fn(&Closed, &mut dyn FnMut(&str, &Files, &[&str])), found: bool) {
+    let stores = [
+        ("log", log()),
+        ("arrival", arrival()),
+        ("mixed", mixed(Retention::Latest)),
+        ("mixed, with history", mixed(Retention::Forever)),
+    ];
+    for (name, closed) in stores {
+        let scratch = scratch();
+        let dir = place_in(&scratch, "store");
+        let mut count = 0;
+        change(&closed, &mut |what, files, damaged| {
+            count += 1;
+            if let Err(e) = closed.judge(&dir, files, damaged, found) {
+                panic!("{name}: {what}: {e}");
+            }
+        });
+        println!("{name}: {count} ways");
+        assert!(count > 1);
+    }
+}
+
+#[test]
+fn every_cut() {
+    let cuts = |closed: &Closed, judge: &mut dyn FnMut(&str, &Files, &[&str])| {
+        for (file, bytes) in &closed.files {
+            for len in 0..bytes.len() {
+                let mut files = closed.files.clone();
+                files.get_mut(file).unwrap().truncate(len);
+                judge(&format!("{file} cut to {len} bytes"), &files, &[file]);
+            }
+        }
+    };
+    judge_all(cuts, true);
+}
+
+/// Space reserved ahead, or something left by a host, behind the end of a segment.
+#[test]
+fn bytes_behind_the_end_change_nothing() {
+    let longer = |closed: &Closed, judge: &mut dyn FnMut(&str, &Files, &[&str])| {
+        for (file, bytes) in closed.files.iter().filter(|(file, _)| file.ends_with("segment")) {
+            for more in [&[0][..], &[0; 4096], &[0xa5; 100], bytes, b"SILTFOOT"] {
+                let mut files = closed.files.clone();
+                files.get_mut(file).unwrap().extend_from_slice(more);
+                judge(&format!("{file} with {} bytes more", more.len()), &files, &[]);
+            }
+        }
+    };
+    judge_all(longer, false);
+}
+
+#[test]
+fn missing_and_swapped_files() {
+    let swaps = |closed: &Closed, judge: &mut dyn FnMut(&str, &Files, &[&str])| {
+        let names: Vec<&str> = closed.files.keys().map(String::as_str).collect();
+        for file in &names {
+            let mut files = closed.files.clone();
+            files.remove(*file);
+            // Where no manifest is, an error names the first file beside it.
+            judge(&format!("{file} missing"), &files, &names);
+            for other in names.iter().filter(|other| other != &file) {
+                let mut files = closed.files.clone();
+                files.insert((*file).to_owned(), closed.files[*other].clone());
+                judge(&format!("{file} is a copy of {other}"), &files, &[file]);
+                files.insert((*other).to_owned(), closed.files[*file].clone());
+                judge(&format!("{file} and {other} swapped"), &files, &[file, other]);
+            }
+        }
+    };
+    judge_all(swaps, true);
+}
+
+#[test]
+fn files_of_another_store() {
+    let others = [log(), arrival(), mixed(Retention::Latest), mixed(Retention::Forever)];
+    let foreign = |closed: &Closed, judge: &mut dyn FnMut(&str, &Files, &[&str])| {
+        let names: Vec<&str> = closed.files.keys().map(String::as_str).collect();
+        for file in &names {
+            for bytes in others.iter().filter_map(|other| other.files.get(*file)) {
+                let mut files = closed.files.clone();
+                files.insert((*file).to_owned(), bytes.clone());
+                // Another manifest makes strangers of the segments.
+                let blamed = if file.ends_with("manifest") { &names[..] } else { &[*file] };
+                judge(&format!("{file} of another store"), &files, blamed);
+            }
+        }
+    };
+    judge_all(foreign, true);
+}
+
+/// Any mixture of the files that a store had at four clean closes, as a careless restore of old
+/// files leaves it: one of the four states, or an error.
+#[test]
+fn old_files_laid_over_new_ones() {
+    let scratch = scratch();
+    let dir = place_in(&scratch, "store");
+    let mut written = Written::new(&dir, options(1 << 20, Retention::Forever));
+    write(&mut written, 1);
+    let mut states = vec![written.close()];
+    for (round, seal) in [(2, 1), (3, 1 << 20)] {
+        let last = states.last().unwrap();
+        let mut written = Written::go_on(&dir, last, options(seal, Retention::Forever));
+        write(&mut written, round);
+        states.push(written.close());
+    }
+    let written =
+        Written::go_on(&dir, states.last().unwrap(), options(1 << 20, Retention::Forever));
+    written.store.compact(&mut |_| ()).unwrap();
+    states.push(written.close());
+
+    let mut names: BTreeMap<&str, BTreeSet<&[u8]>> = BTreeMap::new();
+    for (name, bytes) in states.iter().flat_map(|state| &state.files) {
+        names.entry(name).or_default().insert(bytes);
+    }
+    let all: Vec<&str> = names.keys().copied().collect();
+    let mut mixtures = vec![Files::new()];
+    for (name, contents) in &names {
+        for files in mixtures.clone() {
+            mixtures.extend(contents.iter().map(|bytes| {
+                let mut files = files.clone();
+                files.insert((*name).to_owned(), bytes.to_vec());
+                files
+            }));
+        }
+    }
+    let (mut refused, mut opened) = (0, 0);
+    for files in mixtures.iter().filter(|files| !files.is_empty()) {
+        let judged: Vec<_> =
+            states.iter().map(|state| state.judge(&dir, files, &all, false)).collect();
+        match judged.iter().flatten().max() {
+            Some(Reaction::Right) => opened += 1,
+            Some(_) => refused += 1,
+            None => panic!("{:?}: {judged:?}", files.keys()),
+        }
+    }
+    println!("{} mixtures: {opened} opened, {refused} refused", mixtures.len() - 1);
+    assert!(opened >= 4 && refused > 50);
+}
+
+fn snapshot_of(closed: &Closed, dir: &Path) -> Vec<u8> {
+    siltdb_tests::damage::lay_out(dir, &closed.files);
+    let store = Store::open(dir, options(1, Retention::Forever)).unwrap();
+    let mut snapshot = Vec::new();
+    store.snapshot(&mut snapshot, &mut |_| ()).unwrap();
+    snapshot
+}
+
+/// Restores into a directory of its own and demands an error; nothing of a store may be left.
+fn refuse(snapshot: &[u8], dir: &Path, what: &str) {
+    let _ = fs::remove_dir_all(dir);
+    match siltdb::restore(&mut &*snapshot, dir, &mut |_| ()) {
+        Err(Error::Corrupt(_) | Error::Unsupported { .. }) => {}
+        other => panic!("{what}: {other:?}"),
+    }
+    assert_eq!(files_of(dir), Files::new(), "{what}");
+}
+
+#[test]
+fn every_bit_and_every_cut_of_a_snapshot() {
+    let scratch = scratch();
+    let (dir, restored) = (place_in(&scratch, "store"), scratch.path().join("restored"));
+    let mut snapshot = snapshot_of(&mixed(Retention::Forever), &dir);
+    siltdb::restore(&mut &snapshot[..], &restored, &mut |_| ()).unwrap();
+    let all = |dir: &Path| {
+        let store = Store::open(dir, options(1, Retention::Forever)).unwrap();
+        store.scan(&ScanOptions::default()).unwrap().collect::<Result<Vec<_>, _>>().unwrap()
+    };
+    assert_eq!(all(&restored), all(&dir));
+    for bit in 0..snapshot.len() * 8 {
+        snapshot[bit / 8] ^= 1 << (bit % 8);
+        refuse(&snapshot, &restored, &format!("bit {bit}"));
+        snapshot[bit / 8] ^= 1 << (bit % 8);
+    }
+    for len in 0..snapshot.len() {
+        refuse(&snapshot[..len], &restored, &format!("cut to {len} bytes"));
+    }
+    println!("{} bits of a snapshot", snapshot.len() * 8);
 }
