@@ -31,7 +31,8 @@ pub(super) struct Lock {
 
 impl Lock {
     /// Takes the lock of `dir`, a canonical path, and notes there who `holder` is. For reading
-    /// only, nothing is written, and there is no lock if there is no lock file and none can be made.
+    /// only, nothing is written, and there is no lock where there is no lock file and none can be
+    /// made.
     pub(super) fn take(dir: &Path, holder: &str, read_only: bool) -> Result<Self, StorageError> {
         if !OPEN.lock().unwrap_or_else(PoisonError::into_inner).insert(dir.to_path_buf()) {
             return Err(locked("held by this process".to_owned()));
