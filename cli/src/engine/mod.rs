@@ -2,7 +2,7 @@
 //!
 //! | who | holds | while |
 //! |---|---|---|
-//! | the leader of a group | `log`, the lock of the active segment's writer | staging, append, sync |
+//! | the leader of a group | `log`, the active segment's writer | staging, append, sync |
 //! | a buffered write | `clock` | it gets its sequence number and enters the buffer |
 //! | whoever seals, compacts or changes the retention | `published` | the manifest is published |
 //! | a reader of the newest value | one shard of the index | 8 bytes are copied |
