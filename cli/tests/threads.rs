@@ -253,3 +253,35 @@ fn closing_waits_for_calls_and_refuses_later_ones() {
         store.close().unwrap();
     }
 }
+
+// Goal: what a thread wrote it reads, also while another thread's write takes it out of the write
+// buffer, and the group that this joins rolls the segment first. Method: many writers that share
+// groups and syncs, tiny segments, and buffered writes that are looked at all the time.
+#[test]
+fn a_buffered_write_is_never_out_of_sight() {
+    let options = Options { segment_bytes: 4 << 10, ..busy() };
+    let (_dir, store) = open(options);
+    let until = Instant::now() + Duration::from_secs(3);
+    thread::scope(|scope| {
+        for thread in 0..8_u8 {
+            let store = store.clone();
+            scope.spawn(move || {
+                for n in 0.. {
+                    if Instant::now() > until {
+                        break;
+                    }
+                    let key = [b'k', thread];
+                    let batch = Batch::new().set(&key, &value(n).repeat(10)).clone();
+                    let buffered = thread < 2;
+                    let durability =
+                        if buffered { Durability::Buffered } else { Durability::Synced };
+                    store.write(&batch, Some(durability)).unwrap();
+                    for _ in 0..if buffered { 50 } else { 1 } {
+                        let found = store.get(&key).unwrap().map(|found| number(&found));
+                        assert_eq!(found, Some(n), "thread {thread}");
+                    }
+                }
+            });
+        }
+    });
+}

@@ -81,14 +81,17 @@ impl Buffer {
         Some(taken)
     }
 
-    /// Forgets what was taken: the index knows of it now.
-    pub(super) fn written(&self) {
-        if !self.is_used() {
+    /// Forgets the oldest `count` buffers that were taken: the index knows of them now.
+    ///
+    /// One that was taken since may not even be staged: it stays in sight.
+    pub(super) fn written(&self, count: usize) {
+        if count == 0 {
             return;
         }
         let mut stages = write(&self.stages);
-        stages.draining.clear();
-        self.used.store(!stages.current.is_empty(), Ordering::Release);
+        stages.draining.drain(..count);
+        let is_used = !stages.current.is_empty() || !stages.draining.is_empty();
+        self.used.store(is_used, Ordering::Release);
     }
 
     /// How many operations were replaced before they were written.

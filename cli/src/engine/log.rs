@@ -50,6 +50,8 @@ pub(super) struct Log<S: Storage> {
     /// The group being staged.
     pending: Vec<Pending>,
     keys: Vec<u8>,
+    /// How many write buffers are staged with the group.
+    buffers: usize,
     /// Whether someone in the group asked for a sync.
     sync: bool,
     /// Last sequence number applied.
@@ -67,6 +69,7 @@ impl<S: Storage> Log<S> {
             unsynced: Vec::new(),
             pending: Vec::new(),
             keys: Vec::new(),
+            buffers: 0,
             sync: false,
             applied_seq: last_seq,
             unsynced_since: None,
@@ -86,6 +89,11 @@ impl<S: Storage> Log<S> {
         self.pending.iter().any(|pending| pending.hash == hash)
     }
 
+    /// A write buffer was staged whole.
+    pub(super) fn buffer_staged(&mut self) {
+        self.buffers += 1;
+    }
+
     /// Asks for a sync with the group.
     pub(super) fn ask_for_sync(&mut self) {
         self.sync = true;
@@ -94,6 +102,7 @@ impl<S: Storage> Log<S> {
     fn forget_group(&mut self) {
         self.pending.clear();
         self.keys.clear();
+        self.buffers = 0;
         self.sync = false;
     }
 }
@@ -260,7 +269,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
             log.applied_seq = log.applied_seq.max(last.seq);
             self.apply_to_memtable(log, active);
             self.apply_to_index(log, active);
-            self.buffer.written();
+            self.buffer.written(log.buffers);
         }
         if log.sync {
             self.set_durable(log.applied_seq);

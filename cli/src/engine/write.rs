@@ -107,6 +107,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
                 let operations: Vec<_> = buffered.iter().map(|b| (&b.operation, b.seq)).collect();
                 let staged = self.stage(log, operations.into_iter(), buffered.bytes());
                 self.or_poison(staged)?;
+                log.buffer_staged();
             }
             seq
         };
