@@ -269,6 +269,16 @@ impl Out {
     }
 }
 
+/// Tells people what was done, beside the data. Nobody is left to be told when stderr is closed.
+pub fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// So many of something, for people: `1 record`, `1,234 records`.
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count_text(count), if count == 1 { "" } else { "s" })
+}
+
 /// A size for people: `1.5 MiB`.
 pub fn bytes_text(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
@@ -308,6 +318,9 @@ mod tests {
         assert_eq!(bytes_text(1536), "1.5 KiB");
         assert_eq!(bytes_text(3 << 40), "3.0 TiB");
         assert_eq!(count_text(7), "7");
+        assert_eq!(counted(0, "record"), "0 records");
+        assert_eq!(counted(1, "record"), "1 record");
+        assert_eq!(counted(1_000, "key"), "1,000 keys");
         assert_eq!(count_text(123_456), "123,456");
         assert_eq!(count_text(1_234_567), "1,234,567");
     }

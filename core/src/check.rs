@@ -3,7 +3,7 @@
 //! A sealed segment is walked twice: its groups in order, as they stand, and its key table in key
 //! order, each entry against the frame it points at. Damage is collected, not stopped at.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::error::{Error, Result, StorageErrorKind};
@@ -96,7 +96,7 @@ fn note(report: &mut CheckReport, file: FileId, offset: u64, error: Error) -> Re
         Error::Storage(e)
             if matches!(e.kind, StorageErrorKind::Io | StorageErrorKind::UnexpectedEnd) =>
         {
-            problem(report, file, offset, &e.to_string());
+            problem(report, file, offset, &alloc::format!("bytes that can be read ({e})"));
         }
         e => return Err(e),
     }

@@ -5,7 +5,7 @@ use siltdb::{CompactionPlan, Options};
 
 use super::Context;
 use super::progress::Bar;
-use crate::output::{Out, Outcome, Run, bytes_text, count_text};
+use crate::output::{Out, Outcome, Run, bytes_text, counted};
 use crate::text::Encoding;
 
 /// Rewrite segments without what is superseded, deleted or expired
@@ -60,11 +60,11 @@ impl Compact {
             out.line("nothing to compact")?;
         } else {
             out.line(&format!(
-                "compacted {} into {} in {} runs; {} records dropped",
+                "compacted {} into {} in {}; {} dropped",
                 bytes_text(report.input_bytes),
                 bytes_text(report.output_bytes),
-                report.runs,
-                count_text(report.dropped_records)
+                counted(report.runs, "run"),
+                counted(report.dropped_records, "record")
             ))?;
         }
         out.finish()?;

@@ -8,7 +8,7 @@ use siltdb_core::batch::check_key;
 
 use super::set::DurabilityArgs;
 use super::{CommitLine, Context, EncodingArgs};
-use crate::output::{Failure, Outcome, Run, count_text};
+use crate::output::{Failure, Outcome, Run, counted};
 use crate::text::Encoding;
 
 /// Delete keys
@@ -41,8 +41,8 @@ impl Del {
             if !self.yes {
                 let count = store.count(&scan).map_err(|e| context.failed(&e))?;
                 return Err(Failure::usage(format!(
-                    "{} keys start with this; add --yes to delete them",
-                    count_text(count)
+                    "this would delete {}; add --yes to do it",
+                    counted(count, "key")
                 ))
                 .detail("count", count));
             }

@@ -12,7 +12,7 @@ use super::range::RangeArgs;
 use super::target::Target;
 use super::{Context, EncodingArgs};
 use crate::import::{Format, csv};
-use crate::output::{Failure, Outcome, Run, count_text};
+use crate::output::{self, Failure, Outcome, Run, counted};
 use crate::text::Encoding;
 
 /// Write records as JSON lines, TSV or CSV, in key order
@@ -68,10 +68,10 @@ impl Export {
         target.finish()?;
         drop(bar);
         if expiring > 0 && format != Format::Jsonl {
-            eprintln!(
-                "silt: {} records have an expiry, which this form cannot hold; jsonl keeps it",
-                count_text(expiring)
-            );
+            output::note(&format!(
+                "silt: {} with an expiry, which this form cannot hold; jsonl keeps it",
+                counted(expiring, "record")
+            ));
         }
         Ok(Outcome::Done)
     }

@@ -12,7 +12,7 @@ use super::progress::Bar;
 use super::set::DurabilityArgs;
 use super::{Context, EncodingArgs};
 use crate::import::{Format, ReadError, Reader};
-use crate::output::{Failure, Outcome, Run, bytes_text, count_text};
+use crate::output::{self, Failure, Outcome, Run, bytes_text, count_text, counted};
 use crate::text::Encoding;
 
 /// A batch is written once it has this many records.
@@ -173,14 +173,14 @@ impl<'a> Loader<'a> {
             .write()
             .and_then(|()| self.store.sync().map(|_| ()).map_err(|e| self.context.failed(&e)));
         let stored = self.stored;
-        let count = count_text(stored);
+        let count = counted(stored, "record");
+        let are = if stored == 1 { "is" } else { "are" };
         let ended = match (result, written) {
             (Ok(()), Ok(())) => Ok(()),
-            (Err(failure), Ok(())) => {
-                Err(failure.and(&format!("{count} records before it are stored")))
+            (Err(failure), Ok(())) => Err(failure.and(&format!("{count} before it {are} stored"))),
+            (Ok(()), Err(failure)) | (Err(failure), Err(_)) => {
+                Err(failure.and(&format!("{count} written, but not confirmed to be synced")))
             }
-            (Ok(()), Err(failure)) | (Err(failure), Err(_)) => Err(failure
-                .and(&format!("{count} records were written, but their sync is not confirmed"))),
         };
         if let Err(failure) = ended {
             return Err(failure.detail("stored", stored));
@@ -203,8 +203,8 @@ fn report(context: &Context, line: Line) -> Run {
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let rate = (line.records as f64 / line.seconds.max(1e-6)) as u64;
     let mut text = format!(
-        "imported {} records, {}, in {:.2} s ({} records/s)",
-        count_text(line.records),
+        "imported {}, {}, in {:.2} s ({} records/s)",
+        counted(line.records, "record"),
         bytes_text(line.bytes),
         line.seconds,
         count_text(rate)
@@ -212,7 +212,7 @@ fn report(context: &Context, line: Line) -> Run {
     if line.identical > 0 {
         text.push_str(&format!("; {} identical skipped", count_text(line.identical)));
     }
-    eprintln!("{text}");
+    output::note(&text);
     if context.json {
         let mut out = context.out(Encoding::Plain);
         out.value(&line)?;

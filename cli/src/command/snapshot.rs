@@ -8,7 +8,7 @@ use siltdb::SnapshotReport;
 use super::Context;
 use super::progress::Bar;
 use super::target::Target;
-use crate::output::{Failure, Out, Outcome, Run, bytes_text, count_text};
+use crate::output::{self, Failure, Out, Outcome, Run, bytes_text, counted};
 use crate::text::Encoding;
 use crate::time;
 
@@ -49,7 +49,7 @@ impl Snapshot {
         };
         target.finish()?;
         if to_stdout {
-            eprintln!("{}", report_text("copied", &report));
+            output::note(&report_text("copied", &report));
             return Ok(Outcome::Done);
         }
         print_report(context, "copied", &report)
@@ -63,9 +63,9 @@ fn target_failure(target: &Target, failure: Failure) -> Failure {
 
 fn report_text(verb: &str, report: &SnapshotReport) -> String {
     format!(
-        "{verb} {} records in {} segments, {}, as of {} (seq {}), crc {:08x}",
-        count_text(report.records),
-        report.segments,
+        "{verb} {} in {}, {}, as of {} (seq {}), crc {:08x}",
+        counted(report.records, "record"),
+        counted(report.segments, "segment"),
         bytes_text(report.bytes),
         time::rfc3339(report.seq),
         report.seq,

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::Context;
 use super::progress::Bar;
-use crate::output::{Outcome, Run, bytes_text, count_text, file_path};
+use crate::output::{Outcome, Run, bytes_text, counted, file_path};
 use crate::text::Encoding;
 
 /// Check every byte of the store; exit code 1 if something is wrong
@@ -40,7 +40,7 @@ impl Verify {
                 let (offset, problem) = (problem.offset, problem.what.clone());
                 out.value(&ProblemLine { file, offset, problem })?;
             } else {
-                out.line(&format!("{file}: byte {}: {}", problem.offset, problem.what))?;
+                out.line(&format!("{file}: byte {}: expected {}", problem.offset, problem.what))?;
             }
         }
         let problems = report.problems.len() as u64;
@@ -49,14 +49,13 @@ impl Verify {
             out.value(&ReportLine { files, bytes, records, problems })?;
         } else {
             out.line(&format!(
-                "{} files, {}, {} records: {}",
-                count_text(report.files),
+                "{}, {}, {}: {}",
+                counted(report.files, "file"),
                 bytes_text(report.bytes),
-                count_text(report.records),
+                counted(report.records, "record"),
                 match problems {
                     0 => String::from("all is well"),
-                    1 => String::from("1 problem"),
-                    _ => format!("{} problems", count_text(problems)),
+                    _ => counted(problems, "problem"),
                 }
             ))?;
         }

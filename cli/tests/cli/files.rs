@@ -108,7 +108,7 @@ fn expiry_travels_in_json_lines() {
     // A form that cannot hold it says so.
     let tsv = silt.run(&["export", "--format", "tsv"]);
     assert_eq!(tsv.code(), 0);
-    assert!(tsv.stderr().contains("1 records have an expiry"), "{}", tsv.stderr());
+    assert!(tsv.stderr().contains("1 record with an expiry"), "{}", tsv.stderr());
 }
 
 #[test]

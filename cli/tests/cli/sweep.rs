@@ -373,6 +373,29 @@ fn a_full_disk_behind_stdout_is_noticed_by_every_command_that_prints() {
 }
 
 #[test]
+fn a_full_disk_behind_stderr_harms_nothing() {
+    let silt = Silt::new();
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let file = silt.file("in.tsv", "k\tv\n");
+    for (arguments, exit) in [
+        (&["import", file.as_str()][..], 0),
+        (&["snapshot", "-"], 0),
+        (&["get", "absent"], 1),
+        (&["get", "--nonsense"], 2),
+        (&["dump", "77"], 3),
+        (&["--nonsense"], 2),
+        (&["bench", "--keys", "10", "--only", "load"], 0),
+    ] {
+        let ended = Ended(silt.command(arguments).stderr(full()).output().unwrap());
+        assert_eq!(ended.code(), exit, "{arguments:?}");
+    }
+    silt.ok(&["set", "k", "v", "--ttl", "1h"]);
+    let export = ["export", "--format", "tsv"];
+    let ended = Ended(silt.command(&export).stderr(full()).output().unwrap());
+    assert_eq!((ended.code(), ended.stdout()), (0, "k\tv\n".into()));
+}
+
+#[test]
 fn what_is_not_a_snapshot_makes_no_store() {
     let silt = Silt::with(&[("k", "v")]);
     let snapshot = silt.path("whole.silt");
