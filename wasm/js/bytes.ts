@@ -1,0 +1,131 @@
+/** Packing numbers and bytes: what the wire format is made of. */
+
+import { SiltError } from './error.js';
+
+const encoder = /* @__PURE__ */ new TextEncoder();
+const decoder = /* @__PURE__ */ new TextDecoder();
+
+/** Appends fields to a buffer that grows. */
+export class Writer {
+  #bytes: Uint8Array;
+  #length = 0;
+
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity);
+  }
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  #room(count: number): number {
+    const at = this.#length;
+    const end = at + count;
+    if (end > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(end, this.#bytes.length * 2));
+      grown.set(this.#bytes.subarray(0, at));
+      this.#bytes = grown;
+    }
+    this.#length = end;
+    return at;
+  }
+
+  /** One byte. */
+  u8(value: number): this {
+    // In this order: the buffer may be another one after room was made.
+    const at = this.#room(1);
+    this.#bytes[at] = value;
+    return this;
+  }
+
+  /** A whole number from 0 to 2^53 - 1. */
+  n(value: number): this {
+    if (value < 0x80 && value >= 0 && Number.isInteger(value)) return this.u8(value);
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new SiltError('SILT_INVALID', `${value} is not a whole number from 0 to 2^53 - 1`);
+    }
+    while (value >= 0x80) {
+      this.u8((value % 0x80) + 0x80);
+      value = Math.floor(value / 0x80);
+    }
+    return this.u8(value);
+  }
+
+  /** Bytes with their length before them. */
+  b(bytes: Uint8Array): this {
+    this.n(bytes.length);
+    const at = this.#room(bytes.length);
+    this.#bytes.set(bytes, at);
+    return this;
+  }
+
+  /** A string in UTF-8 with its length in bytes before it. */
+  s(text: string): this {
+    return this.b(encoder.encode(text));
+  }
+
+  /** What was written, in an array of its own; the writer is empty after. */
+  take(): Uint8Array<ArrayBuffer> {
+    const bytes = this.#bytes.slice(0, this.#length);
+    this.#length = 0;
+    return bytes as Uint8Array<ArrayBuffer>;
+  }
+}
+
+/** Takes fields off a buffer. */
+export class Reader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** Where the next field begins. */
+  get position(): number {
+    return this.#at;
+  }
+
+  /** Whether nothing is left. */
+  get done(): boolean {
+    return this.#at >= this.#bytes.length;
+  }
+
+  /** One byte. */
+  u8(): number {
+    const byte = this.#bytes[this.#at];
+    if (byte === undefined) throw cut();
+    this.#at += 1;
+    return byte;
+  }
+
+  /** A whole number. */
+  n(): number {
+    let value = 0;
+    for (let scale = 1; ; scale *= 0x80) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+      if (scale > 2 ** 42) throw cut();
+    }
+  }
+
+  /** Bytes, as a view over the buffer. */
+  b(): Uint8Array {
+    const end = this.n() + this.#at;
+    if (end > this.#bytes.length) throw cut();
+    const bytes = this.#bytes.subarray(this.#at, end);
+    this.#at = end;
+    return bytes;
+  }
+
+  /** A string. */
+  s(): string {
+    return decoder.decode(this.b());
+  }
+}
+
+function cut(): SiltError {
+  return new SiltError('SILT_INVALID', 'a packed message ends early or is not one');
+}

@@ -1,0 +1,366 @@
+/**
+ * The wire format between client and engine: operations packed back to back in a request,
+ * answers packed back to back in its reply. `wasm/src/wire.rs` is the other end.
+ *
+ * `encodeX` appends an operation to a request; `decodeX` takes its answer off a reply, and throws
+ * a {@link SiltError} if the operation failed. Bytes in answers are views over the reply.
+ */
+
+import { Reader, Writer } from './bytes.js';
+import { SiltError, type SiltErrorCode } from './error.js';
+
+export { Reader, Writer };
+
+/** Codes of operations. */
+export const GET = 1;
+export const GET_MANY = 2;
+export const HAS = 3;
+export const WRITE = 4;
+export const DELETE_RANGE = 5;
+export const SCAN = 6;
+export const VIEW_OPEN = 7;
+export const VIEW_CLOSE = 8;
+export const COUNT = 9;
+export const HISTORY = 10;
+export const DIFF = 11;
+export const CHANGES = 12;
+export const STATS = 13;
+export const SEGMENTS = 14;
+export const COMPACT_STEP = 15;
+export const PLAN = 16;
+export const SYNC = 17;
+export const RETENTION = 18;
+export const INFO = 19;
+
+/** How long a write is safe. */
+export type Durability = 'buffered' | 'flushed' | 'synced';
+
+/** Names of levels by number; 0 stands for the store's own. */
+const LEVELS: readonly (Durability | undefined)[] = [undefined, 'buffered', 'flushed', 'synced'];
+
+/** What a read looks at: the newest, a past moment, or an open view of the client. */
+export interface Moment {
+  /** A seq: microseconds since 1970. */
+  at?: number | undefined;
+  /** Number of a view that was opened. */
+  view?: number | undefined;
+}
+
+/** A range of keys, all bounds of it together. */
+export interface KeyRange {
+  /** First key, inclusive. */
+  from?: Uint8Array | undefined;
+  /** Last key, exclusive. */
+  to?: Uint8Array | undefined;
+  /** Only keys that begin so. */
+  prefix?: Uint8Array | undefined;
+}
+
+/** One operation of a batch. */
+export interface WriteOperation {
+  key: Uint8Array;
+  /** Absent: the key is deleted. */
+  value?: Uint8Array | undefined;
+  /** When it expires, in microseconds since 1970. */
+  expires?: number | undefined;
+  /** Only if the key is absent (`null`), or its record has this seq. */
+  ifSeq?: number | null | undefined;
+}
+
+/** What to scan. */
+export interface ScanRequest extends KeyRange, Moment {
+  reverse?: boolean | undefined;
+  /** Values stay empty. */
+  keysOnly?: boolean | undefined;
+  /**
+   * Go on reading at the same moment when the answer says that there is more: the view of this
+   * number is opened by the first scan and closed by the one that finishes the range.
+   */
+  keep?: boolean | undefined;
+  /** At most so many records; 0 for all. */
+  limit: number;
+  /** Stop after so many bytes of keys and values; 0 for all. */
+  bytes: number;
+}
+
+/** A record, its bytes still packed. */
+export interface PackedRecord {
+  key: Uint8Array;
+  value: Uint8Array;
+  seq: number;
+  /** Microseconds since 1970, 0 for never. */
+  expires: number;
+}
+
+/** A version of a key; `value` is undefined for a delete. */
+export interface PackedVersion {
+  seq: number;
+  value: Uint8Array | undefined;
+  expires: number;
+}
+
+/** What a write reached. */
+export interface Written {
+  seq: number;
+  durability: Durability;
+  /** False: every value was the newest already. */
+  written: boolean;
+  /** Operations given, or keys deleted by a range. */
+  count: number;
+}
+
+/** A retention rule as it is packed: latest, age (microseconds), versions, forever. */
+export interface PackedRetention {
+  kind: 0 | 1 | 2 | 3;
+  amount: number;
+}
+
+function moment(w: Writer, m: Moment): void {
+  if (m.at !== undefined) w.n(m.at);
+  if (m.view !== undefined) w.n(m.view);
+}
+
+function momentFlags(m: Moment, at: number): number {
+  return (m.at === undefined ? 0 : at) | (m.view === undefined ? 0 : at * 2);
+}
+
+function range(w: Writer, r: KeyRange): void {
+  w.u8((r.from ? 1 : 0) | (r.to ? 2 : 0) | (r.prefix ? 4 : 0));
+  if (r.from) w.b(r.from);
+  if (r.to) w.b(r.to);
+  if (r.prefix) w.b(r.prefix);
+}
+
+function level(w: Writer, durability: Durability | undefined): void {
+  w.u8(LEVELS.indexOf(durability));
+}
+
+export function encodeGet(w: Writer, key: Uint8Array, m: Moment = {}): void {
+  w.u8(GET).u8(momentFlags(m, 1)).b(key);
+  moment(w, m);
+}
+
+export function encodeHas(w: Writer, key: Uint8Array, m: Moment = {}): void {
+  w.u8(HAS).u8(momentFlags(m, 1)).b(key);
+  moment(w, m);
+}
+
+export function encodeGetMany(w: Writer, keys: readonly Uint8Array[], m: Moment = {}): void {
+  w.u8(GET_MANY).u8(momentFlags(m, 1)).n(keys.length);
+  for (const key of keys) w.b(key);
+  moment(w, m);
+}
+
+export function encodeWrite(
+  w: Writer,
+  operations: readonly WriteOperation[],
+  durability?: Durability,
+): void {
+  w.u8(WRITE);
+  level(w, durability);
+  w.n(operations.length);
+  for (const { key, value, expires, ifSeq } of operations) {
+    const condition = ifSeq === undefined ? 0 : ifSeq === null ? 4 : 8;
+    w.u8((value ? 0 : 1) | (expires === undefined ? 0 : 2) | condition).b(key);
+    if (value) w.b(value);
+    if (expires !== undefined) w.n(expires);
+    if (typeof ifSeq === 'number') w.n(ifSeq);
+  }
+}
+
+export function encodeDeleteRange(w: Writer, r: KeyRange, durability?: Durability): void {
+  w.u8(DELETE_RANGE);
+  level(w, durability);
+  range(w, r);
+}
+
+export function encodeScan(w: Writer, scan: ScanRequest): void {
+  const flags = (scan.reverse ? 1 : 0) | (scan.keysOnly ? 2 : 0) | (scan.keep ? 16 : 0);
+  w.u8(SCAN).u8(flags | momentFlags(scan, 4));
+  range(w, scan);
+  w.n(scan.limit).n(scan.bytes);
+  moment(w, scan);
+}
+
+export function encodeViewOpen(w: Writer, view: number, at?: number): void {
+  w.u8(VIEW_OPEN).n(view).u8(at === undefined ? 0 : 1);
+  if (at !== undefined) w.n(at);
+}
+
+export function encodeViewClose(w: Writer, view: number): void {
+  w.u8(VIEW_CLOSE).n(view);
+}
+
+export function encodeCount(w: Writer, r: KeyRange, m: Moment = {}): void {
+  w.u8(COUNT).u8(momentFlags(m, 4));
+  range(w, r);
+  moment(w, m);
+}
+
+/** `limit` 0: every version that is held. */
+export function encodeHistory(w: Writer, key: Uint8Array, limit = 0): void {
+  w.u8(HISTORY).b(key).n(limit);
+}
+
+/** `limit` 0: every key that differs. */
+export function encodeDiff(w: Writer, r: KeyRange, from: number, to: number, limit = 0): void {
+  w.u8(DIFF);
+  range(w, r);
+  w.n(from).n(to).n(limit);
+}
+
+/** Limits are passed where a batch must not be cut; 0 for none. */
+export function encodeChanges(
+  w: Writer,
+  since: number,
+  limit: number,
+  bytes: number,
+  r: KeyRange = {},
+): void {
+  w.u8(CHANGES).n(since).n(limit).n(bytes);
+  range(w, r);
+}
+
+/** STATS, SEGMENTS, PLAN, SYNC and INFO have no fields. */
+export function encodePlain(w: Writer, code: number): void {
+  w.u8(code);
+}
+
+export function encodeCompactStep(w: Writer, budgetBytes: number): void {
+  w.u8(COMPACT_STEP).n(budgetBytes);
+}
+
+/** Asks for the retention, or sets it. */
+export function encodeRetention(w: Writer, rule?: PackedRetention): void {
+  w.u8(RETENTION).u8(rule ? 1 : 0);
+  if (rule) w.u8(rule.kind).n(rule.amount);
+}
+
+/** Takes the head of an answer: false if it says absent. */
+function found(r: Reader): boolean {
+  const status = r.u8();
+  if (status === 2) throw decodeError(r);
+  return status === 0;
+}
+
+function decodeError(r: Reader): SiltError {
+  const code = r.s() as SiltErrorCode;
+  const message = r.s();
+  const operation = r.n();
+  const detail = r.n();
+  if (code === 'SILT_CONDITION_FAILED') {
+    return new SiltError(code, message, { operation, found: detail });
+  }
+  return new SiltError(code, message, code === 'SILT_HISTORY_GONE' ? { oldest: detail } : {});
+}
+
+function list<T>(r: Reader, item: () => T): T[] {
+  const items = new Array<T>(r.n());
+  for (let at = 0; at < items.length; at += 1) items[at] = item();
+  return items;
+}
+
+function record(r: Reader): PackedRecord {
+  return { key: r.b(), value: r.b(), seq: r.n(), expires: r.n() };
+}
+
+export function decodeGet(
+  r: Reader,
+): { value: Uint8Array; seq: number; expires: number } | undefined {
+  return found(r) ? { value: r.b(), seq: r.n(), expires: r.n() } : undefined;
+}
+
+export function decodeGetMany(r: Reader): (Uint8Array | undefined)[] {
+  found(r);
+  return list(r, () => (r.u8() ? r.b() : undefined));
+}
+
+export function decodeHas(r: Reader): boolean {
+  found(r);
+  return r.u8() === 1;
+}
+
+/** Also answers DELETE_RANGE. */
+export function decodeWrite(r: Reader): Written {
+  found(r);
+  const seq = r.n();
+  const durability = LEVELS[r.u8()] ?? 'buffered';
+  return { seq, durability, written: r.u8() === 1, count: r.n() };
+}
+
+export function decodeScan(r: Reader): { seq: number; more: boolean; records: PackedRecord[] } {
+  found(r);
+  return { seq: r.n(), more: r.u8() === 1, records: list(r, () => record(r)) };
+}
+
+/** A seq: answers VIEW_OPEN and SYNC; a number: answers COUNT. */
+export function decodeNumber(r: Reader): number {
+  found(r);
+  return r.n();
+}
+
+/** Answers VIEW_CLOSE. */
+export function decodeNothing(r: Reader): void {
+  found(r);
+}
+
+export function decodeHistory(r: Reader): PackedVersion[] {
+  found(r);
+  return list(r, () => version(r, r.n()));
+}
+
+function version(r: Reader, seq: number): PackedVersion {
+  return { seq, value: r.u8() ? r.b() : undefined, expires: r.n() };
+}
+
+/** How a key differs between two moments. */
+export interface PackedDiff {
+  key: Uint8Array;
+  before: { value: Uint8Array; seq: number } | undefined;
+  after: { value: Uint8Array; seq: number } | undefined;
+}
+
+export function decodeDiff(r: Reader): PackedDiff[] {
+  found(r);
+  return list(r, () => {
+    const key = r.b();
+    const sides = r.u8();
+    const side = (bit: number) => (sides & bit ? { value: r.b(), seq: r.n() } : undefined);
+    return { key, before: side(1), after: side(2) };
+  });
+}
+
+/** Commits after the asked seq; `next` is what to ask with for those that follow. */
+export interface PackedChanges {
+  next: number;
+  more: boolean;
+  changes: (PackedVersion & { key: Uint8Array })[];
+}
+
+export function decodeChanges(r: Reader): PackedChanges {
+  found(r);
+  const next = r.n();
+  const more = r.u8() === 1;
+  const changes = list(r, () => {
+    const seq = r.n();
+    const key = r.b();
+    return { key, ...version(r, seq) };
+  });
+  return { next, more, changes };
+}
+
+/** Answers STATS, SEGMENTS, PLAN and INFO. */
+export function decodeJson(r: Reader): unknown {
+  found(r);
+  return JSON.parse(r.s());
+}
+
+export function decodeCompactStep(r: Reader): { more: boolean; done: number; total: number } {
+  found(r);
+  return { more: r.u8() === 1, done: r.n(), total: r.n() };
+}
+
+export function decodeRetention(r: Reader): PackedRetention {
+  found(r);
+  return { kind: r.u8() as PackedRetention['kind'], amount: r.n() };
+}

@@ -1,0 +1,119 @@
+// Builds the package: the engine to WebAssembly, its glue, the bundles and the types.
+//
+//   node scripts/build.mjs            everything
+//   node scripts/build.mjs --js       only the bundles, with the engine as it was built before
+//
+// build/js holds every module by itself, for tests; dist/ is what is packed.
+
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const at = (...parts) => join(root, ...parts);
+const generated = at('js', 'gen');
+
+function run(program, args, options = {}) {
+  execFileSync(program, args, { cwd: root, stdio: 'inherit', ...options });
+}
+
+function buildEngine() {
+  const metadata = ['metadata', '--format-version', '1', '--no-deps', '--locked'];
+  const told = execFileSync('cargo', metadata, { cwd: root, maxBuffer: 1 << 26 });
+  const target = JSON.parse(told).target_directory;
+  const triple = 'wasm32-unknown-unknown';
+  run('cargo', ['build', '--locked', '-p', 'siltdb-wasm', '--target', triple, '--profile', 'wasm']);
+  rmSync(generated, { recursive: true, force: true });
+  // The engine is found by whoever loads it: a literal path would be bundled twice.
+  run('wasm-bindgen', [
+    '--target', 'web', '--omit-default-module-path', '--experimental-reset-state-function',
+    '--remove-name-section', '--remove-producers-section',
+    '--out-dir', generated, '--out-name', 'siltdb',
+    join(target, triple, 'wasm', 'siltdb_wasm.wasm'),
+  ]);
+  const wasm = join(generated, 'siltdb_bg.wasm');
+  const features = ['bulk-memory', 'sign-ext', 'mutable-globals', 'nontrapping-float-to-int',
+    'multivalue', 'reference-types'].map((feature) => `--enable-${feature}`);
+  run(process.execPath, [at('node_modules', 'binaryen', 'bin', 'wasm-opt'),
+    '-Oz', '--converge', ...features, '--strip-debug', '--strip-producers', wasm, '-o', wasm]);
+}
+
+// One list of entries: [output, source, format, platform]. `external` is what an entry shares
+// with another one, so that both have the same classes.
+const ENTRIES = [
+  ['index.js', 'index.ts', 'esm', 'browser'],
+  ['worker.js', 'worker.ts', 'esm', 'browser'],
+  ['slim.js', 'slim.ts', 'esm', 'browser'],
+  ['sync.js', 'sync.ts', 'esm', 'browser'],
+  ['level.js', 'level.ts', 'esm', 'browser'],
+  ['node.js', 'node.ts', 'esm', 'node'],
+  ['node.cjs', 'node.ts', 'cjs', 'node'],
+  ['sync-node.js', 'sync-node.ts', 'esm', 'node'],
+  ['sync-node.cjs', 'sync-node.ts', 'cjs', 'node'],
+  ['level-node.js', 'level-node.ts', 'esm', 'node'],
+  ['level-node.cjs', 'level-node.ts', 'cjs', 'node'],
+];
+
+async function bundle() {
+  rmSync(at('dist'), { recursive: true, force: true });
+  mkdirSync(at('dist'), { recursive: true });
+  for (const [output, source, format, platform] of ENTRIES) {
+    if (!existsSync(at('js', source))) continue;
+    // A CommonJS module has no import.meta; its own file's address stands in.
+    const cjs = format === 'cjs'
+      ? {
+          define: { 'import.meta.url': 'siltdbFileUrl' },
+          banner: { js: "const siltdbFileUrl = require('node:url').pathToFileURL(__filename).href;" },
+        }
+      : {};
+    await build({
+      entryPoints: [at('js', source)],
+      outfile: at('dist', output),
+      bundle: true,
+      minify: true,
+      format,
+      platform,
+      target: 'es2022',
+      external: ['abstract-level', 'node:*'],
+      legalComments: 'none',
+      logLevel: 'warning',
+      ...cjs,
+    });
+  }
+  copyFileSync(join(generated, 'siltdb_bg.wasm'), at('dist', 'siltdb.wasm'));
+}
+
+async function transpile() {
+  rmSync(at('build'), { recursive: true, force: true });
+  const modules = readdirSync(at('js')).filter((name) => name.endsWith('.ts'));
+  await build({
+    entryPoints: modules.map((name) => at('js', name)),
+    outdir: at('build', 'js'),
+    format: 'esm',
+    target: 'es2022',
+    sourcemap: 'inline',
+    logLevel: 'warning',
+  });
+  mkdirSync(at('build', 'js', 'gen'), { recursive: true });
+  copyFileSync(join(generated, 'siltdb.js'), at('build', 'js', 'gen', 'siltdb.js'));
+  copyFileSync(join(generated, 'siltdb_bg.wasm'), at('build', 'js', 'siltdb.wasm'));
+}
+
+function sizes() {
+  console.log('\n     bytes      gzip  file');
+  for (const name of readdirSync(at('dist')).sort()) {
+    if (!/\.(c?js|wasm)$/.test(name)) continue;
+    const bytes = readFileSync(at('dist', name));
+    const packed = gzipSync(bytes, { level: 9 }).length;
+    console.log(`${String(bytes.length).padStart(10)}${String(packed).padStart(10)}  ${name}`);
+  }
+}
+
+if (!process.argv.includes('--js')) buildEngine();
+await transpile();
+await bundle();
+run(process.execPath, [at('node_modules', 'typescript', 'bin', 'tsc'), '--emitDeclarationOnly']);
+sizes();
