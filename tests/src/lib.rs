@@ -17,6 +17,8 @@ pub mod kill;
 pub mod model;
 #[cfg(unix)]
 pub mod posix;
+#[cfg(unix)]
+pub mod reads;
 pub mod rot;
 pub mod run;
 pub mod sim;
