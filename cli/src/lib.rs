@@ -6,6 +6,7 @@ pub mod native;
 mod store;
 mod whole;
 
+pub use engine::Listening;
 pub use siltdb_core::batch::{Batch, Condition, Operation};
 pub use siltdb_core::error::{Error, Result};
 pub use siltdb_core::options::{CompactionOptions, Durability, Options, Retention};

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use siltdb_core::{
     Retention, ScanOptions, SegmentStats, SnapshotReport, Stats, Version,
 };
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Listening};
 use crate::native::{NativeOptions, NativeReader, NativeStorage, SystemHost};
 use crate::whole::WriteSink;
 
@@ -30,6 +30,8 @@ pub type Diff = siltdb_core::Diff<NativeReader>;
 pub type Changes = siltdb_core::Changes<NativeReader>;
 /// A consistent read handle at one seq.
 pub type View = siltdb_core::View<NativeReader>;
+
+const CLOSED: Error = Error::Invalid("the store is closed");
 
 /// How often closing looks whether calls of other threads have come to their end.
 const CLOSE_LOOK: Duration = Duration::from_millis(1);
@@ -49,6 +51,8 @@ struct Handle {
     /// `None` once closed.
     engine: ArcSwapOption<NativeEngine>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Whether the thread runs that commits for those who do not wait.
+    has_committer: OnceLock<()>,
 }
 
 impl fmt::Debug for Store {
@@ -76,14 +80,28 @@ impl Handle {
         }
     }
 
-    fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
-        let thread = thread::Builder::new().name(name.into()).spawn(run).map_err(|e| {
-            let kind = StorageErrorKind::Io;
-            Error::Storage(StorageError { op: "open", file: None, kind, message: e.to_string() })
-        })?;
+    fn keep(&self, thread: JoinHandle<()>) {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+    }
+
+    /// Starts the committer, once.
+    fn start_committer(&self, engine: &Arc<NativeEngine>) -> Result<()> {
+        if self.has_committer.get().is_none() {
+            let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.has_committer.set(()).is_ok() {
+                let engine = Arc::clone(engine);
+                threads.push(spawn("silt-commit", move || engine.commit_until_closed())?);
+            }
+        }
         Ok(())
     }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.into()).spawn(run).map_err(|e| {
+        let kind = StorageErrorKind::Io;
+        Error::Storage(StorageError { op: "open", file: None, kind, message: e.to_string() })
+    })
 }
 
 impl Drop for Handle {
@@ -108,16 +126,17 @@ impl Store {
         let engine = Arc::new(Engine::open(storage, SystemHost, options)?);
         let (worker, timer) = (Arc::clone(&engine), Arc::clone(&engine));
         let engine = ArcSwapOption::new(Some(engine));
-        let handle = Handle { engine, threads: Mutex::new(Vec::new()) };
-        handle.spawn("silt-worker", move || worker.work_until_closed())?;
-        handle.spawn("silt-timer", move || timer.tick_until_closed())?;
+        let handle =
+            Handle { engine, threads: Mutex::new(Vec::new()), has_committer: OnceLock::new() };
+        handle.keep(spawn("silt-worker", move || worker.work_until_closed())?);
+        handle.keep(spawn("silt-timer", move || timer.tick_until_closed())?);
         Ok(Self { handle: Arc::new(handle) })
     }
 
     fn with<T>(&self, run: impl FnOnce(&NativeEngine) -> Result<T>) -> Result<T> {
         match self.handle.engine.load().as_ref() {
             Some(engine) => run(engine),
-            None => Err(Error::Invalid("the store is closed")),
+            None => Err(CLOSED),
         }
     }
 
@@ -191,6 +210,36 @@ impl Store {
     /// A crash keeps the whole batch or nothing of it.
     pub fn write(&self, batch: &Batch, durability: Option<Durability>) -> Result<Commit> {
         self.with(|engine| engine.write(batch, durability))
+    }
+
+    /// Commits a batch without waiting for it: `done` is called with what [`Store::write`] would
+    /// give, from another thread or from this one. It is short and does not use the store.
+    ///
+    /// Any number of commits may be under way; those that come together share one append and one
+    /// sync.
+    pub fn submit(
+        &self,
+        batch: Batch,
+        durability: Option<Durability>,
+        done: impl FnOnce(Result<Commit>) + Send + 'static,
+    ) {
+        let engine = self.handle.engine.load_full();
+        match engine.ok_or(CLOSED).and_then(|engine| {
+            self.handle.start_committer(&engine)?;
+            Ok(engine)
+        }) {
+            Ok(engine) => engine.submit(batch, durability, done),
+            Err(e) => done(Err(e)),
+        }
+    }
+
+    /// Calls `listen` with the last seq after each group of commits that readers see, until what
+    /// this gives is dropped. It is short and does not use the store.
+    ///
+    /// # Errors
+    /// The store is closed.
+    pub fn on_commit(&self, listen: impl Fn(u64) + Send + Sync + 'static) -> Result<Listening> {
+        self.with(|engine| Ok(engine.on_commit(listen)))
     }
 
     /// Makes all that was written before survive power loss; gives the last such seq.

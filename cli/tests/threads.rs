@@ -285,3 +285,41 @@ fn a_buffered_write_is_never_out_of_sight() {
         }
     });
 }
+
+#[test]
+fn commits_that_nobody_waits_for_share_syncs_and_are_told_of_one_by_one() {
+    let (dir, store) = open(Options::default());
+    let heard = std::sync::Arc::new(AtomicU64::new(0));
+    let listening = {
+        let heard = heard.clone();
+        store.on_commit(move |seq| heard.store(seq, Ordering::Relaxed)).unwrap()
+    };
+    let (sender, receiver) = std::sync::mpsc::channel();
+    for i in 0..5_000_u32 {
+        let mut batch = Batch::new();
+        batch.set(&i.to_be_bytes(), b"value");
+        let sender = sender.clone();
+        store.submit(batch, None, move |result| sender.send((i, result)).unwrap());
+    }
+    let mut seqs: Vec<u64> = Vec::new();
+    for (at, (i, result)) in receiver.iter().take(5_000).enumerate() {
+        // Those of one thread are committed in the order they came.
+        assert_eq!(at, i as usize);
+        seqs.push(result.unwrap().seq);
+    }
+    assert!(seqs.is_sorted());
+    assert_eq!(heard.load(Ordering::Relaxed), store.last_seq());
+    let stats = store.stats().unwrap();
+    assert!(stats.syncs < 2_500, "{} syncs for 5,000 commits", stats.syncs);
+    drop(listening);
+    store.set(b"unheard", b"").unwrap();
+    assert_eq!(heard.load(Ordering::Relaxed), seqs[4_999]);
+    let mut empty_key = Batch::new();
+    empty_key.set(b"", b"");
+    store.submit(empty_key, None, move |result| assert_eq!(result, Err(Error::KeyEmpty)));
+    store.clone().close().unwrap();
+    store.submit(Batch::new(), None, |result| assert!(result.is_err()));
+    let store = Store::open(dir.path().join("db"), Options::default()).unwrap();
+    assert_eq!(store.count(&ScanOptions::default()).unwrap(), 5_001);
+    store.close().unwrap();
+}

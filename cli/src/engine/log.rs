@@ -270,6 +270,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
             self.apply_to_memtable(log, active);
             self.apply_to_index(log, active);
             self.buffer.written(log.buffers);
+            self.listeners.tell(log.applied_seq);
         }
         if log.sync {
             self.set_durable(log.applied_seq);

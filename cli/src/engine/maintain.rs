@@ -65,6 +65,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
     /// Ends the threads.
     pub(crate) fn stop(&self) {
         self.wake.close();
+        self.queue.close();
     }
 
     /// Does what is due: writes out the write buffer, syncs flushed writes.

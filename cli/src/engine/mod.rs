@@ -19,6 +19,7 @@
 mod buffer;
 mod compact;
 mod counters;
+mod listeners;
 mod lock;
 mod log;
 mod maintain;
@@ -48,12 +49,15 @@ use siltdb_core::storage::Storage;
 use self::buffer::Buffer;
 use self::compact::{Compactor, Seal};
 use self::counters::{Count, Counters};
+use self::listeners::Listeners;
 use self::lock::lock;
 use self::log::Log;
 use self::queue::Queue;
 use self::shards::Shards;
 use self::table::{LogSegment, Table};
 use self::wake::Wake;
+
+pub use self::listeners::Listening;
 
 /// An open store that any number of threads use at once.
 pub struct Engine<S: Storage, H: Host> {
@@ -96,6 +100,7 @@ pub struct Engine<S: Storage, H: Host> {
     poisoned: AtomicBool,
     counters: Counters,
     wake: Wake,
+    listeners: Listeners,
 }
 
 impl<S: Storage, H: Host> Engine<S, H> {
@@ -159,6 +164,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
             poisoned: AtomicBool::new(false),
             counters: Counters::default(),
             wake: Wake::default(),
+            listeners: Listeners::default(),
             table: ArcSwap::from_pointee(table),
             storage,
             host,
@@ -210,6 +216,13 @@ impl<S: Storage, H: Host> Engine<S, H> {
     fn set_visible(&self, seq: u64) {
         self.visible_seq.store(seq, Ordering::Release);
         self.set_last(seq);
+    }
+
+    /// Calls `listen` with the last sequence number after each group of commits that readers see,
+    /// until the guard is dropped. It is called with locks held: it is short and does not use the
+    /// store. What waits in the write buffer is told of when it is written out.
+    pub fn on_commit(&self, listen: impl Fn(u64) + Send + Sync + 'static) -> Listening {
+        self.listeners.add(Arc::new(listen))
     }
 
     /// Last sequence number known to survive power loss.

@@ -2,10 +2,12 @@
 //!
 //! A writer that finds nobody leading leads at once, without a switch to another thread. The
 //! others leave a ticket; the leader takes the tickets there are, writes and syncs once for all,
-//! answers them, and makes the first that came meanwhile the next leader.
+//! answers them, and makes the first that came meanwhile the next leader. Those who do not wait in
+//! a thread of their own leave a function to be called; the committer, a thread that exists once
+//! there was such a commit, leads for them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use siltdb_core::batch::Batch;
 use siltdb_core::error::{Error, Result};
@@ -25,30 +27,57 @@ enum State {
     Done(Result<Commit>),
 }
 
+/// Is told what became of a commit.
+pub(super) type Done = Box<dyn FnOnce(Result<Commit>) + Send>;
+
+/// Who waits for a commit.
+enum Waiter {
+    Thread(Mutex<State>, Condvar),
+    /// `None` once called.
+    Function(Mutex<Option<Done>>),
+}
+
 /// A commit that waits.
 pub(super) struct Ticket {
     pub(super) batch: Batch,
     pub(super) durability: Durability,
-    state: Mutex<State>,
-    changed: Condvar,
+    waiter: Waiter,
 }
 
 impl Ticket {
-    fn set(&self, state: State) {
-        *lock(&self.state) = state;
-        self.changed.notify_one();
+    fn answer(&self, result: Result<Commit>) {
+        match &self.waiter {
+            Waiter::Thread(state, changed) => {
+                *lock(state) = State::Done(result);
+                changed.notify_one();
+            }
+            Waiter::Function(done) => {
+                let done = lock(done).take();
+                if let Some(done) = done {
+                    done(result);
+                }
+            }
+        }
+    }
+
+    /// Makes the one who waits the leader, if that is a thread.
+    fn lead(&self) -> bool {
+        let Waiter::Thread(state, changed) = &self.waiter else { return false };
+        *lock(state) = State::Leads;
+        changed.notify_one();
+        true
     }
 
     /// Waits for the answer, or `None` if the one who waits is to lead.
     fn wait(&self) -> Option<Result<Commit>> {
-        let mut state = lock(&self.state);
+        let Waiter::Thread(state, changed) = &self.waiter else { return None };
+        let mut state = lock(state);
         loop {
             match std::mem::replace(&mut *state, State::Waiting) {
                 State::Done(result) => return Some(result),
                 State::Leads => return None,
                 State::Waiting => {
-                    state =
-                        self.changed.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+                    state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
             }
         }
@@ -59,12 +88,16 @@ impl Ticket {
 struct Line {
     leading: bool,
     waiting: VecDeque<Arc<Ticket>>,
+    /// The committer is to lead.
+    called: bool,
+    closed: bool,
 }
 
 /// The line of commits.
 #[derive(Default)]
 pub(super) struct Queue {
     line: Mutex<Line>,
+    for_committer: Condvar,
 }
 
 /// Held by the one thread that leads. Dropping it makes the next in line the leader.
@@ -82,12 +115,8 @@ impl Queue {
     ) -> std::result::Result<Result<Commit>, Leadership<'_>> {
         let mut line = lock(&self.line);
         if line.leading {
-            let ticket = Arc::new(Ticket {
-                batch: batch.clone(),
-                durability,
-                state: Mutex::new(State::Waiting),
-                changed: Condvar::new(),
-            });
+            let waiter = Waiter::Thread(Mutex::new(State::Waiting), Condvar::new());
+            let ticket = Arc::new(Ticket { batch: batch.clone(), durability, waiter });
             line.waiting.push_back(Arc::clone(&ticket));
             drop(line);
             if let Some(result) = ticket.wait() {
@@ -97,6 +126,49 @@ impl Queue {
             line.leading = true;
         }
         Err(Leadership { queue: self, taken: Vec::new() })
+    }
+
+    /// Puts a commit in line and goes on; the committer must be running.
+    pub(super) fn submit(&self, batch: Batch, durability: Durability, done: Done) {
+        let waiter = Waiter::Function(Mutex::new(Some(done)));
+        let ticket = Arc::new(Ticket { batch, durability, waiter });
+        let mut line = lock(&self.line);
+        if line.closed {
+            drop(line);
+            return ticket.answer(Err(Error::Invalid("the store is closed")));
+        }
+        line.waiting.push_back(ticket);
+        if !line.leading {
+            line.leading = true;
+            self.call_committer(line);
+        }
+    }
+
+    fn call_committer(&self, mut line: MutexGuard<'_, Line>) {
+        line.called = true;
+        drop(line);
+        self.for_committer.notify_one();
+    }
+
+    /// What the committer waits for: leadership, or `None` once closed with nobody in line.
+    pub(super) fn wait_to_lead(&self) -> Option<Leadership<'_>> {
+        let mut line = lock(&self.line);
+        loop {
+            if line.called {
+                line.called = false;
+                return Some(Leadership { queue: self, taken: Vec::new() });
+            }
+            if line.closed && line.waiting.is_empty() {
+                return None;
+            }
+            line = self.for_committer.wait(line).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Ends the committer, once nobody is in line.
+    pub(super) fn close(&self) {
+        lock(&self.line).closed = true;
+        self.for_committer.notify_all();
     }
 }
 
@@ -118,7 +190,7 @@ impl Leadership<'_> {
     /// Answers those who were taken along, in the order they were taken.
     pub(super) fn answer(&mut self, results: impl Iterator<Item = Result<Commit>>) {
         for (ticket, result) in self.taken.drain(..).zip(results) {
-            ticket.set(State::Done(result));
+            ticket.answer(result);
         }
     }
 }
@@ -127,12 +199,22 @@ impl Drop for Leadership<'_> {
     fn drop(&mut self) {
         // Left here only when the leader panicked: what became of them nobody knows.
         for ticket in self.taken.drain(..) {
-            ticket.set(State::Done(Err(Error::Poisoned)));
+            ticket.answer(Err(Error::Poisoned));
         }
         let mut line = lock(&self.queue.line);
         match line.waiting.pop_front() {
-            Some(next) => next.set(State::Leads),
-            None => line.leading = false,
+            Some(next) => {
+                if !next.lead() {
+                    line.waiting.push_front(next);
+                    self.queue.call_committer(line);
+                }
+            }
+            None => {
+                line.leading = false;
+                if line.closed {
+                    self.queue.for_committer.notify_all();
+                }
+            }
         }
     }
 }
@@ -187,6 +269,39 @@ mod tests {
         });
         assert_eq!(led.into_inner(), 8 * 500);
         assert!(!lock(&queue.line).leading);
+    }
+
+    #[test]
+    fn the_committer_leads_for_functions_and_ends_when_nobody_is_left() {
+        let queue = Queue::default();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let committer = scope.spawn(|| {
+                while let Some(mut leadership) = queue.wait_to_lead() {
+                    let taken = leadership.take();
+                    let numbers: Vec<_> = taken.iter().map(|t| number(&t.batch)).collect();
+                    leadership.answer(numbers.into_iter().map(commit));
+                }
+            });
+            // Threads in between lead too, and hand over to the committer.
+            for round in 0..200 {
+                for n in 0..5 {
+                    let sender = sender.clone();
+                    let done = move |result| drop(sender.send((n, result)));
+                    queue.submit(batch(n), Durability::Flushed, Box::new(done));
+                }
+                match queue.enter(&batch(9), Durability::Flushed) {
+                    Ok(answer) => assert_eq!(answer, commit(9), "round {round}"),
+                    Err(leadership) => drop(leadership),
+                }
+            }
+            queue.close();
+            assert!(committer.join().is_ok());
+        });
+        drop(sender);
+        let answers: Vec<_> = receiver.iter().collect();
+        assert_eq!(answers.len(), 1_000);
+        assert!(answers.into_iter().all(|(n, answer)| answer == commit(n)));
     }
 
     #[test]

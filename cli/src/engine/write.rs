@@ -13,6 +13,7 @@ use siltdb_core::types::Commit;
 
 use super::lock::lock;
 use super::log::Log;
+use super::queue::Leadership;
 use super::{Count, Engine};
 
 /// Poisons the store when the thread that holds the log panics.
@@ -44,22 +45,59 @@ impl<S: Storage, H: Host> Engine<S, H> {
         }
         match self.queue.enter(batch, durability) {
             Ok(answer) => answer,
-            Err(mut leadership) => {
-                let mut log = lock(&self.log);
-                let _guard = PanicGuard(self);
-                let mut results = Vec::new();
-                self.lead(&mut log, &mut results, batch, durability);
-                for ticket in leadership.take() {
-                    self.lead(&mut log, &mut results, &ticket.batch, ticket.durability);
-                }
-                self.finish_group(&mut log, &mut results);
-                drop(log);
-                let mut results = results.into_iter().map(Answer::into_result);
-                let own = results.next();
-                leadership.answer(results);
-                own.unwrap_or(Err(Error::Poisoned))
-            }
+            Err(leadership) => self.lead_group(leadership, Some((batch, durability))),
         }
+    }
+
+    /// Commits a batch without waiting for it: `done` is called with what [`Engine::write`] would
+    /// give, from another thread or from this one. It is short and does not use the store.
+    ///
+    /// Somebody must run [`Engine::commit_until_closed`].
+    pub fn submit(
+        &self,
+        batch: Batch,
+        durability: Option<Durability>,
+        done: impl FnOnce(Result<Commit>) + Send + 'static,
+    ) {
+        let durability = durability.unwrap_or(self.options.durability);
+        let valid = batch.validate().and_then(|()| self.check_writable());
+        match valid {
+            Err(e) => done(Err(e)),
+            Ok(()) if durability == Durability::Buffered => done(self.write_buffered(&batch)),
+            Ok(()) => self.queue.submit(batch, durability, Box::new(done)),
+        }
+    }
+
+    /// The committer's thread: leads for those who do not wait in a thread, until the store is
+    /// closed.
+    pub fn commit_until_closed(&self) {
+        while let Some(leadership) = self.queue.wait_to_lead() {
+            // With no commit of its own there is no answer.
+            let _ = self.lead_group(leadership, None);
+        }
+    }
+
+    /// Writes one group: the leader's own commit, if it has one, and those that wait.
+    fn lead_group(
+        &self,
+        mut leadership: Leadership<'_>,
+        own: Option<(&Batch, Durability)>,
+    ) -> Result<Commit> {
+        let mut log = lock(&self.log);
+        let _guard = PanicGuard(self);
+        let mut results = Vec::new();
+        if let Some((batch, durability)) = own {
+            self.lead(&mut log, &mut results, batch, durability);
+        }
+        for ticket in leadership.take() {
+            self.lead(&mut log, &mut results, &ticket.batch, ticket.durability);
+        }
+        self.finish_group(&mut log, &mut results);
+        drop(log);
+        let mut results = results.into_iter().map(Answer::into_result);
+        let answer = own.and_then(|_| results.next());
+        leadership.answer(results);
+        answer.unwrap_or(Err(Error::Poisoned))
     }
 
     /// Makes everything written before survive power loss; gives the last such sequence number.
