@@ -269,7 +269,6 @@ impl<S: Storage, H: Host> Engine<S, H> {
             log.applied_seq = log.applied_seq.max(last.seq);
             self.apply_to_memtable(log, active);
             self.apply_to_index(log, active);
-            self.buffer.written(log.buffers);
             self.listeners.tell(log.applied_seq);
         }
         if log.sync {
@@ -298,7 +297,12 @@ impl<S: Storage, H: Host> Engine<S, H> {
         let place =
             |p: &Pending| (p.hash, Location::new(number, p.offset, p.len as usize, p.tombstone));
         let table = self.table.load();
-        let publish = || self.set_visible(log.applied_seq);
+        // What was buffered goes out of sight while the shards are locked: earlier, a reader might
+        // find it nowhere; later, instead of a newer record.
+        let publish = || {
+            self.buffer.written(log.buffers);
+            self.set_visible(log.applied_seq);
+        };
         if let [one] = log.pending.as_slice() {
             self.shards.apply_one(place(one), |before| table.supersede(before), publish);
         } else {
