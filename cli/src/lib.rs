@@ -1,11 +1,15 @@
 //! SiltDB on native files.
 #![deny(unsafe_code)]
 
+#[cfg(feature = "async")]
+mod async_store;
 pub mod engine;
 pub mod native;
 mod store;
 mod whole;
 
+#[cfg(feature = "async")]
+pub use async_store::{AsyncStore, Records};
 pub use engine::Listening;
 pub use siltdb_core::batch::{Batch, Condition, Operation};
 pub use siltdb_core::error::{Error, Result};
@@ -14,5 +18,5 @@ pub use siltdb_core::{
     Change, Changed, CheckReport, Commit, CompactionPlan, CompactionReport, DumpLine, DumpPart,
     Progress, Record, ScanOptions, SegmentStats, SnapshotReport, Stats, Version,
 };
-pub use store::{Changes, Diff, Scan, Store, View};
+pub use store::{Changes, Diff, Scan, Store, View, WeakStore};
 pub use whole::{check, dump_segment, restore};

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -44,6 +44,20 @@ const CLOSE_LOOK: Duration = Duration::from_millis(1);
 #[derive(Clone)]
 pub struct Store {
     handle: Arc<Handle>,
+}
+
+/// A reference to a store that does not keep it open.
+#[derive(Clone)]
+pub struct WeakStore {
+    handle: Weak<Handle>,
+}
+
+impl WeakStore {
+    /// The store, if somebody still has it.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Store> {
+        self.handle.upgrade().map(|handle| Store { handle })
+    }
 }
 
 /// What all clones of a store share; dropping it closes the store.
@@ -392,6 +406,18 @@ impl Store {
     #[must_use]
     pub fn last_seq(&self) -> u64 {
         self.handle.engine.load().as_ref().map_or(0, |engine| engine.last_seq())
+    }
+
+    /// Last seq known to survive power loss.
+    #[must_use]
+    pub fn durable_seq(&self) -> u64 {
+        self.handle.engine.load().as_ref().map_or(0, |engine| engine.durable_seq())
+    }
+
+    /// A reference that does not keep the store open.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakStore {
+        WeakStore { handle: Arc::downgrade(&self.handle) }
     }
 
     /// Oldest moment that can be read.

@@ -44,6 +44,13 @@ impl<R: ReadAt> Changes<R> {
         Self { parts, seqs: since..until, from, to, current: None, failed: false }
     }
 
+    /// The moment up to which changes are told of: what came later follows if one asks for the
+    /// changes since then.
+    #[must_use]
+    pub fn until(&self) -> u64 {
+        self.seqs.end
+    }
+
     fn step(&mut self) -> Result<Option<Changed>> {
         loop {
             if let Some(current) = &mut self.current {

@@ -7,31 +7,47 @@ use super::lock::{read, write};
 
 type Listen = dyn Fn(u64) + Send + Sync;
 
-/// Keeps a listener: dropping it ends the calls.
+#[derive(Default)]
+struct All {
+    listeners: RwLock<Vec<Arc<Listen>>>,
+    count: AtomicUsize,
+}
+
+/// Keeps a listener: dropping it ends the calls. The store drops the listener when it is closed.
 pub struct Listening {
-    _listen: Arc<Listen>,
+    all: Weak<All>,
+    listen: Weak<Listen>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let Some(all) = self.all.upgrade() {
+            let mut listeners = write(&all.listeners);
+            listeners.retain(|listen| !Weak::ptr_eq(&Arc::downgrade(listen), &self.listen));
+            all.count.store(listeners.len(), Ordering::Release);
+        }
+    }
 }
 
 /// The listeners.
 #[derive(Default)]
 pub(super) struct Listeners {
-    all: RwLock<Vec<Weak<Listen>>>,
-    count: AtomicUsize,
+    all: Arc<All>,
 }
 
 impl Listeners {
     pub(super) fn add(&self, listen: Arc<Listen>) -> Listening {
-        let mut all = write(&self.all);
-        all.retain(|listen| listen.strong_count() > 0);
-        all.push(Arc::downgrade(&listen));
-        self.count.store(all.len(), Ordering::Release);
-        Listening { _listen: listen }
+        let kept = Arc::downgrade(&listen);
+        let mut listeners = write(&self.all.listeners);
+        listeners.push(listen);
+        self.all.count.store(listeners.len(), Ordering::Release);
+        Listening { all: Arc::downgrade(&self.all), listen: kept }
     }
 
     pub(super) fn tell(&self, seq: u64) {
         // Most stores have none.
-        if self.count.load(Ordering::Acquire) > 0 {
-            read(&self.all).iter().filter_map(Weak::upgrade).for_each(|listen| listen(seq));
+        if self.all.count.load(Ordering::Acquire) > 0 {
+            read(&self.all.listeners).iter().for_each(|listen| listen(seq));
         }
     }
 }
@@ -54,6 +70,9 @@ mod tests {
         listeners.tell(2);
         drop(first);
         listeners.tell(3);
-        assert_eq!(heard.map(|h| h.load(Ordering::Relaxed)), [2, 3]);
+        assert_eq!(heard.each_ref().map(|h| h.load(Ordering::Relaxed)), [2, 3]);
+        // The store lets go of them when it is closed.
+        drop(listeners);
+        assert!(heard.iter().all(|heard| Arc::strong_count(heard) == 1));
     }
 }
