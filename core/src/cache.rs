@@ -1,16 +1,60 @@
-//! The cache of values, for backends that do not lend slices of their files.
+//! The cache of records, for backends that do not lend slices of their files.
 
-use alloc::sync::Arc;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use lru::LruCache;
 
-/// What an entry is counted for besides the bytes of its value.
-const ENTRY_BYTES: usize = 64;
+use crate::format::Frame;
 
-/// Values by location; the one used longest ago is dropped first.
+/// What an entry is counted for besides the bytes of its key and value.
+const ENTRY_BYTES: usize = 128;
+
+/// A record that was read and verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CachedRecord {
+    /// The key, then the value.
+    bytes: Box<[u8]>,
+    key_len: usize,
+    /// Sequence number.
+    pub seq: u64,
+    /// Expiry, 0 for none.
+    pub expires: u64,
+    /// Whether it is a delete.
+    pub tombstone: bool,
+}
+
+impl CachedRecord {
+    /// The record of a verified frame.
+    #[must_use]
+    pub fn new(frame: &Frame<'_>) -> Self {
+        Self {
+            bytes: [frame.key, frame.value].concat().into(),
+            key_len: frame.key.len(),
+            seq: frame.seq,
+            expires: frame.expires.unwrap_or(0),
+            tombstone: frame.tombstone,
+        }
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        &self.bytes[..self.key_len]
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn value(&self) -> &[u8] {
+        &self.bytes[self.key_len..]
+    }
+}
+
+/// Records by their place; the one used longest ago is dropped first.
+///
+/// A place is never written twice, so what is found is never out of date.
 pub struct ValueCache {
-    values: LruCache<(u64, u32), Arc<[u8]>>,
+    records: LruCache<(u64, u32), CachedRecord>,
     bytes: usize,
     bytes_max: usize,
     hits: u64,
@@ -21,66 +65,72 @@ impl ValueCache {
     /// An empty cache of so many bytes; with 0 it keeps nothing.
     #[must_use]
     pub fn new(bytes_max: usize) -> Self {
-        Self { values: LruCache::unbounded(), bytes: 0, bytes_max, hits: 0, misses: 0 }
+        Self { records: LruCache::unbounded(), bytes: 0, bytes_max, hits: 0, misses: 0 }
     }
 
-    /// The value at this offset of this segment, if it is kept.
-    pub fn get(&mut self, segment: u64, offset: u32) -> Option<Arc<[u8]>> {
-        let value = self.values.get(&(segment, offset)).cloned();
-        if value.is_some() {
+    /// Whether a record of this many bytes would be kept.
+    #[must_use]
+    pub fn takes(&self, bytes: usize) -> bool {
+        self.bytes_max > 0 && bytes <= self.bytes_max / 4
+    }
+
+    /// The record at this offset of this segment, if it is kept.
+    pub fn get(&mut self, segment: u64, offset: u32) -> Option<&CachedRecord> {
+        let record = self.records.get(&(segment, offset));
+        if record.is_some() {
             self.hits += 1;
         } else {
             self.misses += 1;
         }
-        value
+        record
     }
 
-    /// Keeps a value, unless it is larger than a quarter of the cache, and drops the values
+    /// Keeps a record, unless it is larger than a quarter of the cache, and drops the records
     /// used longest ago until all fit.
-    pub fn insert(&mut self, segment: u64, offset: u32, value: Arc<[u8]>) {
+    pub fn insert(&mut self, segment: u64, offset: u32, record: CachedRecord) {
         self.remove((segment, offset));
-        if self.bytes_max == 0 || value.len() > self.bytes_max / 4 {
+        if !self.takes(record.bytes.len()) {
             return;
         }
-        self.bytes += value.len() + ENTRY_BYTES;
-        self.values.put((segment, offset), value);
+        self.bytes += record.bytes.len() + ENTRY_BYTES;
+        self.records.put((segment, offset), record);
         while self.bytes > self.bytes_max
-            && let Some((_, dropped)) = self.values.pop_lru()
+            && let Some((_, dropped)) = self.records.pop_lru()
         {
-            self.bytes -= dropped.len() + ENTRY_BYTES;
+            self.bytes -= dropped.bytes.len() + ENTRY_BYTES;
         }
     }
 
-    /// Drops every value of a segment.
+    /// Drops every record of a segment.
     pub fn remove_segment(&mut self, segment: u64) {
         let places: Vec<_> =
-            self.values.iter().map(|(place, _)| *place).filter(|p| p.0 == segment).collect();
+            self.records.iter().map(|(place, _)| *place).filter(|p| p.0 == segment).collect();
         for place in places {
             self.remove(place);
         }
     }
 
-    /// What the kept values are counted for, in bytes.
+    /// What the kept records are counted for, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How many times a value was found.
+    /// How many times a record was found.
     #[must_use]
     pub fn hits(&self) -> u64 {
         self.hits
     }
 
-    /// How many times a value was not found.
+    /// How many times a record was not found.
     #[must_use]
     pub fn misses(&self) -> u64 {
         self.misses
     }
 
     fn remove(&mut self, place: (u64, u32)) {
-        if let Some(old) = self.values.pop(&place) {
-            self.bytes -= old.len() + ENTRY_BYTES;
+        if let Some(old) = self.records.pop(&place) {
+            self.bytes -= old.bytes.len() + ENTRY_BYTES;
         }
     }
 }
@@ -90,7 +140,13 @@ mod tests {
     use super::*;
     use alloc::vec;
 
-    type Kept = ((u64, u32), Arc<[u8]>);
+    type Kept = ((u64, u32), CachedRecord);
+
+    fn record(key: &[u8], value: &[u8], seq: u64) -> CachedRecord {
+        let key_len = key.len();
+        let bytes = [key, value].concat().into();
+        CachedRecord { bytes, key_len, seq, expires: 0, tombstone: false }
+    }
 
     fn next(state: &mut u64) -> u64 {
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -102,7 +158,7 @@ mod tests {
 
     #[test]
     fn random_operations_agree_with_a_list() {
-        for bytes_max in [0, 50, 100, 1_000, 5_000] {
+        for bytes_max in [0, 50, 150, 1_000, 9_000] {
             let mut cache = ValueCache::new(bytes_max);
             // Used longest ago first.
             let mut model: Vec<Kept> = Vec::new();
@@ -118,11 +174,13 @@ mod tests {
                     }
                     1..8 => {
                         let len = (next(&mut state) % 400) as usize;
-                        let value: Arc<[u8]> = vec![next(&mut state) as u8; len].into();
-                        cache.insert(place.0, place.1, value.clone());
+                        let value = vec![next(&mut state) as u8; len];
+                        let record = record(b"key", &value, next(&mut state));
+                        assert_eq!((record.key(), record.value()), (&b"key"[..], &value[..]));
+                        cache.insert(place.0, place.1, record.clone());
                         found.map(|i| model.remove(i));
-                        if len <= bytes_max / 4 {
-                            model.push((place, value));
+                        if bytes_max > 0 && len + 3 <= bytes_max / 4 {
+                            model.push((place, record));
                         }
                         while counted(&model) > bytes_max {
                             model.remove(0);
@@ -133,7 +191,8 @@ mod tests {
                         model.extend(kept.clone());
                         hits += u64::from(kept.is_some());
                         misses += u64::from(kept.is_none());
-                        assert_eq!(cache.get(place.0, place.1), kept.map(|kept| kept.1));
+                        let expected = kept.map(|kept| kept.1);
+                        assert_eq!(cache.get(place.0, place.1), expected.as_ref());
                     }
                 }
                 assert_eq!(cache.bytes(), counted(&model));
@@ -144,13 +203,14 @@ mod tests {
     }
 
     fn counted(model: &[Kept]) -> usize {
-        model.iter().map(|kept| kept.1.len() + 64).sum()
+        model.iter().map(|kept| kept.1.bytes.len() + 128).sum()
     }
 
     #[test]
     fn no_budget_keeps_nothing() {
         let mut cache = ValueCache::new(0);
-        cache.insert(1, 2, Arc::from([].as_slice()));
-        assert_eq!((cache.get(1, 2), cache.bytes()), (None, 0));
+        cache.insert(1, 2, record(b"k", b"", 1));
+        assert_eq!(cache.get(1, 2), None);
+        assert_eq!(cache.bytes(), 0);
     }
 }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::Store;
 use crate::batch::check_key;
+use crate::cache::CachedRecord;
 use crate::changes::Changes;
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -105,18 +106,31 @@ impl<S: Storage, H: Host> Store<S, H> {
         let Some(file) = self.files.get(&location.segment()) else {
             return Ok(Found::AskExactPath);
         };
-        let offset = u64::from(location.offset());
-        file.with_frame(offset, location.len_max(), |frame| {
-            if frame.key != key {
+        let mut judge = |found: &[u8], value: &[u8], seq, expires, tombstone| {
+            if found != key {
                 return Ok(Found::AskExactPath);
             }
-            let expires = frame.expires.unwrap_or(0);
-            if frame.tombstone || is_expired(expires, moment) {
+            if tombstone || is_expired(expires, moment) {
                 return Ok(Found::Absent);
             }
             let read = read.take().ok_or(Error::Invalid("a value is read once"))?;
-            Ok(Found::Live(read(frame.value, frame.seq, expires)))
-        })
+            Ok(Found::Live(read(value, seq, expires)))
+        };
+        let (offset, len_max) = (u64::from(location.offset()), location.len_max());
+        if !self.cache.takes(len_max) || file.lend(offset, 1).is_some() {
+            return file.with_frame(offset, len_max, |f| {
+                judge(f.key, f.value, f.seq, f.expires.unwrap_or(0), f.tombstone)
+            });
+        }
+        if let Some(record) = self.cache.get(file.number, location.offset()) {
+            let CachedRecord { seq, expires, tombstone, .. } = *record;
+            return judge(record.key(), record.value(), seq, expires, tombstone);
+        }
+        let record = file.with_frame(offset, len_max, |f| Ok(CachedRecord::new(&f)))?;
+        let CachedRecord { seq, expires, tombstone, .. } = record;
+        let judged = judge(record.key(), record.value(), seq, expires, tombstone);
+        self.cache.insert(file.number, location.offset(), record);
+        judged
     }
 
     /// The record of `key` as of a past moment.
