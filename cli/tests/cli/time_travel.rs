@@ -151,11 +151,20 @@ fn a_plan_changes_nothing_and_compaction_does() {
     let lines = silt.json(&["compact", "--plan"]);
     assert!(files_of(&silt.db()) == before);
     let size = |files: &[(String, Vec<u8>)]| files.iter().map(|f| f.1.len()).sum::<usize>();
+    let segments = |silt: &Silt| -> Vec<u64> {
+        let lines = silt.json(&["stats", "--segments"]);
+        lines.iter().map(|line| line["segment"].as_u64().unwrap()).collect()
+    };
+    let inputs: Vec<u64> = lines
+        .iter()
+        .flat_map(|line| line["inputs"].as_array().unwrap())
+        .map(|number| number.as_u64().unwrap())
+        .collect();
+    assert!(!inputs.is_empty() && inputs == segments(&silt), "{inputs:?}");
     let report = &silt.json(&["compact"])[0];
-    if !lines.is_empty() {
-        assert!(report["runs"].as_u64().unwrap() > 0);
-        assert!(size(&files_of(&silt.db())) < size(&before));
-    }
+    assert_eq!(report["runs"].as_u64(), Some(lines.len() as u64));
+    assert!(segments(&silt).iter().all(|number| !inputs.contains(number)));
+    assert!(size(&files_of(&silt.db())) < size(&before));
     assert!(size(&files_of(&silt.db())) < 2_000 * 410 * 3 / 2);
     assert_eq!(silt.ok(&["compact"]), "nothing to compact\n");
     assert_eq!(silt.ok(&["count"]), "2000\n");

@@ -52,7 +52,7 @@ pub struct Compacted<S: Storage> {
     pub inputs: Vec<Arc<Sealed<S::Reader>>>,
     /// What replaces them; nothing when no record was left.
     pub output: Option<Sealed<S::Reader>>,
-    /// Hashes of keys whose newest record in the run was dropped.
+    /// Hashes of keys whose newest record of all sealed ones was dropped.
     pub dropped_hashes: Vec<u64>,
     /// Records dropped.
     pub dropped_records: u64,
@@ -171,7 +171,8 @@ impl<S: Storage> Compaction<S> {
             }
             return self.keep(storage, hash, true);
         }
-        if newest {
+        if newest && !superseded {
+            // Otherwise the slot points to what superseded it, or to nothing of this run.
             self.dropped_hashes.push(hash);
         }
         if !tombstone || superseded || !newest {
