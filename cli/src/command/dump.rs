@@ -113,7 +113,7 @@ fn order(sorted: bool) -> &'static str {
 /// Offset, length and kind in columns, then what the part says.
 fn line_text(dump: &DumpLine, encoding: Encoding, line: &mut Vec<u8>) -> std::io::Result<()> {
     match &dump.part {
-        DumpPart::Entry(_) => write!(line, "{:>22}  {:<8}", "", "entry")?,
+        DumpPart::Entry(_) => write!(line, "{:>10}  {:>10}  {:<8}", "-", "-", "entry")?,
         part => write!(line, "{:>10}  {:>10}  {:<8}", dump.offset, dump.len, kind(part))?,
     }
     match &dump.part {

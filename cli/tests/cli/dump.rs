@@ -51,6 +51,35 @@ fn a_log_and_a_compacted_segment_are_shown_whole() {
 }
 
 #[test]
+fn what_a_killed_writer_left_is_shown_up_to_its_end() {
+    use std::io::Write as _;
+    let silt = Silt::new();
+    let mut writer = silt.command(&["import", "-"]).stdin(std::process::Stdio::piped()).spawn();
+    let mut pipe = writer.as_mut().unwrap().stdin.take().unwrap();
+    let lines: String =
+        (0..5_000).map(|i| format!("{{\"key\":\"k{i}\",\"value\":\"v\"}}\n")).collect();
+    pipe.write_all(lines.as_bytes()).unwrap();
+    // Once there is a log of some length, its writer waits for more lines.
+    let log = silt.db().join("0000000000000001.segment");
+    while std::fs::metadata(&log).map_or(0, |log| log.len()) < 1_000 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    writer.as_mut().unwrap().kill().unwrap();
+    writer.unwrap().wait().unwrap();
+    let before = files_of(&silt.db());
+    let lines = silt.json(&["dump", "1"]);
+    assert!(files_of(&silt.db()) == before);
+    let kinds = kinds(&lines);
+    let records = kinds.iter().filter(|kind| **kind == "set").count();
+    assert!(records > 0);
+    let odd: Vec<_> =
+        kinds.iter().filter(|kind| !["segment", "group", "set"].contains(kind)).collect();
+    assert!(odd.is_empty() || (odd.len() == 1 && ["reserved", "torn"].contains(odd[0])), "{odd:?}");
+    // Reading heals the store, and finds what was shown.
+    assert_eq!(silt.ok(&["count"]), format!("{records}\n"));
+}
+
+#[test]
 fn a_segment_that_is_not_there_is_named() {
     let silt = Silt::with(&[("a", "1")]);
     let line = silt.fails(&["dump", "77"], 3, "SILT_NOT_FOUND");

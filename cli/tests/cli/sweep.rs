@@ -126,7 +126,7 @@ fn where_no_store_is_only_writers_make_one() {
 }
 
 #[test]
-fn a_damaged_or_newer_manifest_stops_every_command() {
+fn a_damaged_manifest_or_a_newer_format_stops_every_command() {
     let silt = Silt::with(&[("k", "v")]);
     let (name, bytes) =
         files_of(&silt.db()).into_iter().find(|(name, _)| name.ends_with(".manifest")).unwrap();
@@ -146,6 +146,17 @@ fn a_damaged_or_newer_manifest_stops_every_command() {
     fs::write(silt.db().join(&name), newer).unwrap();
     all_fail(&silt, 4, "SILT_UNSUPPORTED", &["dump"]);
     fs::write(silt.db().join(&name), bytes).unwrap();
+    assert_eq!(silt.ok(&["get", "k"]), "v");
+    // A segment may be the first to be of a newer format.
+    let segment = silt.db().join("0000000000000001.segment");
+    let bytes = fs::read(&segment).unwrap();
+    let mut newer = bytes.clone();
+    newer[8] = 9;
+    let sum = siltdb_core::format::checksum(0, &[&newer[..84]]);
+    newer[84..88].copy_from_slice(&sum.to_le_bytes());
+    fs::write(&segment, newer).unwrap();
+    all_fail(&silt, 4, "SILT_UNSUPPORTED", &[]);
+    fs::write(&segment, bytes).unwrap();
     assert_eq!(silt.ok(&["get", "k"]), "v");
 }
 
