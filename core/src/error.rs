@@ -192,7 +192,8 @@ impl fmt::Display for Error {
             Error::Storage(e) => e.fmt(f),
             Error::Corrupt(c) => write!(
                 f,
-                "{} is damaged at byte {}: expected {}; restore a snapshot, or salvage what is readable",
+                "{} is damaged at byte {}: expected {}; \
+                 restore a snapshot, or salvage what is readable",
                 c.file, c.offset, c.what
             ),
             Error::Poisoned => {
