@@ -161,6 +161,14 @@ impl Model {
         self.promises.push(promise);
     }
 
+    /// The store says that everything up to this sequence number survives power loss.
+    pub fn durable(&mut self, seq: u64) {
+        let mut promise = self.promise();
+        promise.synced = promise.synced.max(self.edges.partition_point(|edge| edge.seq <= seq));
+        promise.flushed = promise.flushed.max(promise.synced);
+        self.promises.push(promise);
+    }
+
     /// What is promised now.
     #[must_use]
     pub fn promise(&self) -> Promise {

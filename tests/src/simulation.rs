@@ -1,5 +1,7 @@
 //! Seeded simulation: a random workload on a faulty disk, through many lives of the store.
 
+use std::ops::Range;
+
 use crate::check::{Depth, Outcome};
 use crate::run::{Run, Stop};
 use crate::sim::{CallKind, Faults, Loss, Plant, Random, mix};
@@ -123,6 +125,21 @@ fn pick_stop(random: &mut Random, dead: bool) -> Stop {
         6 | 7 => Stop::Power(Loss::Random(mix(seed))),
         _ => Stop::Close,
     }
+}
+
+/// The seeds of a test: so many, times `SILT_SCALE`, from `SILT_FIRST` on; or, to replay it, the
+/// one seed of `SILT_SEED`.
+#[must_use]
+pub fn seeds(count: u64) -> Range<u64> {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let first = number("SILT_SEED").or_else(|| number("SILT_FIRST")).unwrap_or(0);
+    first..first + if number("SILT_SEED").is_some() { 1 } else { scaled(count) }
+}
+
+/// The line that replays a seed of a test.
+#[must_use]
+pub fn replay(program: &str, test: &str, seed: u64) -> String {
+    format!("SILT_SEED={seed} cargo test -p siltdb-tests --test {program} {test}")
 }
 
 /// So many, times the environment's `SILT_SCALE` (a number, 1 by default).

@@ -182,7 +182,9 @@ impl Op {
     /// The operation these numbers stand for.
     #[must_use]
     pub fn from_raw((kind, a, b, c): Raw, palette: Palette) -> Op {
-        let plain = Op::Set { key: a, value: c };
+        // A few values come often, so that a key is set to what it has already.
+        let value = if c.is_multiple_of(4) { c % 32 } else { c };
+        let plain = Op::Set { key: a, value };
         match kind {
             0..=69 => plain,
             70..=94 => Op::Delete { key: a },

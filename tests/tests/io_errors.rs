@@ -8,7 +8,7 @@ use siltdb_core::options::Options;
 use siltdb_tests::check::{Depth, Outcome, Trouble};
 use siltdb_tests::run::{Run, Stop};
 use siltdb_tests::sim::{CallKind, Faults, Loss, Nth, Random, SimStorage, mix};
-use siltdb_tests::simulation::scaled;
+use siltdb_tests::simulation::{replay, seeds};
 use siltdb_tests::workload::{Op, Palette, small_disk, small_options};
 
 const ERRORS: [StorageErrorKind; 3] =
@@ -88,9 +88,9 @@ impl Workload {
     }
 }
 
-fn fail_every_call(kinds: &[CallKind], workloads: u64) {
+fn fail_every_call(test: &str, kinds: &[CallKind], workloads: u64) {
     let (mut runs, mut hits) = (0, 0);
-    for seed in 0..scaled(workloads) {
+    for seed in seeds(workloads) {
         let workload = Workload::new(seed);
         let calls = workload.calls();
         for kind in kinds {
@@ -99,7 +99,7 @@ fn fail_every_call(kinds: &[CallKind], workloads: u64) {
                     let error = ERRORS[(n as usize + seed as usize) % 3];
                     let nth = Nth { kind: Some(*kind), n, forever, error };
                     let fail = |trouble: Trouble| -> bool {
-                        panic!("seed {seed}, {nth:?}: {}", trouble.what)
+                        panic!("{nth:?}: {}\n{}", trouble.what, replay("io_errors", test, seed))
                     };
                     hits += u64::from(workload.run(nth).unwrap_or_else(fail));
                     runs += 1;
@@ -113,24 +113,24 @@ fn fail_every_call(kinds: &[CallKind], workloads: u64) {
 
 #[test]
 fn writes() {
-    fail_every_call(&[CallKind::Append, CallKind::Sync], 20);
+    fail_every_call("writes", &[CallKind::Append, CallKind::Sync], 20);
 }
 
 #[test]
 fn names() {
     use CallKind::{Create, Finish, Publish, Remove, Resume};
-    fail_every_call(&[Create, Publish, Remove, Resume, Finish], 20);
+    fail_every_call("names", &[Create, Publish, Remove, Resume, Finish], 20);
 }
 
 #[test]
 fn reads() {
-    fail_every_call(&[CallKind::Read, CallKind::Open, CallKind::List], 4);
+    fail_every_call("reads", &[CallKind::Read, CallKind::Open, CallKind::List], 20);
 }
 
 /// Goal: a full disk stops writing, loses nothing, and writing goes on once there is space.
 #[test]
 fn out_of_space() {
-    for seed in 0..scaled(60) {
+    for seed in seeds(60) {
         let workload = Workload::new(1_000 + seed);
         for space in [0, 200, 1_000, 3_000, 6_000, 12_000] {
             let run = || -> Outcome {
@@ -149,7 +149,9 @@ fn out_of_space() {
                 }
                 run.check(Depth::Full)
             };
-            run().unwrap_or_else(|t| panic!("seed {seed}, {space} bytes: {}", t.what));
+            run().unwrap_or_else(|t| {
+                panic!("{space} bytes: {}\n{}", t.what, replay("io_errors", "out_of_space", seed))
+            });
         }
     }
 }

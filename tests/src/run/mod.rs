@@ -107,6 +107,9 @@ impl Run {
     /// An error that no fault explains.
     pub fn try_open(&mut self) -> Outcome<bool> {
         self.tick_clock();
+        if self.opened % 3 == 1 {
+            self.verify_image()?;
+        }
         let failures = self.storage.failures();
         let store = SimStore::open(self.storage.clone(), self.host.clone(), self.options.clone());
         match ok("open", store) {

@@ -11,7 +11,7 @@ use crate::check::{
     compare_scan, ok, wrong,
 };
 use crate::model::Model;
-use crate::sim::{SimHost, SimStorage};
+use crate::sim::{Loss, SimHost, SimStorage};
 use crate::store::{self, SimStore};
 use crate::workload::{ScanOp, key};
 
@@ -38,8 +38,12 @@ impl Run {
         } else {
             compare(store, &self.model, frame, depth)
         };
+        let stats = store.stats();
         self.storage.pause_faults(false);
-        result
+        result?;
+        self.model.durable(ok("stats", stats)?.durable_seq);
+        self.storage.mark(self.model.mark());
+        Ok(())
     }
 
     pub(super) fn get(&mut self, key: &[u8], back: u8) -> Outcome {
@@ -153,18 +157,44 @@ impl Run {
         Ok(())
     }
 
-    pub(super) fn snapshot(&mut self) -> Outcome {
+    /// A snapshot of the store, as one file.
+    ///
+    /// # Errors
+    /// The store's; the snapshot is of another commit than the last.
+    pub fn copy(&mut self) -> Outcome<Vec<u8>> {
         let frame = self.frame();
-        let Some(store) = self.store.as_mut() else { return Ok(()) };
+        let Some(store) = self.store.as_mut() else { wrong!("no store is open") };
         let (seq, bytes) = ok("snapshot", store::snapshot(store))?;
         if seq != frame.upto {
             wrong!("a snapshot has seq {seq}, the store has {}", frame.upto);
         }
+        Ok(bytes)
+    }
+
+    /// Opens a restored snapshot of the store and compares everything with the model.
+    ///
+    /// # Errors
+    /// It does not open, or the first difference.
+    pub fn compare_copy(&self, disk: SimStorage) -> Outcome {
+        let options = Options { create: false, ..self.options.clone() };
+        let copy = SimStore::open(disk, self.host.clone(), options);
+        compare(&mut ok("open of a copy", copy)?, &self.model, self.frame(), Depth::Light)
+    }
+
+    pub(super) fn snapshot(&mut self) -> Outcome {
+        if self.store.is_none() {
+            return Ok(());
+        }
+        let bytes = self.copy()?;
         let disk = SimStorage::seeded(1);
         ok("restore", store::restore(&disk, &bytes))?;
-        let options = Options { create: false, ..self.options.clone() };
-        let mut copy = ok("open of a copy", SimStore::open(disk, self.host.clone(), options))?;
-        compare(&mut copy, &self.model, frame, Depth::Light)
+        // What was restored is durable, and nothing in it is damaged.
+        let disk = disk.power_loss(Loss::Everything);
+        let damaged = ok("verify", store::verify(&disk))?;
+        if !damaged.is_empty() {
+            wrong!("the verification of a copy finds damage in {damaged:?}");
+        }
+        self.compare_copy(disk)
     }
 
     pub(super) fn verify(&mut self) -> Outcome {
@@ -178,6 +208,17 @@ impl Run {
             wrong!("the verification finds damage in {damaged:?}");
         }
         Ok(())
+    }
+
+    /// Verifies the files of a stopped store: what a crash tears is no damage.
+    pub(super) fn verify_image(&self) -> Outcome {
+        match store::verify(&self.storage.process_death(self.opened)) {
+            Err(Error::NoStore) if self.storage.files().is_empty() => Ok(()),
+            found => match ok("verify before the open", found)? {
+                damaged if damaged.is_empty() => Ok(()),
+                damaged => wrong!("before the open, damage is found in {damaged:?}"),
+            },
+        }
     }
 
     /// The seq so many commits ago, one less for some, so that moments between commits occur.
