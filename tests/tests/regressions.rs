@@ -125,19 +125,19 @@ fn a_buffer_that_cannot_be_written_out() {
 fn the_clock_steps_back_behind_the_horizon() {
     let (disk, host) = (SimStorage::seeded(1), SimHost::new(1));
     let mut store = SimStore::open(disk, host.clone(), options(Durability::Synced)).unwrap();
-    let expires = Some(host.now_us() + 50);
+    let expires = host.now_us() + 50;
     let mut batch = Batch::new();
     batch.push(Operation {
         key: b"a".to_vec(),
         value: Some(b"1".to_vec()),
-        expires,
+        expires: Some(expires),
         condition: None,
     });
     store.write(&batch, None).unwrap();
     host.advance(100);
     store.compact(&mut |_| {}).unwrap();
     host.set(SimHost::START_US);
-    assert_eq!(store.horizon(), expires.unwrap());
+    assert_eq!(store.horizon(), expires);
     assert_eq!(store.get(b"a").unwrap(), None);
     let commit = store.set(b"b", b"2").unwrap();
     assert!(commit.seq >= store.horizon());
