@@ -98,6 +98,15 @@ fn restore(snapshot: &[u8], dir: &Path) -> SnapshotReport {
     siltdb::restore(&mut &*snapshot, dir, &mut |_| ()).unwrap()
 }
 
+/// Stops the writers also where a judgement panics.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Takes snapshots while threads write; `judge` gets the source, the restored copy, the seq, and
 /// what each writer was told before and had begun after.
 fn while_written(
@@ -109,6 +118,7 @@ fn while_written(
     let (stop, told) = (AtomicBool::new(false), [(); WRITERS as usize].map(|()| Told::default()));
     let mut last = Vec::new();
     thread::scope(|scope| {
+        let _stop = StopOnDrop(&stop);
         for writer in 0..WRITERS {
             let (store, told, stop) = (source.clone(), &told[writer as usize], &stop);
             scope.spawn(move || write(&store, writer, told, stop));
@@ -137,7 +147,6 @@ fn while_written(
             judge(&source, &copy, report.seq, &bounds);
             last = sink.0;
         }
-        stop.store(true, Ordering::Relaxed);
     });
     last
 }
