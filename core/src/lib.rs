@@ -65,6 +65,6 @@ pub use host::Host;
 pub use options::{CompactionOptions, Durability, Options, Retention};
 pub use snapshot::{Sink, SnapshotReport, Source, restore};
 pub use stats::{CheckReport, Problem, SegmentStats, Stats};
-pub use store::Store;
+pub use store::{FullCompaction, Store};
 pub use types::{Change, Changed, Commit, Progress, Record, ScanOptions, Version};
 pub use view::{Diff, Scan, View};

@@ -1,9 +1,10 @@
 /** The engine as a class: a thin face of what is compiled to WebAssembly. */
 
 import { initSync, Engine as RawEngine } from './gen/siltdb.js';
-import { SiltError, codeOf, type SiltErrorCode } from './error.js';
+import { Writer } from './bytes.js';
+import { SiltError, type SiltErrorCode } from './error.js';
 import type { HostStorage } from './storage.js';
-import type { Durability } from './wire.js';
+import { LEVELS, type Durability, type PackedRetention } from './wire.js';
 
 /** Which superseded versions compaction keeps: `ms` of time, or so many `versions` of a key. */
 export type Retention = 'latest' | 'forever' | { ms: number } | { versions: number };
@@ -30,6 +31,8 @@ export interface EngineOptions {
   create?: boolean | undefined;
   /** Whether compaction runs by itself, in `work`; true if left out. */
   autoCompact?: boolean | undefined;
+  /** On close an active segment of this many bytes is sealed. 1 MiB if left out. */
+  sealOnCloseBytes?: number | undefined;
   /** The clock in milliseconds since 1970; for tests. */
   now?: (() => number) | undefined;
   /** Sixty-four random bits; for tests. */
@@ -38,10 +41,15 @@ export interface EngineOptions {
 
 /** What writing or restoring a snapshot did. */
 export interface SnapshotReport {
+  /** Length of the snapshot. */
   bytes: number;
-  files: number;
+  segments: number;
+  /** Records, superseded ones included. */
   records: number;
+  /** The state is the one at this seq. */
   lastSeq: number;
+  /** CRC-32 of all before the trailer. */
+  crc: number;
 }
 
 /** What a check found. */
@@ -66,29 +74,60 @@ export function engineLoaded(): boolean {
   return loaded;
 }
 
+/** The numbers of a retention rule. */
+export function packRetention(rule: Retention): PackedRetention {
+  if (rule === 'latest') return { kind: 0, amount: 0 };
+  if (rule === 'forever') return { kind: 3, amount: 0 };
+  if ('ms' in rule) return { kind: 1, amount: Math.round(rule.ms * 1000) };
+  return { kind: 2, amount: rule.versions };
+}
+
+/** Options as `wasm/src/options.rs` reads them: a tag and a number each. */
+function packOptions(options: EngineOptions): Uint8Array {
+  const w = new Writer(64);
+  const { durability, retention } = options;
+  if (durability !== undefined) {
+    const level = LEVELS.indexOf(durability);
+    if (level < 1) {
+      throw new SiltError('SILT_INVALID', 'durability must be synced, flushed or buffered');
+    }
+    w.u8(1).n(level);
+  }
+  if (retention !== undefined) {
+    const { kind, amount } = packRetention(retention);
+    w.u8(8).n(kind).n(amount);
+  }
+  const numbers = [
+    [2, options.segmentBytes],
+    [3, options.syncIntervalMs],
+    [4, options.bufferBytesMax],
+    [5, options.bufferMsMax],
+    [6, options.skipIdentical],
+    [7, options.cacheBytes],
+    [9, options.create],
+    [10, options.autoCompact],
+    [11, options.sealOnCloseBytes],
+  ] as const;
+  for (const [tag, value] of numbers) if (value !== undefined) w.u8(tag).n(Number(value));
+  return w.take();
+}
+
+function randomBits(): bigint {
+  return crypto.getRandomValues(new BigUint64Array(1))[0] as bigint;
+}
+
 /** Runs a call into the engine; what it throws becomes a `SiltError`. */
 function call<T>(run: () => T): T {
   try {
     return run();
   } catch (thrown) {
-    throw translate(thrown);
+    if (thrown instanceof SiltError) throw thrown;
+    // The engine throws `CODE: message`; anything else is a trap, after which what it holds in
+    // memory is not to be trusted any more.
+    const told = typeof thrown === 'string' ? /^(SILT_\w+): ([^]*)$/.exec(thrown) : null;
+    if (told) throw new SiltError(told[1] as SiltErrorCode, told[2] as string);
+    throw new SiltError('SILT_CRASHED', `the engine stopped: ${String(thrown)}`, { cause: thrown });
   }
-}
-
-function translate(thrown: unknown): SiltError {
-  if (thrown instanceof SiltError) return thrown;
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  const code = codeOf(thrown) as SiltErrorCode | undefined;
-  if (code === undefined) {
-    // A trap: what the engine holds in memory is not to be trusted any more.
-    return new SiltError('SILT_CRASHED', `the engine stopped: ${message}`, { cause: thrown });
-  }
-  const { operation, found, oldest } = thrown as Partial<SiltError>;
-  return new SiltError(code, message, {
-    ...(operation === undefined ? {} : { operation }),
-    ...(found === undefined ? {} : { found }),
-    ...(oldest === undefined ? {} : { oldest }),
-  });
 }
 
 /** One open store. Not for two threads, and not after `close`. */
@@ -102,18 +141,20 @@ export class Engine {
 
   /** Opens the store in `storage`, or creates one. The engine must be loaded. */
   static open(storage: HostStorage, options: EngineOptions = {}): Engine {
-    return new Engine(call(() => RawEngine.open(storage, options)));
+    const packed = packOptions(options);
+    const clock = { now: options.now ?? Date.now, random: options.random ?? randomBits };
+    return new Engine(call(() => RawEngine.open(storage, packed, clock)));
   }
 
   /** Creates the store in an empty `storage` out of a snapshot that `source` gives in pieces:
    * it fills as much of its argument as it can and returns how much; 0 at the end. */
   static restore(storage: HostStorage, source: (into: Uint8Array) => number): SnapshotReport {
-    return call(() => RawEngine.restore(storage, source) as SnapshotReport);
+    return JSON.parse(call(() => RawEngine.restore(storage, source))) as SnapshotReport;
   }
 
   /** Reads and verifies a store that is not open. */
   static check(storage: HostStorage): CheckReport {
-    return call(() => RawEngine.check(storage) as CheckReport);
+    return JSON.parse(call(() => RawEngine.check(storage))) as CheckReport;
   }
 
   #use(): RawEngine {
@@ -155,7 +196,7 @@ export class Engine {
   /** Writes a consistent copy of the store in pieces; a piece is not to be kept. */
   snapshot(sink: (bytes: Uint8Array) => void): SnapshotReport {
     const raw = this.#use();
-    return call(() => raw.snapshot(sink) as SnapshotReport);
+    return JSON.parse(call(() => raw.snapshot(sink))) as SnapshotReport;
   }
 
   /** Seq of the last commit. */

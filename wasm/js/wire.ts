@@ -36,7 +36,7 @@ export const INFO = 19;
 export type Durability = 'buffered' | 'flushed' | 'synced';
 
 /** Names of levels by number; 0 stands for the store's own. */
-const LEVELS: readonly (Durability | undefined)[] = [undefined, 'buffered', 'flushed', 'synced'];
+export const LEVELS: readonly (Durability | undefined)[] = [undefined, 'buffered', 'flushed', 'synced'];
 
 /** What a read looks at: the newest, a past moment, or an open view of the client. */
 export interface Moment {

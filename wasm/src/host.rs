@@ -5,24 +5,38 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 #[wasm_bindgen]
 extern "C" {
-    // Present in pages, workers and Node alike; fills the slice in place.
-    #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
-    fn fill_random(bytes: &mut [u8]);
+    /// What JavaScript gives for a clock: `{ now(): number, random(): bigint }`.
+    pub type Clock;
+
+    /// Milliseconds since 1970, parts of them included.
+    #[wasm_bindgen(method, structural)]
+    fn now(this: &Clock) -> f64;
+
+    /// Sixty-four random bits.
+    #[wasm_bindgen(method, structural)]
+    fn random(this: &Clock) -> u64;
 }
 
-/// The clock of `Date.now` and the randomness of `crypto.getRandomValues`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct JsHost;
+/// The engine's host over a [`Clock`].
+pub struct JsHost {
+    clock: Clock,
+}
+
+impl JsHost {
+    /// The host of this clock.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self { clock }
+    }
+}
 
 impl Host for JsHost {
     fn now_us(&self) -> u64 {
-        // Whole milliseconds. A clock set before 1970 reads as 0: the cast saturates.
-        js_sys::Date::now() as u64 * 1_000
+        // A clock set before 1970 reads as 0: the cast saturates.
+        (self.clock.now() * 1_000.0) as u64
     }
 
     fn random_u64(&self) -> u64 {
-        let mut bytes = [0; 8];
-        fill_random(&mut bytes);
-        u64::from_le_bytes(bytes)
+        self.clock.random()
     }
 }

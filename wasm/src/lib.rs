@@ -1,8 +1,21 @@
 //! SiltDB for JavaScript hosts: the engine of `siltdb-core` compiled to WebAssembly.
+//!
+//! The engine runs over a storage that JavaScript implements ([`HostStorage`]) and takes its
+//! clock and randomness from there ([`Clock`]). Requests come packed ([`wire`]), many operations
+//! at a time, since crossing the border costs more than most operations. The TypeScript beside
+//! this crate gives all of it a face.
 #![forbid(unsafe_code)]
 
+mod answer;
+mod engine;
 mod host;
-mod memory_store;
+mod json;
+mod operation;
+mod options;
+mod storage;
+mod views;
+pub mod wire;
 
-pub use host::JsHost;
-pub use memory_store::MemoryStore;
+pub use engine::Engine;
+pub use host::{Clock, JsHost};
+pub use storage::{HostStorage, JsStorage};

@@ -1,7 +1,7 @@
 //! Compaction of a single-owner store: choosing, stepping, installing.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
+use alloc::vec::{IntoIter, Vec};
 
 use super::Store;
 use crate::compaction::{Compacted, Compaction, CompactionPlan, CompactionReport, Rules, plan_all};
@@ -17,6 +17,29 @@ use crate::types::Progress;
 
 /// Input worked through between two calls of the progress function, in bytes.
 const STEP_BYTES: u64 = 1 << 20;
+
+/// A compaction of everything that is done in steps.
+#[derive(Debug)]
+pub struct FullCompaction {
+    plans: IntoIter<CompactionPlan>,
+    done: u64,
+    total: u64,
+    report: CompactionReport,
+}
+
+impl FullCompaction {
+    /// How far it has come, in bytes of input.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        Progress { done: self.done.min(self.total), total: self.total }
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn report(&self) -> CompactionReport {
+        self.report
+    }
+}
 
 impl<S: Storage, H: Host> Store<S, H> {
     /// What [`Store::compact`] would do, in order. Changes nothing.
@@ -39,39 +62,83 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// # Crash behaviour
     /// The store holds the old set of segments or the new one.
     pub fn compact(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<CompactionReport> {
+        let mut full = self.compact_begin()?;
+        while self.compact_next(&mut full, STEP_BYTES)? {
+            progress(full.progress());
+        }
+        progress(full.progress());
+        Ok(full.report)
+    }
+
+    /// Begins what [`Store::compact`] does, for a host that does it in steps by
+    /// [`Store::compact_next`]. What is written between the steps is not compacted.
+    ///
+    /// # Errors
+    /// As [`Store::compact`].
+    pub fn compact_begin(&mut self) -> Result<FullCompaction> {
         self.seal()?;
         while self.load_index(u64::MAX)? {}
         // What follows rewrites everything, whatever an automatic one was about.
         self.abandon_compaction();
         let plans = self.compaction_plan()?;
         let total = plans.iter().map(|p| p.input_bytes).sum();
-        let (mut report, mut before) = (CompactionReport::default(), 0);
-        for plan in plans {
-            let mut compaction = self.begin(&plan)?;
-            loop {
-                match compaction.step(&self.storage, STEP_BYTES) {
-                    Ok(true) => {
-                        let done = (before + compaction.done_bytes()).min(total);
-                        progress(Progress { done, total });
-                    }
-                    Ok(false) => break,
-                    Err(e) => {
-                        compaction.abandon(&self.storage);
-                        return Err(e);
-                    }
-                }
-            }
-            before += plan.input_bytes;
-            let compacted = compaction.finish(&self.storage)?;
-            report.runs += 1;
-            report.input_bytes += plan.input_bytes;
-            report.output_bytes +=
-                compacted.output.as_ref().map_or(0, |output| output.footer.file_len());
-            report.dropped_records += compacted.dropped_records;
-            self.install(compacted)?;
+        let report = CompactionReport::default();
+        Ok(FullCompaction { plans: plans.into_iter(), done: 0, total, report })
+    }
+
+    /// Does about so many bytes of a compaction of everything. `true` while there is more to do.
+    ///
+    /// Between the steps there must be no automatic compaction.
+    ///
+    /// # Errors
+    /// As [`Store::compact`]. The step under way is given up, those before stay.
+    pub fn compact_next(&mut self, full: &mut FullCompaction, budget_bytes: u64) -> Result<bool> {
+        if self.poisoned {
+            return Err(Error::Poisoned);
         }
-        progress(Progress { done: total, total });
-        Ok(report)
+        let mut compaction = match self.compaction.take() {
+            Some(compaction) => compaction,
+            None => match full.plans.next() {
+                Some(plan) => self.begin(&plan)?,
+                None => return Ok(false),
+            },
+        };
+        match compaction.step(&self.storage, budget_bytes) {
+            Ok(true) => {
+                full.done = full.report.input_bytes + compaction.done_bytes();
+                self.compaction = Some(compaction);
+                return Ok(true);
+            }
+            Ok(false) => {}
+            Err(e) => {
+                compaction.abandon(&self.storage);
+                return Err(e);
+            }
+        }
+        let compacted = compaction.finish(&self.storage)?;
+        full.report.runs += 1;
+        full.report.input_bytes +=
+            compacted.inputs.iter().map(|s| s.footer.file_len()).sum::<u64>();
+        full.report.output_bytes +=
+            compacted.output.as_ref().map_or(0, |output| output.footer.file_len());
+        full.report.dropped_records += compacted.dropped_records;
+        full.done = full.report.input_bytes;
+        self.install(compacted)?;
+        Ok(true)
+    }
+
+    /// Does about so many bytes of the automatic compaction that is due, if some is. `true` while
+    /// there is more to do. Unlike [`Store::compact_step`] it costs next to nothing when there is
+    /// nothing to do.
+    ///
+    /// # Errors
+    /// As [`Store::compact`].
+    pub fn compact_due(&mut self, budget_bytes: u64) -> Result<bool> {
+        if self.compaction_due {
+            self.compaction_due = false;
+            self.compaction_due = self.compact_step(budget_bytes)?;
+        }
+        Ok(self.compaction_due)
     }
 
     /// Does about so many bytes of automatic compaction. `true` while there is more to do.
@@ -138,6 +205,10 @@ impl<S: Storage, H: Host> Store<S, H> {
         let at = self.sealed.iter().position(|s| s.file.number == first);
         let start = at.ok_or(Error::Invalid("the plan names a segment that is gone"))?;
         let run = start..start + plan.inputs.len();
+        let numbers = self.sealed.iter().skip(start).map(|s| s.file.number);
+        if !numbers.take(run.len()).eq(plan.inputs.iter().copied()) {
+            return Err(Error::Invalid("the plan names a segment that is gone"));
+        }
         let base_seq = self.sealed[run.clone()].iter().map(|s| s.numbers().min_seq).min();
         let header = SegmentHeader {
             kind: SegmentKind::Sorted,

@@ -126,6 +126,21 @@ impl<S: Storage, H: Host> Store<S, H> {
         self.loader.step(&mut self.index, budget_records)
     }
 
+    /// In how many microseconds [`Store::tick`] has the write buffer to write out or flushed
+    /// writes to sync; `None` for nothing.
+    pub fn due_us(&self) -> Option<u64> {
+        if self.poisoned {
+            return None;
+        }
+        let now = self.host.now_us();
+        // A clock that stepped back makes it due, as it does in `tick`, once it is far enough off.
+        let left = |since: u64, ms: u64| (ms * 1000).saturating_sub(now.abs_diff(since));
+        let buffer = (!self.buffer.is_empty())
+            .then(|| left(self.buffer.since(), self.options.buffer_ms_max));
+        let sync = self.unsynced_since.map(|since| left(since, self.options.sync_interval_ms));
+        buffer.into_iter().chain(sync).min()
+    }
+
     /// Does what is due: writes out the write buffer, syncs flushed writes, removes files that
     /// no view reads any more, loads a part of the index, compacts a step.
     ///

@@ -9,6 +9,7 @@ mod write;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+pub use compact::FullCompaction;
 use hashbrown::HashMap;
 
 use crate::buffer::WriteBuffer;
@@ -152,6 +153,11 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// The host's clock and randomness.
     pub fn host(&self) -> &H {
         &self.host
+    }
+
+    /// Identity of the store.
+    pub fn store_id(&self) -> [u8; 16] {
+        self.manifest.store_id
     }
 
     /// Last sequence number.

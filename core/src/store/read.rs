@@ -41,6 +41,19 @@ impl<S: Storage, H: Host> Store<S, H> {
         self.look_up(key, |value, _, _| read(value))
     }
 
+    /// Gives `read` the value, seq and expiry (0 for none) of `key`, as [`Store::get_with`].
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn get_record_with<T>(
+        &mut self,
+        key: &[u8],
+        read: impl FnOnce(&[u8], u64, u64) -> T,
+    ) -> Result<Option<T>> {
+        check_key(key)?;
+        self.look_up(key, read)
+    }
+
     /// The record of `key`.
     ///
     /// # Errors

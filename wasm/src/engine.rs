@@ -1,0 +1,223 @@
+//! The engine as JavaScript sees it; `js/engine.ts` gives it its face.
+//!
+//! What a call fails with is thrown as a string, `CODE: message`, and becomes an error there.
+
+use siltdb_core::error::{Error, StorageError, StorageErrorKind};
+use siltdb_core::snapshot::{Sink, Source};
+use siltdb_core::store::FullCompaction;
+use siltdb_core::{Store, check, restore};
+use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+
+use crate::answer;
+use crate::host::{Clock, JsHost};
+use crate::operation::{Session, Stop};
+use crate::options;
+use crate::storage::{HostStorage, JsStorage, failed};
+use crate::views::Views;
+use crate::wire::Reader;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A function that takes bytes: `(bytes: Uint8Array) => void`.
+    pub type TakeBytes;
+    #[wasm_bindgen(method, structural, catch, js_name = call)]
+    fn take(this: &TakeBytes, nothing: &JsValue, bytes: &[u8]) -> Result<(), JsValue>;
+
+    /// A function that gives bytes: `(into: Uint8Array) => number`.
+    pub type GiveBytes;
+    #[wasm_bindgen(method, structural, catch, js_name = call)]
+    fn give(this: &GiveBytes, nothing: &JsValue, into: &mut [u8]) -> Result<f64, JsValue>;
+}
+
+impl Sink for TakeBytes {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        self.take(&JsValue::UNDEFINED, bytes).map_err(failed("write", None))
+    }
+}
+
+impl Source for GiveBytes {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, StorageError> {
+        let len = buf.len();
+        let given = self.give(&JsValue::UNDEFINED, buf).map_err(failed("read", None))?;
+        Ok((given as usize).min(len))
+    }
+}
+
+/// An open store.
+#[wasm_bindgen]
+pub struct Engine {
+    store: Store<JsStorage, JsHost>,
+    views: Views,
+    full: Option<FullCompaction>,
+    auto_compact: bool,
+    position: usize,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Opens the store in `storage`, or creates one.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open(storage: HostStorage, options: &[u8], clock: Clock) -> Result<Engine, JsValue> {
+        let options = options::parse(options).map_err(|_| malformed())?;
+        let storage = JsStorage::new(storage);
+        let store = Store::open(storage, JsHost::new(clock), options.store).map_err(thrown)?;
+        Ok(Self {
+            store,
+            views: Views::default(),
+            full: None,
+            auto_compact: options.auto_compact,
+            position: 0,
+        })
+    }
+
+    /// Runs the operations of a request from `position` on and gives their answers. Stops before
+    /// an operation that the storage is not ready for.
+    ///
+    /// # Errors
+    /// A request that is none. What an operation fails with is its answer.
+    pub fn execute(
+        &mut self,
+        client: u32,
+        request: &[u8],
+        position: usize,
+    ) -> Result<Vec<u8>, JsValue> {
+        let mut reply = Vec::new();
+        let mut request = Reader::new(request, position);
+        self.position = position;
+        while !request.is_done() && self.store.storage().is_ready() {
+            let (store, views, full) = (&mut self.store, &mut self.views, &mut self.full);
+            let mut session = Session { store, views, full, client };
+            let answered = reply.len();
+            match session.run(&mut request, &mut reply) {
+                Ok(()) => {}
+                Err(Stop::Malformed) => return Err(malformed()),
+                Err(Stop::Failed(error)) => {
+                    reply.truncate(answered);
+                    if self.can_repeat(&error) {
+                        break;
+                    }
+                    answer::error(&mut reply, &error);
+                }
+            }
+            self.position = request.position();
+        }
+        Ok(reply)
+    }
+
+    /// Whether the operation only has to wait for a file: it changed nothing yet.
+    fn can_repeat(&self, error: &Error) -> bool {
+        matches!(error, Error::Storage(e) if e.kind == StorageErrorKind::NotReady)
+            && !self.store.is_poisoned()
+            && !self.store.storage().is_ready()
+    }
+
+    /// Where in the last request to go on.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// Writes out and syncs what is due. In how many milliseconds something is due again; -1
+    /// for nothing.
+    ///
+    /// # Errors
+    /// As [`Store::tick`].
+    pub fn tick(&mut self) -> Result<f64, JsValue> {
+        if !self.store.storage().is_ready() {
+            return Ok(0.0);
+        }
+        if self.store.due_us() == Some(0) {
+            self.store.tick().map_err(thrown)?;
+        }
+        Ok(self.store.due_us().map_or(-1.0, |us| us.div_ceil(1000) as f64))
+    }
+
+    /// Loads a part of the index or compacts a step, for a host that is idle. `true` while there
+    /// is more to do.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure.
+    pub fn work(&mut self, budget_bytes: f64) -> Result<bool, JsValue> {
+        let budget = budget_bytes as u64;
+        // A full compaction goes on by its own operation; a poisoned store stays as it is.
+        if self.full.is_some() || self.store.is_poisoned() {
+            return Ok(false);
+        }
+        if !self.store.storage().is_ready() || self.store.load_index(budget / 64).map_err(thrown)? {
+            return Ok(true);
+        }
+        if !self.auto_compact {
+            return Ok(false);
+        }
+        self.store.compact_due(budget).map_err(thrown)
+    }
+
+    /// Closes the views of a client.
+    #[wasm_bindgen(js_name = dropClient)]
+    pub fn drop_client(&mut self, client: u32) {
+        self.views.drop_client(client);
+    }
+
+    /// Writes the whole store into `sink`; the report is JSON.
+    ///
+    /// # Errors
+    /// As [`Store::snapshot`].
+    pub fn snapshot(&mut self, sink: TakeBytes) -> Result<String, JsValue> {
+        let mut sink = sink;
+        let report = self.store.snapshot(&mut sink, &mut |_| {}).map_err(thrown)?;
+        Ok(answer::snapshot(&report))
+    }
+
+    /// Seq of the last commit.
+    #[wasm_bindgen(js_name = lastSeq)]
+    #[must_use]
+    pub fn last_seq(&self) -> f64 {
+        self.store.last_seq() as f64
+    }
+
+    /// Whether something was made durable since this was last asked.
+    #[wasm_bindgen(js_name = takeSynced)]
+    #[must_use]
+    pub fn take_synced(&self) -> bool {
+        self.store.storage().take_synced()
+    }
+
+    /// Closes the store cleanly.
+    ///
+    /// # Errors
+    /// As [`Store::close`]; it is closed all the same.
+    pub fn close(mut self) -> Result<(), JsValue> {
+        self.views.clear();
+        self.store.close().map_err(thrown)
+    }
+
+    /// Makes a store in an empty `storage` out of a snapshot; the report is JSON.
+    ///
+    /// # Errors
+    /// As [`restore`].
+    pub fn restore(storage: HostStorage, source: GiveBytes) -> Result<String, JsValue> {
+        let mut source = source;
+        let storage = JsStorage::new(storage);
+        let report = restore(&storage, &mut source, &mut |_| {}).map_err(thrown)?;
+        Ok(answer::snapshot(&report))
+    }
+
+    /// Verifies a store that is not open; the report is JSON.
+    ///
+    /// # Errors
+    /// As [`check()`].
+    pub fn check(storage: HostStorage) -> Result<String, JsValue> {
+        let report = check(&JsStorage::new(storage), &mut |_| {}).map_err(thrown)?;
+        Ok(answer::check(&report))
+    }
+}
+
+fn malformed() -> JsValue {
+    thrown(Error::Invalid("a packed message ends early or is not one"))
+}
+
+fn thrown(error: Error) -> JsValue {
+    JsValue::from_str(&format!("{}: {error}", error.code()))
+}

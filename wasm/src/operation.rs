@@ -1,0 +1,427 @@
+//! Operations of a request, one by one: take the fields, run it, pack the answer.
+//!
+//! All fields of an operation are taken before it runs, so that one that fails leaves the
+//! request at the operation after it.
+
+use siltdb_core::batch::check_key;
+use siltdb_core::{Batch, Condition, Error, Operation, ScanOptions, Store};
+
+use crate::answer;
+use crate::host::JsHost;
+use crate::options::{level, retention, retention_numbers};
+use crate::storage::{JsReader, JsStorage};
+use crate::views::Views;
+use crate::wire::{Malformed, Reader, code, put_b, put_n, status};
+use siltdb_core::store::FullCompaction;
+use siltdb_core::view::{Scan, View};
+
+/// Why there is no answer.
+pub(crate) enum Stop {
+    /// The request is none.
+    Malformed,
+    /// The operation failed.
+    Failed(Error),
+}
+
+impl From<Malformed> for Stop {
+    fn from(_: Malformed) -> Self {
+        Stop::Malformed
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(e: Error) -> Self {
+        Stop::Failed(e)
+    }
+}
+
+type Run = Result<(), Stop>;
+
+/// The moment a read asks for.
+#[derive(Clone, Copy)]
+struct Moment {
+    at: Option<u64>,
+    view: Option<u64>,
+}
+
+impl Moment {
+    /// Takes the fields that the flags say are there.
+    fn take(request: &mut Reader<'_>, flags: u8) -> Result<Self, Malformed> {
+        let at = request.n_if(flags & 1 != 0)?;
+        Ok(Self { at, view: request.n_if(flags & 2 != 0)? })
+    }
+}
+
+/// What operations run on.
+pub(crate) struct Session<'a> {
+    pub(crate) store: &'a mut Store<JsStorage, JsHost>,
+    pub(crate) views: &'a mut Views,
+    /// A compaction of everything that is done in steps.
+    pub(crate) full: &'a mut Option<FullCompaction>,
+    pub(crate) client: u32,
+}
+
+impl Session<'_> {
+    /// Runs the operation that the request stands at and appends its answer.
+    pub(crate) fn run(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        match request.u8()? {
+            code::GET => self.get(request, out),
+            code::GET_MANY => self.get_many(request, out),
+            code::HAS => self.has(request, out),
+            code::WRITE => self.write(request, out),
+            code::DELETE_RANGE => self.delete_range(request, out),
+            code::SCAN => self.scan(request, out),
+            code::VIEW_OPEN => self.view_open(request, out),
+            code::VIEW_CLOSE => {
+                self.views.close(self.client, request.n()?);
+                out.push(status::OK);
+                Ok(())
+            }
+            code::COUNT => self.count(request, out),
+            code::HISTORY => self.history(request, out),
+            code::DIFF => self.diff(request, out),
+            code::CHANGES => self.changes(request, out),
+            code::COMPACT_STEP => self.compact_step(request, out),
+            code::RETENTION => self.retention(request, out),
+            other => self.figures(other, out),
+        }
+    }
+
+    /// Operations without fields.
+    fn figures(&mut self, operation: u8, out: &mut Vec<u8>) -> Run {
+        let store = &mut *self.store;
+        match operation {
+            code::STATS => answer::json(out, &answer::stats(&store.stats()?)),
+            code::SEGMENTS => {
+                while store.load_index(u64::MAX)? {}
+                answer::json(out, &answer::segments(&store.segments()?));
+            }
+            code::PLAN => answer::json(out, &answer::plan(&store.compaction_plan()?)),
+            code::SYNC => {
+                let seq = store.sync()?;
+                out.push(status::OK);
+                put_n(out, seq);
+            }
+            code::INFO => {
+                let numbers = (store.store_id(), store.last_seq(), store.horizon());
+                let text = answer::info(numbers, store.retention(), store.is_poisoned());
+                answer::json(out, &text);
+            }
+            _ => return Err(Stop::Malformed),
+        }
+        Ok(())
+    }
+
+    /// The view that a moment means; `None` for the newest state.
+    fn view(&mut self, moment: Moment) -> Result<Option<View<JsReader>>, Error> {
+        if let Some(number) = moment.view {
+            let open = self.views.find(self.client, number);
+            let open = open.ok_or(Error::Invalid("no view of this number is open"))?;
+            return Ok(Some(open.view.clone()));
+        }
+        moment.at.map(|seq| self.store.view_as_of(seq)).transpose()
+    }
+
+    /// Gives `read` the value, seq and expiry of a key.
+    fn look_up(
+        &mut self,
+        key: &[u8],
+        view: Option<&View<JsReader>>,
+        mut read: impl FnMut(&[u8], u64, u64),
+    ) -> Result<bool, Error> {
+        check_key(key)?;
+        let found = match view {
+            None => self.store.get_record_with(key, read)?,
+            Some(view) => {
+                let found = view.get(key)?;
+                found.map(|r| read(&r.value, r.seq, r.expires.unwrap_or(0)))
+            }
+        };
+        Ok(found.is_some())
+    }
+
+    fn get(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        let (flags, key) = (request.u8()?, request.b()?);
+        let moment = Moment::take(request, flags)?;
+        let view = self.view(moment)?;
+        let found = self.look_up(key, view.as_ref(), |value, seq, expires| {
+            answer::value(out, value, seq, expires);
+        })?;
+        if !found {
+            out.push(status::ABSENT);
+        }
+        Ok(())
+    }
+
+    fn get_many(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        let (flags, count) = (request.u8()?, request.n()?);
+        let mut keys = Vec::new();
+        for _ in 0..count {
+            keys.push(request.b()?);
+        }
+        let moment = Moment::take(request, flags)?;
+        let view = self.view(moment)?;
+        out.push(status::OK);
+        put_n(out, count);
+        for key in keys {
+            let found = self.look_up(key, view.as_ref(), |value, _, _| {
+                out.push(1);
+                put_b(out, value);
+            })?;
+            if !found {
+                out.push(0);
+            }
+        }
+        Ok(())
+    }
+
+    fn has(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        let (flags, key) = (request.u8()?, request.b()?);
+        let moment = Moment::take(request, flags)?;
+        let view = self.view(moment)?;
+        let found = self.look_up(key, view.as_ref(), |_, _, _| {})?;
+        out.extend([status::OK, u8::from(found)]);
+        Ok(())
+    }
+
+    fn write(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        let durability = level(request.u8()?)?;
+        let count = request.n()?;
+        let mut batch = Batch::new();
+        for _ in 0..count {
+            let (flags, key) = (request.u8()?, request.b()?.to_vec());
+            let value = request.b_if(flags & 1 == 0)?;
+            let expires = request.n_if(flags & 2 != 0)?;
+            let mut condition = (flags & 4 != 0).then_some(Condition::Absent);
+            if let Some(seq) = request.n_if(flags & 8 != 0)? {
+                condition = Some(Condition::SeqIs(seq));
+            }
+            batch.push(Operation { key, value, expires, condition });
+        }
+        let commit = self.store.write(&batch, durability)?;
+        answer::commit(out, commit, count);
+        Ok(())
+    }
+
+    fn delete_range(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        let durability = level(request.u8()?)?;
+        let range = ScanOptions { keys_only: true, ..take_range(request)? };
+        let mut batch = Batch::new();
+        for record in self.store.scan(&range)? {
+            batch.delete(&record?.key);
+        }
+        let commit = self.store.write(&batch, durability)?;
+        answer::commit(out, commit, batch.len() as u64);
+        Ok(())
+    }
+
+    fn scan(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        let flags = request.u8()?;
+        let range = take_range(request)?;
+        let (limit, bytes_max) = (unlimited(request.n()?), unlimited(request.n()?));
+        let moment = Moment::take(request, flags >> 2)?;
+        let range = ScanOptions { reverse: flags & 1 != 0, keys_only: flags & 2 != 0, ..range };
+        // Only a scan under a view's number has where to keep what it goes on with.
+        let keep = moment.view.filter(|_| flags & 16 != 0);
+        let (seq, mut scan) = self.begin_scan(&range, moment, keep)?;
+        let (mut records, mut count, mut bytes, mut ended) = (Vec::new(), 0, 0, false);
+        let mut last_key = Vec::new();
+        while count < limit && bytes < bytes_max {
+            let Some(record) = scan.next() else {
+                ended = true;
+                break;
+            };
+            let record = record?;
+            answer::record(&mut records, &record);
+            count += 1;
+            bytes += (record.key.len() + record.value.len()) as u64;
+            last_key = record.key;
+        }
+        if let Some(number) = keep {
+            self.keep_scan(number, ended, (range, last_key), scan);
+        }
+        out.push(status::OK);
+        put_n(out, seq);
+        out.push(u8::from(!ended));
+        put_n(out, count);
+        out.append(&mut records);
+        Ok(())
+    }
+
+    /// Begins a scan, or goes on with one that stopped.
+    fn begin_scan(
+        &mut self,
+        range: &ScanOptions,
+        moment: Moment,
+        keep: Option<u64>,
+    ) -> Result<(u64, Scan<JsReader>), Error> {
+        if let Some(number) = keep {
+            if self.views.find(self.client, number).is_none() {
+                let view = match moment.at {
+                    Some(seq) => self.store.view_as_of(seq)?,
+                    None => self.store.view()?,
+                };
+                self.views.open(self.client, number, view, true);
+            }
+            let open = self.views.find(self.client, number);
+            let open = open.ok_or(Error::Invalid("no view of this number is open"))?;
+            let scan = match open.rest.take() {
+                Some((next, scan)) if next == *range => scan,
+                _ => open.view.scan(range)?,
+            };
+            return Ok((open.view.seq(), scan));
+        }
+        let view = match self.view(moment)? {
+            Some(view) => view,
+            None => self.store.view()?,
+        };
+        Ok((view.seq(), view.scan(range)?))
+    }
+
+    /// Keeps a scan that has not ended; closes the view that one which has ended opened.
+    fn keep_scan(
+        &mut self,
+        number: u64,
+        ended: bool,
+        (mut next, mut last_key): (ScanOptions, Vec<u8>),
+        scan: Scan<JsReader>,
+    ) {
+        let Some(open) = self.views.find(self.client, number) else { return };
+        if !ended {
+            if next.reverse {
+                next.to = Some(last_key);
+            } else {
+                last_key.push(0);
+                next.from = Some(last_key);
+            }
+            open.rest = Some((next, scan));
+        } else if open.by_scan {
+            self.views.close(self.client, number);
+        }
+    }
+
+    fn view_open(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        let (number, flags) = (request.n()?, request.u8()?);
+        let view = match request.n_if(flags & 1 != 0)? {
+            Some(seq) => self.store.view_as_of(seq)?,
+            None => self.store.view()?,
+        };
+        out.push(status::OK);
+        put_n(out, view.seq());
+        self.views.open(self.client, number, view, false);
+        Ok(())
+    }
+
+    fn count(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        let flags = request.u8()?;
+        let range = take_range(request)?;
+        let moment = Moment::take(request, flags >> 2)?;
+        let count = match self.view(moment)? {
+            Some(view) => view.count(&range)?,
+            None => self.store.count(&range)?,
+        };
+        out.push(status::OK);
+        put_n(out, count);
+        Ok(())
+    }
+
+    fn history(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        let (key, limit) = (request.b()?, unlimited(request.n()?));
+        let versions = self.store.history(key)?;
+        let count = versions.len().min(usize::try_from(limit).unwrap_or(usize::MAX));
+        out.push(status::OK);
+        put_n(out, count as u64);
+        for version in versions.iter().take(count) {
+            answer::past(out, version);
+        }
+        Ok(())
+    }
+
+    fn diff(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        let range = take_range(request)?;
+        let (from, to) = (request.n()?, request.n()?);
+        let limit = unlimited(request.n()?);
+        let (mut changes, mut count) = (Vec::new(), 0);
+        for change in self.store.diff(from, to, &ScanOptions { limit: Some(limit), ..range })? {
+            answer::difference(&mut changes, &change?);
+            count += 1;
+        }
+        out.push(status::OK);
+        put_n(out, count);
+        out.append(&mut changes);
+        Ok(())
+    }
+
+    fn changes(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        let since = request.n()?;
+        let (limit, bytes_max) = (unlimited(request.n()?), unlimited(request.n()?));
+        let range = take_range(request)?;
+        let changes = self.store.changes(since, &range)?;
+        let (mut packed, mut count, mut more) = (Vec::new(), 0, false);
+        let mut next = since;
+        for changed in changes {
+            let changed = changed?;
+            let full = count >= limit || packed.len() as u64 >= bytes_max;
+            // What is read next begins after a seq: a batch must not be cut.
+            if full && changed.version.seq != next {
+                more = true;
+                break;
+            }
+            next = changed.version.seq;
+            answer::changed(&mut packed, &changed);
+            count += 1;
+        }
+        if !more {
+            next = next.max(self.store.last_seq());
+        }
+        out.push(status::OK);
+        put_n(out, next);
+        out.push(u8::from(more));
+        put_n(out, count);
+        out.append(&mut packed);
+        Ok(())
+    }
+
+    fn compact_step(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        let budget = request.n()?;
+        let mut full = match self.full.take() {
+            Some(full) => full,
+            None => self.store.compact_begin()?,
+        };
+        let more = self.store.compact_next(&mut full, budget.max(1))?;
+        let progress = full.progress();
+        if more {
+            *self.full = Some(full);
+        }
+        out.extend([status::OK, u8::from(more)]);
+        put_n(out, progress.done);
+        put_n(out, progress.total);
+        Ok(())
+    }
+
+    fn retention(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        if request.u8()? != 0 {
+            let kind = u64::from(request.u8()?);
+            self.store.set_retention(retention(kind, request.n()?)?)?;
+        }
+        let (kind, amount) = retention_numbers(self.store.retention());
+        out.extend([status::OK, kind]);
+        put_n(out, amount);
+        Ok(())
+    }
+}
+
+/// Limits of 0 are none.
+fn unlimited(limit: u64) -> u64 {
+    if limit == 0 { u64::MAX } else { limit }
+}
+
+fn take_range(request: &mut Reader<'_>) -> Result<ScanOptions, Malformed> {
+    let flags = request.u8()?;
+    Ok(ScanOptions {
+        from: request.b_if(flags & 1 != 0)?,
+        to: request.b_if(flags & 2 != 0)?,
+        prefix: request.b_if(flags & 4 != 0)?,
+        ..ScanOptions::default()
+    })
+}

@@ -1,0 +1,86 @@
+//! Options of an engine, as `js/engine.ts` packs them: a tag and a number each.
+
+use siltdb_core::options::{Durability, Options, Retention};
+
+use crate::wire::{Malformed, Reader};
+
+/// Segments are smaller than in native stores: memory of a browser tab is scarcer.
+const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// What an engine is opened with.
+pub(crate) struct EngineOptions {
+    pub(crate) store: Options,
+    /// Whether compaction runs by itself, in steps that the host gives time for.
+    pub(crate) auto_compact: bool,
+}
+
+/// The level of a number of the wire format; `None` for the store's own.
+pub(crate) fn level(number: u8) -> Result<Option<Durability>, Malformed> {
+    match number {
+        0 => Ok(None),
+        1 => Ok(Some(Durability::Buffered)),
+        2 => Ok(Some(Durability::Flushed)),
+        3 => Ok(Some(Durability::Synced)),
+        _ => Err(Malformed),
+    }
+}
+
+/// The number of a level.
+pub(crate) fn level_number(durability: Durability) -> u8 {
+    match durability {
+        Durability::Buffered => 1,
+        Durability::Flushed => 2,
+        Durability::Synced => 3,
+    }
+}
+
+/// The retention rule of a kind and an amount.
+pub(crate) fn retention(kind: u64, amount: u64) -> Result<Retention, Malformed> {
+    match kind {
+        0 => Ok(Retention::Latest),
+        1 => Ok(Retention::Age { us: amount }),
+        // A count too large stays one, for the store to refuse.
+        2 => Ok(Retention::Versions { count: u32::try_from(amount).unwrap_or(u32::MAX) }),
+        3 => Ok(Retention::Forever),
+        _ => Err(Malformed),
+    }
+}
+
+/// Kind and amount of a retention rule.
+pub(crate) fn retention_numbers(rule: Retention) -> (u8, u64) {
+    match rule {
+        Retention::Latest => (0, 0),
+        Retention::Age { us } => (1, us),
+        Retention::Versions { count } => (2, u64::from(count)),
+        Retention::Forever => (3, 0),
+    }
+}
+
+/// Reads packed options; what is not among them has its default.
+pub(crate) fn parse(packed: &[u8]) -> Result<EngineOptions, Malformed> {
+    let mut store = Options { durability: Durability::Flushed, ..Options::default() };
+    store.segment_bytes = SEGMENT_BYTES;
+    // Nothing beside commits, so that none is slow: the host gives idle time.
+    store.compaction.auto = false;
+    let mut options = EngineOptions { store, auto_compact: true };
+    let mut fields = Reader::new(packed, 0);
+    while !fields.is_done() {
+        let store = &mut options.store;
+        let (tag, value) = (fields.u8()?, fields.n()?);
+        match tag {
+            1 => store.durability = level(value as u8)?.ok_or(Malformed)?,
+            2 => store.segment_bytes = value,
+            3 => store.sync_interval_ms = value,
+            4 => store.buffer_bytes_max = usize::try_from(value).unwrap_or(usize::MAX),
+            5 => store.buffer_ms_max = value,
+            6 => store.skip_identical = value != 0,
+            7 => store.cache_bytes = usize::try_from(value).unwrap_or(usize::MAX),
+            8 => store.retention = retention(value, fields.n()?)?,
+            9 => store.create = value != 0,
+            10 => options.auto_compact = value != 0,
+            11 => store.seal_on_close_bytes = value,
+            _ => return Err(Malformed),
+        }
+    }
+    Ok(options)
+}

@@ -1,0 +1,209 @@
+//! The storage trait over an object of JavaScript: `HostStorage` of `js/storage.ts`.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use js_sys::{Array, JsString};
+use siltdb_core::error::{StorageError, StorageErrorKind};
+use siltdb_core::storage::{Append, FileId, ReadAt, Storage};
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+
+type Thrown<T> = Result<T, JsValue>;
+
+#[wasm_bindgen]
+extern "C" {
+    /// The files of one store, as JavaScript holds them. Slices are views over the memory of the
+    /// engine and of no use after the call.
+    #[derive(Clone)]
+    pub type HostStorage;
+
+    #[wasm_bindgen(method, structural, catch)]
+    fn list(this: &HostStorage) -> Thrown<Array>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn open(this: &HostStorage, name: &str) -> Thrown<u32>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn create(this: &HostStorage, name: &str) -> Thrown<u32>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn resume(this: &HostStorage, name: &str, length: f64) -> Thrown<u32>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn publish(this: &HostStorage, name: &str, bytes: &[u8]) -> Thrown<()>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn remove(this: &HostStorage, name: &str) -> Thrown<()>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn size(this: &HostStorage, handle: u32) -> Thrown<f64>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn read(this: &HostStorage, handle: u32, offset: f64, into: &mut [u8]) -> Thrown<()>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn append(this: &HostStorage, handle: u32, bytes: &[u8]) -> Thrown<()>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn sync(this: &HostStorage, handle: u32) -> Thrown<()>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn close(this: &HostStorage, handle: u32) -> Thrown<()>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn ready(this: &HostStorage) -> Thrown<bool>;
+
+    /// Whatever was thrown, seen as an error.
+    type Failure;
+    #[wasm_bindgen(method, structural, catch, getter)]
+    fn code(this: &Failure) -> Thrown<JsValue>;
+    #[wasm_bindgen(method, structural, catch, getter)]
+    fn message(this: &Failure) -> Thrown<JsValue>;
+}
+
+/// The files of one store in a [`HostStorage`]. Clones share it.
+#[derive(Clone)]
+pub struct JsStorage {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    host: HostStorage,
+    /// Whether something was made durable since the host last asked.
+    synced: Cell<bool>,
+}
+
+/// An open handle, given back when dropped.
+struct Handle {
+    shared: Rc<Shared>,
+    id: FileId,
+    number: u32,
+}
+
+/// Reads a file of a [`JsStorage`].
+pub struct JsReader {
+    handle: Handle,
+}
+
+/// Appends to a file of a [`JsStorage`].
+pub struct JsAppender {
+    handle: Handle,
+    len: u64,
+}
+
+impl JsStorage {
+    /// The storage of this object.
+    #[must_use]
+    pub fn new(host: HostStorage) -> Self {
+        Self { shared: Rc::new(Shared { host, synced: Cell::new(false) }) }
+    }
+
+    /// Whether the host has everything at hand that the next operation may need.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.shared.host.ready().unwrap_or(true)
+    }
+
+    /// Whether something was made durable since this was last asked.
+    #[must_use]
+    pub fn take_synced(&self) -> bool {
+        self.shared.synced.take()
+    }
+
+    fn handle(
+        &self,
+        op: &'static str,
+        id: FileId,
+        open: impl FnOnce(&HostStorage, &str) -> Thrown<u32>,
+    ) -> Result<Handle, StorageError> {
+        let number = open(&self.shared.host, &id.to_string()).map_err(failed(op, Some(id)))?;
+        Ok(Handle { shared: Rc::clone(&self.shared), id, number })
+    }
+}
+
+impl Storage for JsStorage {
+    type Reader = JsReader;
+    type Appender = JsAppender;
+
+    fn list(&self, visit: &mut dyn FnMut(FileId, u64)) -> Result<(), StorageError> {
+        let files = self.shared.host.list().map_err(failed("list", None))?;
+        for file in files.iter() {
+            let pair: Array = file.unchecked_into();
+            let name = pair.get(0).dyn_into::<JsString>().map(String::from).unwrap_or_default();
+            if let Some(id) = FileId::parse(&name) {
+                visit(id, pair.get(1).as_f64().unwrap_or(0.0) as u64);
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&self, id: FileId) -> Result<JsReader, StorageError> {
+        Ok(JsReader { handle: self.handle("open", id, HostStorage::open)? })
+    }
+
+    fn create(&self, id: FileId) -> Result<JsAppender, StorageError> {
+        Ok(JsAppender { handle: self.handle("create", id, HostStorage::create)?, len: 0 })
+    }
+
+    fn resume(&self, id: FileId, len: u64) -> Result<JsAppender, StorageError> {
+        let resume = |host: &HostStorage, name: &str| host.resume(name, len as f64);
+        Ok(JsAppender { handle: self.handle("resume", id, resume)?, len })
+    }
+
+    fn publish(&self, id: FileId, bytes: &[u8]) -> Result<(), StorageError> {
+        self.shared.synced.set(true);
+        self.shared.host.publish(&id.to_string(), bytes).map_err(failed("publish", Some(id)))
+    }
+
+    fn remove(&self, id: FileId) -> Result<(), StorageError> {
+        self.shared.host.remove(&id.to_string()).map_err(failed("remove", Some(id)))
+    }
+}
+
+impl ReadAt for JsReader {
+    fn len(&self) -> Result<u64, StorageError> {
+        let Handle { shared, id, number } = &self.handle;
+        shared.host.size(*number).map(|len| len as u64).map_err(failed("len", Some(*id)))
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError> {
+        let Handle { shared, id, number } = &self.handle;
+        shared.host.read(*number, offset as f64, buf).map_err(failed("read", Some(*id)))
+    }
+}
+
+impl Append for JsAppender {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        let Handle { shared, id, number } = &self.handle;
+        shared.host.append(*number, bytes).map_err(failed("append", Some(*id)))?;
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), StorageError> {
+        let Handle { shared, id, number } = &self.handle;
+        shared.synced.set(true);
+        shared.host.sync(*number).map_err(failed("sync", Some(*id)))
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // What was appended and synced is so without it.
+        let _ = self.shared.host.close(self.number);
+    }
+}
+
+/// Turns what the host threw into the engine's error.
+pub(crate) fn failed(op: &'static str, file: Option<FileId>) -> impl Fn(JsValue) -> StorageError {
+    move |thrown| {
+        let text = |value: Thrown<JsValue>| value.ok().and_then(|value| value.as_string());
+        let error: &Failure = thrown.unchecked_ref();
+        let kind = match text(error.code()).as_deref() {
+            Some("SILT_NOT_FOUND") => StorageErrorKind::NotFound,
+            Some("SILT_ALREADY_EXISTS") => StorageErrorKind::AlreadyExists,
+            Some("SILT_NOT_READY") => StorageErrorKind::NotReady,
+            Some("SILT_OUT_OF_SPACE") => StorageErrorKind::OutOfSpace,
+            Some("SILT_LOCKED") => StorageErrorKind::Locked,
+            Some("SILT_UNEXPECTED_END") => StorageErrorKind::UnexpectedEnd,
+            Some("SILT_DENIED") => StorageErrorKind::Denied,
+            _ => StorageErrorKind::Io,
+        };
+        let message = text(error.message()).or_else(|| thrown.as_string()).unwrap_or_default();
+        StorageError { op, file, kind, message }
+    }
+}

@@ -1,0 +1,137 @@
+//! The wire format between client and engine: `js/wire.ts` is the other end and tells it all.
+//!
+//! A number is an unsigned LEB128 of at most 2^53 - 1; bytes have their length before them.
+
+use siltdb_core::limits::SEQ_MAX;
+
+/// Operations, by the byte they begin with.
+pub mod code {
+    #![allow(missing_docs)]
+    pub const GET: u8 = 1;
+    pub const GET_MANY: u8 = 2;
+    pub const HAS: u8 = 3;
+    pub const WRITE: u8 = 4;
+    pub const DELETE_RANGE: u8 = 5;
+    pub const SCAN: u8 = 6;
+    pub const VIEW_OPEN: u8 = 7;
+    pub const VIEW_CLOSE: u8 = 8;
+    pub const COUNT: u8 = 9;
+    pub const HISTORY: u8 = 10;
+    pub const DIFF: u8 = 11;
+    pub const CHANGES: u8 = 12;
+    pub const STATS: u8 = 13;
+    pub const SEGMENTS: u8 = 14;
+    pub const COMPACT_STEP: u8 = 15;
+    pub const PLAN: u8 = 16;
+    pub const SYNC: u8 = 17;
+    pub const RETENTION: u8 = 18;
+    pub const INFO: u8 = 19;
+}
+
+/// Answers, by the byte they begin with.
+pub mod status {
+    #![allow(missing_docs)]
+    pub const OK: u8 = 0;
+    pub const ABSENT: u8 = 1;
+    pub const ERROR: u8 = 2;
+}
+
+/// A request that ends early or is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed;
+
+/// Takes fields off a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads from `at` on.
+    #[must_use]
+    pub fn new(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, at }
+    }
+
+    /// Where the next field begins.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    /// One byte.
+    ///
+    /// # Errors
+    /// The request ends early.
+    pub fn u8(&mut self) -> Result<u8, Malformed> {
+        let byte = *self.bytes.get(self.at).ok_or(Malformed)?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    /// A number.
+    ///
+    /// # Errors
+    /// It ends early or is too large.
+    pub fn n(&mut self) -> Result<u64, Malformed> {
+        let mut value = 0;
+        for shift in (0..56).step_by(7) {
+            let byte = self.u8()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return if value <= SEQ_MAX { Ok(value) } else { Err(Malformed) };
+            }
+        }
+        Err(Malformed)
+    }
+
+    /// Bytes.
+    ///
+    /// # Errors
+    /// They end early.
+    pub fn b(&mut self) -> Result<&'a [u8], Malformed> {
+        let len = usize::try_from(self.n()?).map_err(|_| Malformed)?;
+        let end = self.at.checked_add(len).ok_or(Malformed)?;
+        let bytes = self.bytes.get(self.at..end).ok_or(Malformed)?;
+        self.at = end;
+        Ok(bytes)
+    }
+
+    /// A number if the flag says that there is one.
+    ///
+    /// # Errors
+    /// As [`Reader::n`].
+    pub fn n_if(&mut self, given: bool) -> Result<Option<u64>, Malformed> {
+        if given { self.n().map(Some) } else { Ok(None) }
+    }
+
+    /// Bytes of their own if the flag says that there are some.
+    ///
+    /// # Errors
+    /// As [`Reader::b`].
+    pub fn b_if(&mut self, given: bool) -> Result<Option<Vec<u8>>, Malformed> {
+        if given { self.b().map(|bytes| Some(bytes.to_vec())) } else { Ok(None) }
+    }
+}
+
+/// Appends a number.
+pub fn put_n(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Appends bytes with their length before them.
+pub fn put_b(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_n(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
