@@ -151,7 +151,10 @@ impl<S: Storage, H: Host> Engine<S, H> {
         };
         if len >= self.options.segment_bytes || len + bytes >= limits::SEGMENT_DATA_MAX - (1 << 20)
         {
+            // A sync that was asked for is of what follows, too.
+            let sync = log.sync;
             self.finish(log)?;
+            log.sync = sync;
             self.roll(log)?;
         }
         Ok(())
