@@ -60,6 +60,12 @@ impl Buffer {
         stages.current.holds_at(seq) || stages.draining.iter().any(|b| b.holds_at(seq))
     }
 
+    /// Memory of what the index does not know of yet, in bytes, about; 0 if there is nothing.
+    pub(super) fn bytes(&self) -> usize {
+        let stages = read(&self.stages);
+        stages.current.bytes() + stages.draining.iter().map(|b| b.bytes()).sum::<usize>()
+    }
+
     /// When the oldest operation that waits came, in microseconds since 1970.
     pub(super) fn since(&self) -> Option<u64> {
         let stages = read(&self.stages);
