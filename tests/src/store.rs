@@ -2,17 +2,210 @@
 
 use std::collections::BTreeMap;
 
+use siltdb::engine::Engine;
 use siltdb_core::error::{Error, Result};
+use siltdb_core::host::Host;
 use siltdb_core::stats::{SegmentStats, Stats};
 use siltdb_core::storage::{FileId, Storage};
 use siltdb_core::store::Store;
-use siltdb_core::types::{Record, ScanOptions};
-use siltdb_core::view::View;
+use siltdb_core::types::{Commit, Progress, Record, ScanOptions, Version};
+use siltdb_core::view::{Diff, Scan, View};
+use siltdb_core::{Batch, CompactionReport, Durability, Options, Retention, Sink, SnapshotReport};
 
 use crate::sim::{SimHost, SimReader, SimStorage};
 
-/// The single-owner store over a simulated disk.
-pub type SimStore = Store<SimStorage, SimHost>;
+/// The store over a simulated disk: the single-owner engine, or the engine of threads driven by one.
+///
+/// Which one it is, is drawn at each open, so that either goes on with what the other left.
+#[allow(clippy::large_enum_variant)]
+pub enum SimStore {
+    /// `siltdb_core::Store`.
+    Single(Store<SimStorage, SimHost>),
+    /// `siltdb::engine::Engine`, with the number of its writes so far.
+    Shared(Engine<SimStorage, SimHost>, u32),
+}
+
+/// The same call of either engine.
+macro_rules! either {
+    ($store:ident, $it:ident => $call:expr) => {
+        match $store {
+            SimStore::Single($it) => $call,
+            SimStore::Shared($it, _) => $call,
+        }
+    };
+}
+
+/// What both engines do, under their names.
+#[allow(missing_docs, clippy::missing_errors_doc)]
+impl SimStore {
+    pub fn open(storage: SimStorage, host: SimHost, options: Options) -> Result<Self> {
+        if host.random_u64().is_multiple_of(2) {
+            return Self::open_single(storage, host, options);
+        }
+        Engine::open(storage, host, options).map(|engine| Self::Shared(engine, 0))
+    }
+
+    pub fn open_single(storage: SimStorage, host: SimHost, options: Options) -> Result<Self> {
+        Store::open(storage, host, options).map(Self::Single)
+    }
+
+    pub fn close(self) -> Result<()> {
+        either!(self, it => it.close())
+    }
+
+    pub fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        either!(self, it => it.get(key))
+    }
+
+    pub fn get_with<T>(&mut self, key: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>> {
+        either!(self, it => it.get_with(key, read))
+    }
+
+    pub fn get_record(&mut self, key: &[u8]) -> Result<Option<Record>> {
+        either!(self, it => it.get_record(key))
+    }
+
+    pub fn get_as_of(&mut self, key: &[u8], seq: u64) -> Result<Option<Record>> {
+        either!(self, it => it.get_as_of(key, seq))
+    }
+
+    pub fn contains(&mut self, key: &[u8]) -> Result<bool> {
+        self.get_with(key, |_| ()).map(|found| found.is_some())
+    }
+
+    pub fn set(&mut self, key: &[u8], value: &[u8]) -> Result<Commit> {
+        let mut batch = Batch::new();
+        batch.set(key, value);
+        self.write(&batch, None)
+    }
+
+    pub fn delete(&mut self, key: &[u8]) -> Result<Commit> {
+        let mut batch = Batch::new();
+        batch.delete(key);
+        self.write(&batch, None)
+    }
+
+    /// The engine of threads works in the background of some writes.
+    pub fn write(&mut self, batch: &Batch, durability: Option<Durability>) -> Result<Commit> {
+        if let Self::Shared(engine, writes) = self {
+            *writes += 1;
+            if *writes % 4 == 0 && !engine.is_poisoned() {
+                engine.work()?;
+            }
+        }
+        either!(self, it => it.write(batch, durability))
+    }
+
+    pub fn sync(&mut self) -> Result<u64> {
+        either!(self, it => it.sync())
+    }
+
+    pub fn scan(&mut self, options: &ScanOptions) -> Result<Scan<SimReader>> {
+        either!(self, it => it.scan(options))
+    }
+
+    pub fn count(&mut self, options: &ScanOptions) -> Result<u64> {
+        either!(self, it => it.count(options))
+    }
+
+    pub fn len(&mut self) -> Result<u64> {
+        either!(self, it => it.len())
+    }
+
+    pub fn is_empty(&mut self) -> Result<bool> {
+        either!(self, it => it.is_empty())
+    }
+
+    pub fn history(&mut self, key: &[u8]) -> Result<Vec<Version>> {
+        either!(self, it => it.history(key))
+    }
+
+    pub fn diff(&mut self, from: u64, to: u64, options: &ScanOptions) -> Result<Diff<SimReader>> {
+        either!(self, it => it.diff(from, to, options))
+    }
+
+    pub fn view(&mut self) -> Result<SimView> {
+        either!(self, it => it.view())
+    }
+
+    pub fn view_as_of(&mut self, seq: u64) -> Result<SimView> {
+        either!(self, it => it.view_as_of(seq))
+    }
+
+    pub fn tick(&mut self) -> Result<()> {
+        match self {
+            Self::Single(store) => store.tick(),
+            Self::Shared(engine, _) => engine.tick().and_then(|()| engine.work()).map(|_| ()),
+        }
+    }
+
+    pub fn seal(&mut self) -> Result<()> {
+        match self {
+            Self::Single(store) => store.seal(),
+            Self::Shared(engine, _) => engine.seal_all(),
+        }
+    }
+
+    pub fn compact(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<CompactionReport> {
+        either!(self, it => it.compact(progress))
+    }
+
+    pub fn compact_step(&mut self, budget_bytes: u64) -> Result<bool> {
+        match self {
+            Self::Single(store) => store.compact_step(budget_bytes),
+            Self::Shared(engine, _) if engine.is_poisoned() => Err(Error::Poisoned),
+            Self::Shared(engine, _) => engine.work(),
+        }
+    }
+
+    pub fn load_index(&mut self, budget_records: u64) -> Result<bool> {
+        either!(self, it => it.load_index(budget_records))
+    }
+
+    pub fn retention(&self) -> Retention {
+        either!(self, it => it.retention())
+    }
+
+    pub fn set_retention(&mut self, retention: Retention) -> Result<()> {
+        either!(self, it => it.set_retention(retention))
+    }
+
+    pub fn stats(&mut self) -> Result<Stats> {
+        either!(self, it => it.stats())
+    }
+
+    pub fn segments(&mut self) -> Result<Vec<SegmentStats>> {
+        either!(self, it => it.segments())
+    }
+
+    pub fn snapshot(
+        &mut self,
+        sink: &mut dyn Sink,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<SnapshotReport> {
+        either!(self, it => it.snapshot(sink, progress))
+    }
+
+    pub fn last_seq(&self) -> u64 {
+        either!(self, it => it.last_seq())
+    }
+
+    pub fn horizon(&self) -> u64 {
+        either!(self, it => it.horizon())
+    }
+
+    pub fn is_poisoned(&self) -> bool {
+        either!(self, it => it.is_poisoned())
+    }
+
+    pub fn buffered_bytes(&self) -> usize {
+        either!(self, it => it.buffered_bytes())
+    }
+
+    pub fn storage(&self) -> &SimStorage {
+        either!(self, it => it.storage())
+    }
+}
 
 /// A view of it.
 pub type SimView = View<SimReader>;

@@ -194,13 +194,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
             previous_len: 0,
             previous_seq: 0,
         };
-        let now = self.now();
-        // What is committed from here on is later than anything this compaction drops, so that it
-        // can be read as of its own moment even if the clock steps back.
-        let mut last_seq = lock(&self.clock);
-        *last_seq = now.max(*last_seq);
-        drop(last_seq);
-        let rules = Rules::new(table.retention, now);
+        let rules = Rules::new(table.retention, self.now());
         Compaction::begin(&table.sealed, run, header, self.hasher, rules)
     }
 

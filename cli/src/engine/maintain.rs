@@ -98,7 +98,10 @@ impl<S: Storage, H: Host> Engine<S, H> {
     }
 
     /// Loads slots of about so many records into the index. `true` while there is more to load.
-    fn load_index(&self, budget_records: u64) -> Result<bool> {
+    ///
+    /// # Errors
+    /// Damage; the storage's failure.
+    pub fn load_index(&self, budget_records: u64) -> Result<bool> {
         if self.is_loaded.load(Ordering::Acquire) {
             return Ok(false);
         }

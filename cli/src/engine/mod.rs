@@ -191,6 +191,16 @@ impl<S: Storage, H: Host> Engine<S, H> {
         self.poisoned.store(true, Ordering::Release);
     }
 
+    /// The storage the store is in.
+    pub fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    /// Memory of the writes that wait in the write buffer, in bytes, about; 0 if none waits.
+    pub fn buffered_bytes(&self) -> usize {
+        self.buffer.bytes()
+    }
+
     /// Whether a failed append or sync has stopped writing.
     pub fn is_poisoned(&self) -> bool {
         self.poisoned.load(Ordering::Acquire)

@@ -24,7 +24,10 @@ pub(super) struct Changes {
 
 impl<S: Storage, H: Host> Engine<S, H> {
     /// Seals everything written until now.
-    pub(super) fn seal_all(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// The storage's failure; it poisons the store.
+    pub fn seal_all(&self) -> Result<()> {
         self.check_writable()?;
         self.drain()?;
         let last = {

@@ -1,9 +1,11 @@
 //! The path of a write: one leader stages, hardens and applies for all that wait.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use siltdb_core::batch::{Batch, Condition, Operation};
+use siltdb_core::buffer::WriteBuffer;
 use siltdb_core::error::{Error, Result};
 use siltdb_core::host::Host;
 use siltdb_core::limits;
@@ -132,53 +134,59 @@ impl<S: Storage, H: Host> Engine<S, H> {
         durability: Durability,
     ) -> Result<Commit> {
         self.check_writable()?;
-        let seq = {
-            let mut last_seq = lock(&self.clock);
-            let buffered = self.buffer.take();
-            let seq = self.next_seq(*last_seq)?;
+        let mut last_seq = lock(&self.clock);
+        let seq = self.next_seq(*last_seq)?;
+        let buffered = self.buffer.take();
+        // What must be read first gets its place in the order only if there is something to be
+        // written then; until that is known, nobody else gets one.
+        let undecided = if self.must_read(batch) {
+            Some(last_seq)
+        } else {
             // A batch of nothing is a sync: it has no place in the order.
-            if !batch.is_empty() {
-                *last_seq = seq;
-            }
-            drop(last_seq);
-            if let Some(buffered) = buffered {
-                let operations: Vec<_> = buffered.iter().map(|b| (&b.operation, b.seq)).collect();
-                let staged = self.stage(log, operations.into_iter(), buffered.bytes());
-                self.or_poison(staged)?;
-                log.buffer_staged();
-            }
-            seq
+            *last_seq = if batch.is_empty() { *last_seq } else { seq };
+            None
         };
+        self.stage_buffered(log, buffered)?;
         if durability == Durability::Synced {
             log.ask_for_sync();
         }
-        if self.must_read(batch) {
+        if undecided.is_some() {
             let touched = batch.operations().iter().any(|o| log.touches(self.hasher.hash(&o.key)));
             if touched {
                 self.finish_group(log, results);
                 self.check_writable()?;
-                if durability == Durability::Synced {
-                    log.ask_for_sync();
-                }
             }
         }
-        let Some(operations) = self.judge(batch)? else {
-            let staged = batch.operations().iter().map(|operation| (operation, seq));
-            let staged = self.stage(log, staged, batch.bytes_max());
-            self.or_poison(staged)?;
-            self.counters.add(Count::Commits, u64::from(!batch.is_empty()));
-            let written = !batch.is_empty();
-            let seq = if written { seq } else { self.last_seq() };
-            return Ok(Commit { seq, durability, written });
-        };
-        if operations.is_empty() {
+        let kept = self.judge(batch)?;
+        let count = kept.as_ref().map_or(batch.len(), Vec::len);
+        if count == 0 {
             return Ok(Commit { seq: self.last_seq(), durability, written: false });
         }
-        let staged = operations.iter().map(|operation| (*operation, seq));
-        let staged = self.stage(log, staged, batch.bytes_max());
+        if let Some(mut last_seq) = undecided {
+            *last_seq = seq;
+        }
+        let bytes = batch.bytes_max();
+        let staged = match kept {
+            Some(kept) => self.stage(log, kept.into_iter().map(|o| (o, seq)), bytes),
+            None => self.stage(log, batch.operations().iter().map(|o| (o, seq)), bytes),
+        };
         self.or_poison(staged)?;
+        if durability == Durability::Synced {
+            // Once more: the group that was asked before may have ended to make room.
+            log.ask_for_sync();
+        }
         self.counters.add(Count::Commits, 1);
         Ok(Commit { seq, durability, written: true })
+    }
+
+    /// Stages what was buffered, as one unit: coalescing left no moments in between.
+    fn stage_buffered(&self, log: &mut Log<S>, buffered: Option<Arc<WriteBuffer>>) -> Result<()> {
+        let Some(buffered) = buffered else { return Ok(()) };
+        let operations: Vec<_> = buffered.iter().map(|b| (&b.operation, b.seq)).collect();
+        let staged = self.stage(log, operations.into_iter(), buffered.bytes());
+        self.or_poison(staged)?;
+        log.buffer_staged();
+        Ok(())
     }
 
     /// Hardens and applies the group; commits in it that failed with it are told.
@@ -239,6 +247,10 @@ impl<S: Storage, H: Host> Engine<S, H> {
     }
 
     fn write_buffered(&self, batch: &Batch) -> Result<Commit> {
+        if batch.operations().iter().any(|o| o.condition.is_some()) {
+            // A record that was judged by its seq is not replaced in the buffer.
+            self.drain()?;
+        }
         // What must be read may be in a group that is being hardened: wait for that.
         let log = self.must_read(batch).then(|| lock(&self.log));
         let mut last_seq = lock(&self.clock);
