@@ -100,12 +100,6 @@ impl Buffer {
         self.used.store(is_used, Ordering::Release);
     }
 
-    /// Memory of what the index does not know of, in bytes, about.
-    pub(super) fn bytes(&self) -> usize {
-        let stages = read(&self.stages);
-        stages.draining.iter().map(|b| b.bytes()).sum::<usize>() + stages.current.bytes()
-    }
-
     /// How many operations were replaced before they were written.
     pub(super) fn coalesced(&self) -> u64 {
         let stages = read(&self.stages);
