@@ -196,11 +196,6 @@ impl<S: Storage, H: Host> Engine<S, H> {
         &self.storage
     }
 
-    /// Memory of the writes that wait in the write buffer, in bytes, about; 0 if none waits.
-    pub fn buffered_bytes(&self) -> usize {
-        self.buffer.bytes()
-    }
-
     /// Whether a failed append or sync has stopped writing.
     pub fn is_poisoned(&self) -> bool {
         self.poisoned.load(Ordering::Acquire)

@@ -155,6 +155,9 @@ impl<S: Storage, H: Host> Engine<S, H> {
             if touched {
                 self.finish_group(log, results);
                 self.check_writable()?;
+                if durability == Durability::Synced {
+                    log.ask_for_sync();
+                }
             }
         }
         let kept = self.judge(batch)?;
@@ -171,10 +174,6 @@ impl<S: Storage, H: Host> Engine<S, H> {
             None => self.stage(log, batch.operations().iter().map(|o| (o, seq)), bytes),
         };
         self.or_poison(staged)?;
-        if durability == Durability::Synced {
-            // Once more: the group that was asked before may have ended to make room.
-            log.ask_for_sync();
-        }
         self.counters.add(Count::Commits, 1);
         Ok(Commit { seq, durability, written: true })
     }
