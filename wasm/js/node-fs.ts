@@ -1,0 +1,308 @@
+/**
+ * The files of one store in one directory, as the native store lays them out: the command-line
+ * tool opens what this writes, and the other way round.
+ */
+
+import * as fs from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { SiltError } from './error.js';
+import { codeOfErrno, refused } from './node-error.js';
+import { CAREFUL, LOCK, Lock } from './node-lock.js';
+import type { HostStorage } from './storage.js';
+
+/** How a directory is opened. */
+export interface NodeStorageOptions {
+  /** Create the directory if there is none; true if left out. */
+  create?: boolean | undefined;
+  /** Change nothing, and share the store with others that only read. */
+  readOnly?: boolean | undefined;
+}
+
+interface OpenFile {
+  fd: number;
+  name: string;
+  /** Bytes appended, of a handle that appends. */
+  length: number;
+  /** The name of the file is durable. */
+  named: boolean;
+  /** An append or a sync failed, so what is on disk is unknown: nothing is written any more. */
+  failed: boolean;
+}
+
+const FILE_NAME = /^(?!0{16}\.)\d{16}\.(?:segment|manifest)$/;
+const TMP = '.tmp';
+const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
+
+/** Runs a file call; what it throws becomes a `SiltError`. */
+function run<T>(operation: string, name: string, call: () => T): T {
+  try {
+    return call();
+  } catch (e) {
+    throw refused(operation, name, e);
+  }
+}
+
+/** A directory, locked against every other opener until it is shut. */
+export class NodeStorage implements HostStorage {
+  /** The directory's canonical path. */
+  readonly path: string;
+  readonly #readOnly: boolean;
+  readonly #lock: Lock;
+  readonly #files = new Map<number, OpenFile>();
+  #isShut = false;
+
+  /** Opens a directory and takes its lock. What interrupted publications left is removed. */
+  constructor(dir: string, options: NodeStorageOptions = {}) {
+    this.#readOnly = options.readOnly === true;
+    run('open', dir, () => look(resolve(dir), options.create !== false && !this.#readOnly));
+    this.path = run('open', dir, () => fs.realpathSync(dir));
+    refuseWorldWritable(this.path);
+    this.#lock = Lock.take(this.path, this.#readOnly);
+    try {
+      if (!this.#readOnly) run('open', dir, () => settle(this.path));
+    } catch (e) {
+      this.#lock.release();
+      throw e;
+    }
+  }
+
+  list(): [string, number][] {
+    const names = run('list', this.path, () => fs.readdirSync(this.path));
+    return names.flatMap((name): [string, number][] => {
+      if (!FILE_NAME.test(name)) return [];
+      // Even a link is told of: left out, a manifest that is one would be passed over for an
+      // older one. Opening it is refused.
+      const stat = fs.lstatSync(join(this.path, name), { throwIfNoEntry: false });
+      return stat ? [[name, stat.size]] : [];
+    });
+  }
+
+  open(name: string): number {
+    return this.#open('open', name, O_RDONLY).fd;
+  }
+
+  create(name: string): number {
+    this.#refuseIfReadOnly('create', name);
+    return this.#open('create', name, O_RDWR | O_CREAT | O_EXCL).fd;
+  }
+
+  resume(name: string, length: number): number {
+    this.#refuseIfReadOnly('resume', name);
+    const file = this.#open('resume', name, O_RDWR);
+    try {
+      const { size } = run('resume', name, () => fs.fstatSync(file.fd));
+      if (length > size) {
+        const message = `resume ${name}: ${size} bytes are there, ${length} were expected`;
+        throw new SiltError('SILT_UNEXPECTED_END', message);
+      }
+      if (length < size) run('resume', name, () => fs.ftruncateSync(file.fd, length));
+    } catch (e) {
+      this.close(file.fd);
+      throw e;
+    }
+    file.length = length;
+    return file.fd;
+  }
+
+  publish(name: string, bytes: Uint8Array): void {
+    this.#refuseIfReadOnly('publish', name);
+    const target = join(this.path, name);
+    const tmp = target + TMP;
+    run('publish', name, () => {
+      // Left by a publish of this process that failed.
+      fs.rmSync(tmp, { force: true });
+      const fd = fs.openSync(tmp, O_RDWR | O_CREAT | O_EXCL | CAREFUL, 0o600);
+      try {
+        writeAll(fd, bytes, 0);
+        fs.fdatasyncSync(fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+      // Nobody else makes names between the two: the lock is held.
+      if (fs.lstatSync(target, { throwIfNoEntry: false })) {
+        fs.unlinkSync(tmp);
+        throw new SiltError('SILT_ALREADY_EXISTS', `publish ${name}`);
+      }
+      fs.renameSync(tmp, target);
+      syncDir(this.path);
+    });
+  }
+
+  remove(name: string): void {
+    this.#refuseIfReadOnly('remove', name);
+    try {
+      fs.unlinkSync(join(this.path, name));
+    } catch (e) {
+      if (codeOfErrno(e) !== 'ENOENT') throw refused('remove', name, e);
+    }
+  }
+
+  size(handle: number): number {
+    const { fd, name } = this.#use(handle);
+    return run('size', name, () => fs.fstatSync(fd).size);
+  }
+
+  read(handle: number, offset: number, into: Uint8Array): void {
+    const { fd, name } = this.#use(handle);
+    run('read', name, () => {
+      for (let at = 0; at < into.length; ) {
+        const count = fs.readSync(fd, into, at, into.length - at, offset + at);
+        if (count === 0) throw new SiltError('SILT_UNEXPECTED_END', `read ${name}: it ends before`);
+        at += count;
+      }
+    });
+  }
+
+  append(handle: number, bytes: Uint8Array): void {
+    this.#change('append', handle, (file) => {
+      writeAll(file.fd, bytes, file.length);
+      file.length += bytes.length;
+    });
+  }
+
+  sync(handle: number): void {
+    this.#change('sync', handle, (file) => {
+      fs.fdatasyncSync(file.fd);
+      if (!file.named) syncDir(this.path);
+      file.named = true;
+    });
+  }
+
+  close(handle: number): void {
+    const { fd, name } = this.#use(handle);
+    this.#files.delete(handle);
+    run('close', name, () => fs.closeSync(fd));
+  }
+
+  ready(): boolean {
+    return true;
+  }
+
+  /** Closes what is open and gives the lock back; once, later calls do nothing. */
+  shutSync(): void {
+    if (this.#isShut) return;
+    this.#isShut = true;
+    for (const handle of [...this.#files.keys()]) this.close(handle);
+    this.#lock.release();
+  }
+
+  /** As {@link NodeStorage.shutSync}. */
+  async shut(): Promise<void> {
+    this.shutSync();
+  }
+
+  /** Runs a call that writes, unless an earlier one failed; if it fails, it was the last. */
+  #change(operation: string, handle: number, write: (file: OpenFile) => void): void {
+    const file = this.#use(handle);
+    if (file.failed) {
+      throw new SiltError('SILT_IO', `${operation} ${file.name}: an earlier write of it failed`);
+    }
+    file.failed = true;
+    run(operation, file.name, () => write(file));
+    file.failed = false;
+  }
+
+  #open(operation: string, name: string, flags: number): OpenFile {
+    return run(operation, name, () => {
+      const fd = fs.openSync(join(this.path, name), flags | CAREFUL, 0o600);
+      // A pipe or a device would block, or lose what is written to it.
+      if (!fs.fstatSync(fd).isFile()) {
+        fs.closeSync(fd);
+        throw new SiltError('SILT_DENIED', `${operation} ${name}: not a regular file`);
+      }
+      const file = { fd, name, length: 0, named: false, failed: false };
+      this.#files.set(fd, file);
+      return file;
+    });
+  }
+
+  #use(handle: number): OpenFile {
+    const file = this.#files.get(handle);
+    if (!file) throw new SiltError('SILT_IO', `no file is open as ${handle}`);
+    return file;
+  }
+
+  #refuseIfReadOnly(operation: string, name: string): void {
+    if (!this.#readOnly) return;
+    const message = `${operation} ${name}: the store was opened for reading only`;
+    throw new SiltError('SILT_DENIED', message);
+  }
+}
+
+/** Writes all of `bytes`, however few a call takes. */
+function writeAll(fd: number, bytes: Uint8Array, offset: number): void {
+  for (let at = 0; at < bytes.length; ) {
+    const count = fs.writeSync(fd, bytes, at, bytes.length - at, offset + at);
+    if (count === 0) throw new Error('nothing was written');
+    at += count;
+  }
+}
+
+/** Makes the names of a directory survive power loss; Windows does with the file's own sync. */
+function syncDir(dir: string): void {
+  if (process.platform === 'win32') return;
+  const fd = fs.openSync(dir, O_RDONLY);
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Whether this is a file whose publication was interrupted. */
+function isLeftover(name: string): boolean {
+  return name.endsWith(TMP) && FILE_NAME.test(name.slice(0, -TMP.length));
+}
+
+/** Looks whether a store is or may be at `dir`, and creates the directory if it may. */
+function look(dir: string, create: boolean): void {
+  let names: string[];
+  try {
+    names = fs.readdirSync(dir);
+  } catch (e) {
+    if (codeOfErrno(e) !== 'ENOENT') throw e;
+    if (!create) throw new SiltError('SILT_NO_STORE', `there is no store in ${dir}`);
+    makeDirs(dir);
+    return;
+  }
+  if (names.some((name) => FILE_NAME.test(name))) return;
+  const foreign = names.find(
+    (name) => name !== LOCK && name !== 'lost+found' && !name.startsWith('.') && !isLeftover(name),
+  );
+  if (create && foreign === undefined) return;
+  throw new SiltError('SILT_NO_STORE', `there is no store in ${dir}`);
+}
+
+/** Creates `dir` and its missing parents, for the owner alone and durably. */
+function makeDirs(dir: string): void {
+  const parent = dirname(dir);
+  try {
+    fs.mkdirSync(dir, 0o700);
+  } catch (e) {
+    if (codeOfErrno(e) === 'EEXIST') return;
+    if (codeOfErrno(e) !== 'ENOENT' || parent === dir) throw e;
+    makeDirs(parent);
+    fs.mkdirSync(dir, 0o700);
+  }
+  try {
+    syncDir(parent);
+  } catch (e) {
+    // One may be allowed to create names in a directory and not to open it.
+    if (codeOfErrno(e) !== 'EACCES') throw e;
+  }
+}
+
+/** Removes what interrupted publications left, and makes the names durable: what is decided from
+ * here on must not stand on names that a power loss takes away. */
+function settle(dir: string): void {
+  for (const name of fs.readdirSync(dir)) if (isLeftover(name)) fs.unlinkSync(join(dir, name));
+  syncDir(dir);
+}
+
+function refuseWorldWritable(dir: string): void {
+  if (process.platform === 'win32') return;
+  const mode = run('open', dir, () => fs.statSync(dir).mode) & 0o7777;
+  if ((mode & 0o002) === 0) return;
+  const message = `everybody may write into ${dir} (mode ${mode.toString(8)})`;
+  throw new SiltError('SILT_DENIED', `${message}; take that away with: chmod o-w`);
+}

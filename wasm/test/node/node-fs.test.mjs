@@ -1,0 +1,295 @@
+// The engine over files: the same files as in memory, and the same as the native tool's.
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { after, test } from 'node:test';
+import { ask, bytes, random, text } from './helpers.mjs';
+import { Engine } from '../../build/js/engine.js';
+import { MemoryStorage } from '../../build/js/memory.js';
+import { NodeStorage } from '../../build/js/node-fs.js';
+import * as wire from '../../build/js/wire.js';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const silt = process.env.SILT_BIN ?? join(root, 'target', 'debug', 'silt');
+const scratch = fs.mkdtempSync(join(tmpdir(), 'siltdb-'));
+after(() => fs.rmSync(scratch, { recursive: true, force: true }));
+let places = 0;
+const place = () => join(scratch, `store-${(places += 1)}`);
+
+/** Runs the native tool; what it prints. */
+function native(dir, ...args) {
+  return execFileSync(silt, ['--db', dir, ...args], { encoding: 'utf8' });
+}
+
+function withStore(dir, use, options = {}) {
+  const storage = new NodeStorage(dir);
+  try {
+    const engine = Engine.open(storage, options);
+    const result = use(engine);
+    engine.close();
+    return result;
+  } finally {
+    storage.shutSync();
+  }
+}
+
+const set = (engine, key, value, durability) =>
+  ask(engine, (w) => wire.encodeWrite(w, [{ key: bytes(key), value: bytes(value) }], durability),
+    wire.decodeWrite);
+const all = (engine) =>
+  ask(engine, (w) => wire.encodeScan(w, { limit: 0, bytes: 0 }), wire.decodeScan)
+    .records.map((r) => ({ key: text(r.key), value: text(r.value), seq: r.seq }));
+
+/** A fixed clock and fixed salts, so that equal scripts give equal files. */
+function fixed() {
+  let now = 1_700_000_000_000;
+  let drawn = 0x1234_5678_9abc_def0n;
+  return {
+    now: () => (now += 1),
+    random: () => {
+      drawn = BigInt.asUintN(64, drawn * 6364136223846793005n + 1442695040888963407n);
+      return drawn;
+    },
+  };
+}
+
+/** A seeded script of every kind of change, with a clean close in the middle. */
+function runScript(storage, seed) {
+  const below = random(seed);
+  const options = { segmentBytes: 16 << 10, retention: { versions: 2 }, ...fixed() };
+  for (let half = 0; half < 2; half += 1) {
+    const engine = Engine.open(storage, options);
+    for (let step = 0; step < 700; step += 1) {
+      const operations = Array.from({ length: 1 + below(4) }, () => {
+        const key = bytes(`key/${below(200)}`);
+        if (below(5) === 0) return { key };
+        return { key, value: bytes('v'.repeat(below(300))) };
+      });
+      const durability = ['buffered', 'flushed', 'synced'][below(3)];
+      ask(engine, (w) => wire.encodeWrite(w, operations, durability), wire.decodeWrite);
+      if (below(20) === 0) while (engine.work(1 << 14));
+      if (below(50) === 0) engine.tick();
+    }
+    engine.close();
+  }
+}
+
+test('the same script writes the same files in memory and on disk', () => {
+  for (const seed of [1, 2, 3]) {
+    const memory = new MemoryStorage();
+    runScript(memory, seed);
+    const dir = place();
+    const disk = new NodeStorage(dir);
+    runScript(disk, seed);
+    disk.shutSync();
+    const names = memory.list().map(([name]) => name).sort();
+    assert.ok(names.length > 2);
+    assert.deepEqual(fs.readdirSync(dir).filter((name) => name !== 'LOCK').sort(), names);
+    for (const name of names) {
+      assert.ok(Buffer.from(memory.bytes(name)).equals(fs.readFileSync(join(dir, name))), name);
+    }
+  }
+});
+
+test('what Node wrote, the native tool reads, and the other way round', () => {
+  const dir = place();
+  const records = withStore(dir, (engine) => {
+    for (let i = 0; i < 300; i += 1) set(engine, `river/${i % 100}`, `length ${i}`, 'synced');
+    ask(engine, (w) => wire.encodeWrite(w, [{ key: bytes('river/7') }]), wire.decodeWrite);
+    return all(engine);
+  }, { segmentBytes: 4096, retention: 'forever' });
+  assert.equal(records.length, 99);
+  const told = (dir) => native(dir, '--json', 'scan').trim().split('\n').map((l) => JSON.parse(l));
+  assert.deepEqual(told(dir), records);
+  assert.match(native(dir, 'verify'), /./);
+  assert.equal(native(dir, 'history', 'river/3').trim().split('\n').length, 3);
+  native(dir, 'set', 'river/7', 'back');
+  native(dir, 'del', 'river/8');
+  native(dir, 'compact');
+  const after = withStore(dir, all);
+  assert.deepEqual(after, told(dir));
+  assert.deepEqual(after.find((r) => r.key === 'river/7')?.value, 'back');
+  assert.ok(!after.some((r) => r.key === 'river/8'));
+});
+
+test('a snapshot from Node is restored by the native tool, and the other way round', () => {
+  const [dir, file, copy, back] = [place(), place(), place(), place()];
+  const records = withStore(dir, (engine) => {
+    for (let i = 0; i < 50; i += 1) set(engine, `k${i}`, 'v'.repeat(i));
+    const pieces = [];
+    const report = engine.snapshot((piece) => pieces.push(piece.slice()));
+    fs.writeFileSync(file, Buffer.concat(pieces));
+    assert.equal(report.bytes, fs.statSync(file).size);
+    assert.equal(report.records, 50);
+    return all(engine);
+  });
+  native(dir, 'restore', file, copy);
+  assert.deepEqual(withStore(copy, all), records);
+  fs.rmSync(file);
+  native(copy, 'snapshot', file);
+  const source = fs.readFileSync(file);
+  const restore = (damaged) => {
+    const storage = new NodeStorage(back);
+    let at = 0;
+    try {
+      return Engine.restore(storage, (into) => {
+        const part = damaged.subarray(at, at + Math.min(into.length, 1000));
+        into.set(part);
+        at += part.length;
+        return part.length;
+      });
+    } finally {
+      storage.shutSync();
+    }
+  };
+  const flipped = Buffer.from(source);
+  flipped[flipped.length >> 1] ^= 1;
+  assert.throws(() => restore(flipped), { code: 'SILT_CORRUPT' });
+  assert.throws(() => restore(source.subarray(0, 100)), { code: 'SILT_CORRUPT' });
+  assert.equal(restore(source).records, 50);
+  assert.deepEqual(withStore(back, all), records);
+  assert.throws(() => restore(source), { code: 'SILT_NOT_EMPTY' });
+});
+
+test('damage is found by a check and told by a read', () => {
+  const dir = place();
+  withStore(dir, (engine) => {
+    for (let i = 0; i < 200; i += 1) set(engine, `k${i}`, 'v'.repeat(50));
+  }, { segmentBytes: 4096 });
+  const check = () => {
+    const storage = new NodeStorage(dir, { readOnly: true });
+    try {
+      return Engine.check(storage);
+    } finally {
+      storage.shutSync();
+    }
+  };
+  assert.deepEqual(check().problems, []);
+  const name = fs.readdirSync(dir).filter((n) => n.endsWith('.segment')).sort()[0];
+  const damaged = fs.readFileSync(join(dir, name));
+  damaged[300] ^= 4;
+  fs.writeFileSync(join(dir, name), damaged);
+  const { problems } = check();
+  assert.ok(problems.length > 0 && problems.every((p) => p.file === name), JSON.stringify(problems));
+  assert.throws(() => withStore(dir, all), { code: 'SILT_CORRUPT' });
+});
+
+test('one opener at a time: in this process, in another one, and the native tool', async () => {
+  const dir = place();
+  const storage = new NodeStorage(dir);
+  const engine = Engine.open(storage);
+  set(engine, 'k', 'v', 'synced');
+  assert.throws(() => new NodeStorage(dir),
+    { code: 'SILT_LOCKED', message: new RegExp(`process ${process.pid}`) });
+  const refused = spawnSync(silt, ['--db', dir, 'get', 'k'], { encoding: 'utf8' });
+  assert.equal(refused.status, 5, refused.stderr);
+  assert.match(refused.stderr, new RegExp(`SILT_LOCKED|process ${process.pid}`));
+  engine.close();
+  storage.shutSync();
+  assert.equal(native(dir, 'get', 'k'), 'v');
+  // The native tool holds the store while it waits for lines.
+  const holder = spawn(silt, ['--db', dir, 'import', '-'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  try {
+    await until(() => {
+      try {
+        new NodeStorage(dir).shutSync();
+        return false;
+      } catch (e) {
+        assert.equal(e.code, 'SILT_LOCKED');
+        assert.match(e.message, new RegExp(`process ${holder.pid} \\(silt\\)`));
+        return true;
+      }
+    });
+  } finally {
+    holder.kill('SIGKILL');
+  }
+  await new Promise((done) => holder.on('exit', done));
+  // A killed holder is no holder.
+  assert.deepEqual(withStore(dir, all).map((r) => r.key), ['k']);
+});
+
+test('a killed Node process leaves what it acknowledged, and no lock', async () => {
+  const dir = place();
+  const child = spawn(process.execPath, [fileURLToPath(new URL('writer.mjs', import.meta.url)), dir],
+    { stdio: ['ignore', 'pipe', 'inherit'] });
+  let acknowledged = '';
+  child.stdout.on('data', (data) => (acknowledged += data));
+  await until(() => acknowledged.split('\n').length > 200);
+  child.kill('SIGKILL');
+  await new Promise((done) => child.on('close', done));
+  const lines = acknowledged.split('\n').slice(0, -1);
+  const found = new Map(withStore(dir, all).map((r) => [r.key, r.value]));
+  for (const line of lines) assert.equal(found.get(line), `value of ${line}`);
+  assert.ok(found.size <= lines.length + 1);
+});
+
+test('places that are no stores, or not to be trusted, are refused', () => {
+  const none = place();
+  assert.throws(() => new NodeStorage(none, { create: false }), { code: 'SILT_NO_STORE' });
+  assert.ok(!fs.existsSync(none));
+  const foreign = place();
+  fs.mkdirSync(foreign);
+  fs.writeFileSync(join(foreign, 'letter.txt'), 'mine');
+  assert.throws(() => new NodeStorage(foreign), { code: 'SILT_NO_STORE' });
+  assert.deepEqual(fs.readdirSync(foreign), ['letter.txt']);
+  const open = place();
+  fs.mkdirSync(open);
+  fs.chmodSync(open, 0o777);
+  assert.throws(() => new NodeStorage(open), { code: 'SILT_DENIED', message: /chmod o-w/ });
+  assert.throws(() => new NodeStorage(join(foreign, 'letter.txt')), { code: 'SILT_DENIED' });
+});
+
+test('links are not followed', () => {
+  const dir = place();
+  withStore(dir, (engine) => set(engine, 'k', 'v'));
+  const target = place();
+  const name = fs.readdirSync(dir).find((n) => n.endsWith('.manifest'));
+  fs.renameSync(join(dir, name), target);
+  fs.symlinkSync(target, join(dir, name));
+  assert.throws(() => withStore(dir, all), { code: 'SILT_DENIED' });
+});
+
+test('the storage keeps its contract', () => {
+  const dir = place();
+  const storage = new NodeStorage(dir);
+  const [segment, manifest] = ['0000000000000001.segment', '0000000000000001.manifest'];
+  const w = storage.create(segment);
+  assert.throws(() => storage.create(segment), { code: 'SILT_ALREADY_EXISTS' });
+  storage.append(w, bytes('hello '));
+  const r = storage.open(segment);
+  storage.append(w, bytes('world'));
+  storage.sync(w);
+  const into = new Uint8Array(5);
+  storage.read(r, 6, into);
+  assert.equal(text(into), 'world');
+  assert.throws(() => storage.read(r, 7, into), { code: 'SILT_UNEXPECTED_END' });
+  assert.equal(storage.size(r), 11);
+  storage.close(w);
+  assert.throws(() => storage.append(w, into), { code: 'SILT_IO' });
+  assert.throws(() => storage.resume(segment, 12), { code: 'SILT_UNEXPECTED_END' });
+  const again = storage.resume(segment, 5);
+  storage.append(again, bytes('!'));
+  assert.equal(fs.readFileSync(join(dir, segment), 'utf8'), 'hello!');
+  storage.publish(manifest, bytes('whole'));
+  assert.throws(() => storage.publish(manifest, bytes('other')), { code: 'SILT_ALREADY_EXISTS' });
+  assert.deepEqual(storage.list().sort(), [[manifest, 5], [segment, 6]]);
+  assert.throws(() => storage.open('0000000000000009.segment'), { code: 'SILT_NOT_FOUND' });
+  storage.remove(manifest);
+  storage.remove(manifest);
+  storage.shutSync();
+  fs.writeFileSync(join(dir, `${manifest}.tmp`), 'half');
+  new NodeStorage(dir).shutSync();
+  assert.deepEqual(fs.readdirSync(dir).sort(), [segment, 'LOCK']);
+});
+
+async function until(holds) {
+  for (let tries = 0; tries < 600; tries += 1) {
+    if (holds()) return;
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  assert.fail('nothing happened for 30 seconds');
+}
