@@ -128,6 +128,9 @@ impl<R: ReadAt> Cursor<R> {
     /// # Errors
     /// Damage; the storage's failure.
     pub fn with_record<T>(&mut self, read: impl FnOnce(Version<'_>, &[u8]) -> T) -> Result<T> {
+        if let Part::Run(file, run) = &self.part {
+            self.state.gather_in_run(file, run)?;
+        }
         self.state.with_record(self.part.file(), read)
     }
 

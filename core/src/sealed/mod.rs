@@ -1,6 +1,7 @@
 //! Sealed segments: the exact path through their fences, key tables and filters.
 
 mod cursor;
+mod gather;
 mod open;
 mod state;
 mod window;
@@ -152,3 +153,7 @@ pub fn log_stats<R: ReadAt>(
         last_key: key(run.len().checked_sub(1)),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -6,6 +6,7 @@
 
 use alloc::vec::Vec;
 
+use super::gather::Gather;
 use super::window::Window;
 use super::{Sealed, Version};
 use crate::error::Result;
@@ -29,6 +30,8 @@ enum Value {
     Lent { start: usize, len: usize },
     /// Verified, so many bytes into `frame`.
     InFrame { start: usize, len: usize },
+    /// Verified, so many bytes into what `gather` holds.
+    Gathered { start: usize, len: usize },
     /// Verified, at this offset of the file, in `data`.
     InData { start: u64, len: u64 },
 }
@@ -45,6 +48,8 @@ pub(super) struct State {
     value: Value,
     /// One frame, where the backend does not lend.
     frame: Vec<u8>,
+    /// Arrival segments and records in memory: this and the next few frames.
+    gather: Gather,
     block: Block,
     /// Arrival segments: the entries of the block, and the key table around it.
     entries: Vec<BlockEntry>,
@@ -81,6 +86,19 @@ impl State {
         self.tombstone = entry.tombstone;
         (self.offset, self.len) = (entry.offset, entry.len);
         self.value = Value::Unread;
+        self.gather.step(ordinal as u64);
+    }
+
+    /// Has the frames of this and the next records read together.
+    pub(super) fn gather_in_run<R: ReadAt>(
+        &mut self,
+        file: &SegmentFile<R>,
+        run: &Run,
+    ) -> Result<()> {
+        self.gather.fill(file, 0..run.len() as u64, |ordinal| {
+            let entry = run.entry(ordinal as usize);
+            (entry.offset, entry.len)
+        })
     }
 
     pub(super) fn move_in_sorted<R: ReadAt>(
@@ -150,7 +168,14 @@ impl State {
         if !(self.block.first..self.block.end).contains(&ordinal) {
             self.enter_block(sealed, ordinal)?;
         }
-        let entry = self.entries[(ordinal - self.block.first) as usize];
+        let Block { first, end, .. } = self.block;
+        let entry = self.entries[(ordinal - first) as usize];
+        self.gather.step(ordinal);
+        let entries = &self.entries;
+        self.gather.fill(&sealed.file, first..end, |ordinal| {
+            let entry = &entries[(ordinal - first) as usize];
+            (entry.offset, entry.len)
+        })?;
         self.read_key(&sealed.file, entry.offset, entry.len)?;
         if self.seq != entry.seq || self.tombstone != entry.tombstone {
             let offset = u64::from(entry.offset);
@@ -198,21 +223,14 @@ impl State {
     fn read_key<R: ReadAt>(&mut self, file: &SegmentFile<R>, offset: u32, len: u32) -> Result<()> {
         let at = u64::from(offset);
         (self.offset, self.len, self.value) = (offset, len, Value::Unread);
-        if len > WHOLE_FRAME_MAX {
-            let (key, mut seq) = (&mut self.key, Ok(0));
-            let (mut expires, mut tombstone) = (None, false);
-            file.with_key(at, len as usize, |found| {
-                key.clear();
-                key.extend_from_slice(found.key);
-                seq = found.head.seq(file.base_seq);
-                (expires, tombstone) = (found.head.expires, found.head.tombstone());
-            })?;
-            self.seq = seq.map_err(|e| file.corrupt(at, e))?;
-            (self.expires, self.tombstone) = (expires.unwrap_or(0), tombstone);
-            return Ok(());
+        let gathered = self.gather.frame();
+        if len > WHOLE_FRAME_MAX && gathered.is_none() {
+            return self.read_large_key(file);
         }
-        let lent = file.lend(at, len as usize);
-        let bytes = if let Some(bytes) = lent {
+        let lent = file.lend(at, len as usize).filter(|_| gathered.is_none());
+        let bytes = if let Some(range) = gathered.clone() {
+            self.gather.bytes(range)
+        } else if let Some(bytes) = lent {
             bytes
         } else {
             file.read_into(at, len as usize, &mut self.frame)?;
@@ -225,8 +243,27 @@ impl State {
         (self.seq, self.tombstone) = (frame.seq, frame.tombstone);
         self.expires = frame.expires.unwrap_or(0);
         let (start, len) = (frame.value_start, frame.value.len());
-        self.value =
-            if lent.is_some() { Value::Lent { start, len } } else { Value::InFrame { start, len } };
+        self.value = match (gathered, lent) {
+            (Some(range), _) => Value::Gathered { start: range.start + start, len },
+            (None, Some(_)) => Value::Lent { start, len },
+            (None, None) => Value::InFrame { start, len },
+        };
+        Ok(())
+    }
+
+    /// Reads and verifies the key of the large frame at hand, without its value.
+    fn read_large_key<R: ReadAt>(&mut self, file: &SegmentFile<R>) -> Result<()> {
+        let (offset, len) = (u64::from(self.offset), self.len as usize);
+        let (key, mut seq) = (&mut self.key, Ok(0));
+        let (mut expires, mut tombstone) = (None, false);
+        file.with_key(offset, len, |found| {
+            key.clear();
+            key.extend_from_slice(found.key);
+            seq = found.head.seq(file.base_seq);
+            (expires, tombstone) = (found.head.expires, found.head.tombstone());
+        })?;
+        self.seq = seq.map_err(|e| file.corrupt(offset, e))?;
+        (self.expires, self.tombstone) = (expires.unwrap_or(0), tombstone);
         Ok(())
     }
 
@@ -241,6 +278,9 @@ impl State {
                 let value = self.frame.get(start..start + len).unwrap_or_default();
                 return Ok(read(self.version(), value));
             }
+            Value::Gathered { start, len } => {
+                return Ok(read(self.version(), self.gather.bytes(start..start + len)));
+            }
             Value::InData { start, len } => {
                 return Ok(read(self.version(), self.data.bytes(start..start + len)));
             }
@@ -252,8 +292,9 @@ impl State {
             }
             Value::Unread => {}
         }
-        let lent = file.lend(offset, frame_len);
-        let bytes = if let Some(bytes) = lent {
+        let bytes = if let Some(range) = self.gather.frame() {
+            self.gather.bytes(range)
+        } else if let Some(bytes) = file.lend(offset, frame_len) {
             bytes
         } else {
             self.value = Value::Unread;

@@ -1,0 +1,148 @@
+//! Frames of neighbouring versions that stand apart in their file, read together.
+//!
+//! In an arrival segment, and in the log, neighbours in key order stand anywhere. A cursor that
+//! goes on in one direction therefore has the next few frames copied at once: reads in the order of
+//! the file, neighbours there as one, and copies that do not wait for each other's cache misses.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use crate::error::Result;
+use crate::segment_file::SegmentFile;
+use crate::storage::ReadAt;
+
+/// Most frames gathered at a time.
+const FRAMES_MAX: u64 = 32;
+/// Most bytes gathered at a time.
+const BYTES_MAX: usize = 64 << 10;
+/// Frames so many bytes apart are read as one.
+const GAP_MAX: u32 = 256;
+
+/// Where a frame stands: offset and length.
+pub(super) type Place = (u32, u32);
+
+/// The frames around the version at hand, and how the cursor came there.
+#[derive(Debug, Default)]
+pub(super) struct Gather {
+    bytes: Vec<u8>,
+    /// Ordinal of the first frame, and where each starts in `bytes`, the end of the last included.
+    first: u64,
+    starts: Vec<usize>,
+    ordinal: u64,
+    /// Steps in a row to the next version, or to the one before.
+    steps: u64,
+    forwards: bool,
+    /// Places with their ordinals less `first`, in the order of the file, and bytes of some.
+    order: Vec<(Place, usize)>,
+    read: Vec<u8>,
+}
+
+impl Gather {
+    /// Notes that the cursor moves to a version.
+    pub(super) fn step(&mut self, ordinal: u64) {
+        let forwards = ordinal == self.ordinal.wrapping_add(1);
+        let goes_on = forwards || ordinal.wrapping_add(1) == self.ordinal;
+        self.steps = match (goes_on, forwards == self.forwards) {
+            (true, true) => self.steps + 1,
+            (true, false) => 1,
+            (false, _) => 0,
+        };
+        self.forwards = forwards;
+        self.ordinal = ordinal;
+    }
+
+    /// Where in the gathered bytes the frame of the version at hand is.
+    pub(super) fn frame(&self) -> Option<Range<usize>> {
+        let at = usize::try_from(self.ordinal.checked_sub(self.first)?).ok()?;
+        Some(*self.starts.get(at)?..*self.starts.get(at + 1)?)
+    }
+
+    pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
+        self.bytes.get(range).unwrap_or_default()
+    }
+
+    /// Gathers the frames of the version at hand and the next ones in the cursor's direction, out
+    /// of those whose ordinals are in `limits`: the more, the longer it goes on. Nothing if it has
+    /// just turned up, or if frames are large.
+    ///
+    /// # Errors
+    /// Damage; the storage's failure.
+    pub(super) fn fill<R: ReadAt>(
+        &mut self,
+        file: &SegmentFile<R>,
+        limits: Range<u64>,
+        place: impl Fn(u64) -> Place,
+    ) -> Result<()> {
+        let count = (self.steps / 2).min(FRAMES_MAX);
+        if count < 2 || self.frame().is_some() {
+            return Ok(());
+        }
+        let wanted = if self.forwards {
+            self.ordinal..(self.ordinal + count).min(limits.end)
+        } else {
+            (self.ordinal + 1).saturating_sub(count).max(limits.start)..self.ordinal + 1
+        };
+        self.starts.clear();
+        self.bytes.clear();
+        let bytes: usize = wanted.clone().map(|ordinal| place(ordinal).1 as usize).sum();
+        if bytes > BYTES_MAX {
+            return Ok(());
+        }
+        self.first = wanted.start;
+        for ordinal in wanted.clone() {
+            let (offset, len) = place(ordinal);
+            let Some(lent) = file.lend(u64::from(offset), len as usize) else { break };
+            self.starts.push(self.bytes.len());
+            self.bytes.extend_from_slice(lent);
+        }
+        if self.starts.len() as u64 == wanted.end - wanted.start {
+            self.starts.push(self.bytes.len());
+            return Ok(());
+        }
+        let read = self.read(file, wanted.map(place), bytes);
+        if read.is_err() {
+            self.starts.clear();
+        }
+        read
+    }
+
+    /// Reads the frames at these places, which have so many bytes.
+    fn read<R: ReadAt>(
+        &mut self,
+        file: &SegmentFile<R>,
+        places: impl Iterator<Item = Place>,
+        bytes: usize,
+    ) -> Result<()> {
+        self.order.clear();
+        self.starts.clear();
+        self.bytes.clear();
+        self.bytes.resize(bytes, 0);
+        let mut start = 0;
+        for (at, place) in places.enumerate() {
+            self.order.push((place, at));
+            self.starts.push(start);
+            start += place.1 as usize;
+        }
+        self.starts.push(start);
+        self.order.sort_unstable();
+        let mut at = 0;
+        while at < self.order.len() {
+            let ((first, len), _) = self.order[at];
+            let (from, mut end) = (at, first.saturating_add(len));
+            at += 1;
+            while let Some(((offset, len), _)) = self.order.get(at)
+                && *offset <= end.saturating_add(GAP_MAX)
+            {
+                end = end.max(offset.saturating_add(*len));
+                at += 1;
+            }
+            file.read_into(u64::from(first), (end - first) as usize, &mut self.read)?;
+            for ((offset, len), frame) in &self.order[from..at] {
+                let (offset, start) = ((offset - first) as usize, self.starts[*frame]);
+                self.bytes[start..start + *len as usize]
+                    .copy_from_slice(&self.read[offset..offset + *len as usize]);
+            }
+        }
+        Ok(())
+    }
+}
