@@ -155,5 +155,5 @@ pub fn log_stats<R: ReadAt>(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::arc_with_non_send_sync)]
 mod tests;
