@@ -1,0 +1,227 @@
+/** A client's way to the worker that runs its store, or leads to the one that does. */
+
+import { SiltError } from './error.js';
+import { fullError } from './plain-error.js';
+import { gone, randomNumber } from './tabs.js';
+import {
+  type Channel, type ChannelEvent, type ConnectOptions, type FromWorker, type PlainOptions,
+  type Port, type ToWorker,
+} from './transport.js';
+
+/** A worker that dies so often without an answer between is not started again. */
+const DEATHS_MAX = 3;
+
+interface Unanswered {
+  message: Extract<ToWorker, { n: number }>;
+  resolve(answer: any): void;
+  reject(error: SiltError): void;
+  progress: ((told: any) => void) | undefined;
+}
+
+/** Opens a store by name. */
+export async function connect(name: string, options: ConnectOptions = {}): Promise<Channel> {
+  const channel = new WorkerChannel(name, options);
+  await channel.opened;
+  return channel;
+}
+
+/** Options without what cannot cross threads. */
+function plain(options: ConnectOptions): PlainOptions {
+  const { worker, now, random, wasm, ...rest } = options;
+  return { ...rest, wasm: wasm instanceof URL ? String(wasm) : wasm };
+}
+
+class WorkerChannel implements Channel {
+  readonly opened: Promise<void>;
+  readonly #name: string;
+  readonly #options: ConnectOptions;
+  readonly #client = randomNumber();
+  readonly #unanswered = new Map<number, Unanswered>();
+  readonly #listeners = new Set<(event: ChannelEvent) => void>();
+  /** What happened before anyone listened. */
+  #early: ChannelEvent[] = [];
+  #numbers = 0;
+  #port: Port<FromWorker, ToWorker> | undefined;
+  #worker: Worker | undefined;
+  #isOpen = false;
+  #deaths = 0;
+  #closing: Promise<void> | undefined;
+  #closed: SiltError | undefined;
+  #whenClosed: () => void = () => {};
+  #settleOpen!: { resolve(): void; reject(e: SiltError): void };
+  readonly #page = new AbortController();
+
+  constructor(name: string, options: ConnectOptions) {
+    this.#name = name;
+    this.#options = options;
+    this.opened = new Promise((resolve, reject) => (this.#settleOpen = { resolve, reject }));
+    this.#watchPage();
+    this.#start();
+  }
+
+  send(request: Uint8Array): Promise<Uint8Array> {
+    return this.#ask({ t: 'send', n: 0, b: request }) as Promise<Uint8Array>;
+  }
+
+  call(method: string, argument?: unknown, progress?: (told: any) => void): Promise<unknown> {
+    return this.#ask({ t: 'call', n: 0, m: method, a: argument }, progress);
+  }
+
+  #ask(message: Unanswered['message'], progress?: (told: any) => void): Promise<unknown> {
+    if (this.#closed || this.#closing) return Promise.reject(this.#closed ?? closed());
+    message.n = this.#numbers += 1;
+    return new Promise((resolve, reject) => {
+      this.#unanswered.set(message.n, { message, resolve, reject, progress });
+      // Requests are copied, not moved: they may have to be sent again.
+      this.#port?.postMessage(message);
+    });
+  }
+
+  onEvent(listen: (event: ChannelEvent) => void): () => void {
+    this.#listeners.add(listen);
+    for (const event of this.#early) listen(event);
+    this.#early = [];
+    return () => this.#listeners.delete(listen);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= new Promise<void>((resolve) => {
+      this.#whenClosed = resolve;
+      if (this.#closed) resolve();
+      else this.#port?.postMessage({ t: 'close' });
+    });
+    return this.#closing;
+  }
+
+  #start(): void {
+    let worker: Worker | undefined;
+    const { worker: given } = this.#options;
+    try {
+      if (given === undefined) {
+        throw new SiltError('SILT_INVALID', 'options.worker is missing');
+      }
+      if (given !== false) {
+        worker = typeof given === 'function' ? given() : new Worker(given, { type: 'module' });
+      }
+    } catch (e) {
+      this.#end(new SiltError('SILT_NOT_SUPPORTED', `no worker: ${String(e)}`, { cause: e }));
+      return;
+    }
+    if (!worker) {
+      this.#end(new SiltError('SILT_NOT_SUPPORTED', 'the engine needs a worker here'));
+      return;
+    }
+    worker.onerror = (event) => {
+      // Before it says anything: its script cannot be loaded, or the engine cannot start.
+      if (this.#isOpen) return;
+      const what = event.message || 'its script cannot be loaded';
+      this.#end(new SiltError('SILT_NOT_SUPPORTED', `the worker does not start: ${what}`));
+    };
+    this.#worker = worker;
+    this.#attach(worker as Port<FromWorker, ToWorker>);
+  }
+
+  /** Talks to a worker, a new one or the one after it. */
+  #attach(port: Port<FromWorker, ToWorker>): void {
+    this.#port = port;
+    port.onmessage = ({ data }) => {
+      if (this.#port === port) this.#hear(data, port);
+    };
+    const options = plain(this.#options);
+    if (this.#isOpen) delete options.restore;
+    port.postMessage({ t: 'open', name: this.#name, client: this.#client, options });
+    for (const { message } of this.#unanswered.values()) {
+      port.postMessage(message.t === 'send' ? { ...message, again: true } : message);
+    }
+    if (this.#closing) port.postMessage({ t: 'close' });
+  }
+
+  #hear(message: FromWorker, port: Port<FromWorker, ToWorker>): void {
+    switch (message.t) {
+      case 'alive':
+        void gone(message.lock).then(() => {
+          if (this.#port === port) this.#died();
+        });
+        break;
+      case 'opened':
+        this.#isOpen = true;
+        this.#settleOpen.resolve();
+        break;
+      case 'failed':
+        this.#end(fullError(message.e));
+        break;
+      case 'event':
+        this.#tell(message.e);
+        break;
+      case 'progress':
+        this.#unanswered.get(message.n)?.progress?.(message.v);
+        break;
+      case 'closed':
+        this.#end(closed());
+        break;
+      default:
+        this.#answer(message);
+    }
+  }
+
+  #answer(message: Extract<FromWorker, { t: 'reply' | 'result' | 'error' }>): void {
+    const waiting = this.#unanswered.get(message.n);
+    if (!waiting) return;
+    this.#unanswered.delete(message.n);
+    this.#deaths = 0;
+    if (message.t === 'reply') waiting.resolve(message.b);
+    else if (message.t === 'result') waiting.resolve(message.v);
+    else waiting.reject(fullError(message.e));
+  }
+
+  /** Another worker takes its place, and is told what is unanswered. */
+  #died(): void {
+    if (this.#closed) return;
+    this.#deaths += 1;
+    if (this.#deaths > DEATHS_MAX) {
+      this.#end(new SiltError('SILT_CRASHED', 'the worker of the store dies again and again'));
+      return;
+    }
+    this.#worker?.terminate();
+    this.#start();
+  }
+
+  #tell(event: ChannelEvent): void {
+    if (this.#listeners.size === 0 && event.type !== 'change') this.#early.push(event);
+    for (const listen of [...this.#listeners]) listen(event);
+  }
+
+  #end(error: SiltError): void {
+    if (this.#closed) return;
+    this.#closed = error;
+    this.#page.abort();
+    this.#worker?.terminate();
+    for (const { reject } of this.#unanswered.values()) reject(error);
+    this.#unanswered.clear();
+    this.#settleOpen.reject(error);
+    this.opened.catch(() => undefined);
+    this.#tell({ type: 'closed' });
+    this.#whenClosed();
+  }
+
+  /** A page that is put away gives its files to others, and asks for them when it comes back. */
+  #watchPage(): void {
+    const { document } = globalThis;
+    if (typeof document === 'undefined') return;
+    const { signal } = this.#page;
+    let frozen = false;
+    const turn = (freeze: boolean) => {
+      if (frozen === freeze) return;
+      frozen = freeze;
+      this.#port?.postMessage({ t: freeze ? 'freeze' : 'thaw' });
+    };
+    addEventListener('pagehide', (e) => e.persisted && turn(true), { signal });
+    addEventListener('pageshow', (e) => e.persisted && turn(false), { signal });
+    document.addEventListener('freeze', () => turn(true), { signal });
+    document.addEventListener('resume', () => turn(false), { signal });
+  }
+}
+
+function closed(): SiltError {
+  return new SiltError('SILT_CLOSED', 'the store is closed');
+}

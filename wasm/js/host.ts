@@ -1,0 +1,263 @@
+/**
+ * Runs an engine for clients: in a worker, for the tabs that follow it, and in Node.
+ *
+ * Requests are run in the order they came. What storage does asynchronously is awaited around
+ * the engine; what is due later (syncs, compaction) is done between requests.
+ */
+
+import { codeOf, SiltError } from './error.js';
+import type { Engine } from './engine.js';
+import { intervalsOf, joined, runRest } from './resolve.js';
+import type { AsyncStorage } from './storage.js';
+import type { ChannelEvent } from './transport.js';
+import { writes } from './walk.js';
+
+/** Housekeeping begins so long after the first request that may have left something to do. */
+const HOUSEKEEPING_MS = 10;
+/** Bytes that one step of compaction reads and writes, about; more, the more was asked for. */
+const STEP_BYTES = 256 * 1024;
+const STEP_BYTES_BUSY = 64 * 1024;
+const STEP_BYTES_A_BYTE = 8;
+/** Changes are told at most this often. */
+const TELL_MS = 4;
+
+/** A storage with what sharing and IndexedDB need besides. */
+export interface HostedStorage extends AsyncStorage {
+  readonly kind?: string;
+  /** Whether something waits for `settle`. */
+  dirty?(): boolean;
+  reload?(): Promise<void>;
+  refuse?(error: SiltError): void;
+  note?(client: number, request: number, before: number): void;
+  notes?(): [client: number, request: number, before: number][];
+}
+
+/** What a host needs to know besides. */
+export interface HostSettings {
+  /** Opens the engine again, over the same storage, after a failed settle. */
+  reopen?: () => Promise<Engine>;
+  /** Requests with writes are noted, so that the next leader can tell what became of them. */
+  shared?: boolean;
+  /** The engine can do nothing more. */
+  crashed?: (error: SiltError) => void;
+}
+
+/** See the head of this file. */
+export class Host {
+  readonly storage: HostedStorage;
+  #engine: Engine;
+  readonly #settings: HostSettings;
+  readonly #listeners = new Set<(event: ChannelEvent) => void>();
+  /** What runs asynchronously; later requests wait for it. */
+  #tail: Promise<unknown> | undefined;
+  #settling: Promise<void> | undefined;
+  #nextSettle: Promise<void> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #telling: ReturnType<typeof setTimeout> | undefined;
+  #told: number;
+  /** Bytes of requests since the last step of housekeeping. */
+  #asked = 0;
+  #closed: Promise<void> | undefined;
+
+  constructor(engine: Engine, storage: HostedStorage, settings: HostSettings = {}) {
+    this.#engine = engine;
+    this.storage = storage;
+    this.#settings = settings;
+    this.#told = engine.lastSeq();
+    this.#keepHouseSoon();
+  }
+
+  /** Listens to commits. What is returned ends it. */
+  onEvent(listen: (event: ChannelEvent) => void): () => void {
+    this.#listeners.add(listen);
+    return () => this.#listeners.delete(listen);
+  }
+
+  /**
+   * Runs a request of a client of the engine. `sender` and `number` say whose it is in a shared
+   * store; `again`: it was sent to the leader before, and what became of it is not known.
+   * Where nothing is to be awaited, the reply is returned as it is.
+   */
+  handle(
+    client: number, request: Uint8Array, sender?: number, number = 0, again = false,
+  ): Uint8Array | Promise<Uint8Array> {
+    if (this.#closed) return Promise.reject(closed());
+    const run = () => this.#begin(client, request, sender, number, again);
+    if (this.#tail) return this.#enqueue(run);
+    try {
+      return run();
+    } catch (e) {
+      return Promise.reject(e);
+    }
+  }
+
+  /** Runs what needs the engine alone, in its turn, and all of it durable before the answer. */
+  exclusively<T>(run: (engine: Engine) => T): Promise<T> {
+    if (this.#closed) return Promise.reject(closed());
+    return this.#enqueue(async () => {
+      const result = run(this.#engine);
+      await this.#settled();
+      return result;
+    });
+  }
+
+  /** Closes the views of a client. */
+  dropClient(client: number): void {
+    if (!this.#closed) this.#enqueue(async () => this.#engine.dropClient(client)).catch(() => {});
+  }
+
+  /** Finishes what was asked for, closes the store and gives its files back. */
+  close(): Promise<void> {
+    this.#closed ??= this.#enqueue(() => this.#close());
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#telling);
+    try {
+      await this.storage.prepare?.();
+      this.#engine.close();
+      await this.#settled();
+    } finally {
+      await this.storage.shut?.();
+    }
+  }
+
+  #enqueue<T>(run: () => T | Promise<T>): Promise<T> {
+    const result = (this.#tail ?? Promise.resolve()).then(run);
+    const tail = result.catch(() => undefined).then(() => {
+      if (this.#tail === tail) this.#tail = undefined;
+    });
+    this.#tail = tail;
+    return result;
+  }
+
+  #begin(
+    client: number, request: Uint8Array, sender: number | undefined, number: number, again: boolean,
+  ): Uint8Array | Promise<Uint8Array> {
+    this.#asked += request.length;
+    if (sender !== undefined && this.#settings.shared && writes(request)) {
+      const before = this.#engine.lastSeq();
+      const notes = again ? (this.storage.notes?.() ?? []) : [];
+      const done = intervalsOf(notes, sender, number, before);
+      this.storage.note?.(sender, number, before);
+      if (done.length > 0) {
+        return this.#done(this.#guard(() => runRest(this.#engine, client, request, done)));
+      }
+    }
+    return this.#run(client, request, 0, []);
+  }
+
+  #run(
+    client: number, request: Uint8Array, from: number, parts: Uint8Array[],
+  ): Uint8Array | Promise<Uint8Array> {
+    for (let at = from; at < request.length; ) {
+      if (!this.storage.ready() && this.storage.prepare) {
+        const position = at;
+        const rest = this.storage.prepare().then(() => this.#run(client, request, position, parts));
+        this.#hold(rest);
+        return rest;
+      }
+      parts.push(this.#guard(() => this.#engine.execute(client, request, at)));
+      at = this.#engine.position();
+    }
+    return this.#done(joined(parts));
+  }
+
+  /** Later requests wait for this one, unless it is one that waited itself. */
+  #hold(work: Promise<unknown>): void {
+    if (!this.#tail) this.#enqueue(() => work).catch(() => {});
+  }
+
+  #guard<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (e) {
+      if (codeOf(e) === 'SILT_CRASHED') this.#settings.crashed?.(e as SiltError);
+      throw e;
+    }
+  }
+
+  #done(reply: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    if (this.#timer === undefined) this.#keepHouseSoon();
+    if (this.#engine.lastSeq() > this.#told && this.#telling === undefined) {
+      this.#telling = setTimeout(() => this.#tell(), TELL_MS);
+    }
+    if (!this.storage.settle) return reply;
+    if (!this.storage.dirty?.() && !this.#settling && !this.#nextSettle) return reply;
+    return this.#settled().then(() => reply);
+  }
+
+  #tell(): void {
+    this.#telling = undefined;
+    if (this.#closed) return;
+    this.#told = this.#engine.lastSeq();
+    for (const listen of this.#listeners) listen({ type: 'change', seq: this.#told });
+  }
+
+  /** When all that was run until now is committed: one commit for all that wait. */
+  #settled(): Promise<void> {
+    if (!this.storage.settle) return Promise.resolve();
+    this.#nextSettle ??= (this.#settling ?? Promise.resolve()).catch(() => {}).then(() => {
+      this.#nextSettle = undefined;
+      const settling = this.#settle().finally(() => {
+        if (this.#settling === settling) this.#settling = undefined;
+      });
+      this.#settling = settling;
+      return settling;
+    });
+    return this.#nextSettle;
+  }
+
+  async #settle(): Promise<void> {
+    const closing = this.#closed !== undefined;
+    try {
+      await this.storage.settle?.(closing || this.#engine.takeSynced());
+    } catch (e) {
+      if (!closing) this.#hold(this.#goBack(e as SiltError));
+      throw e;
+    }
+  }
+
+  /** After a failed settle: what is read from now on is what is kept, and nothing is written. */
+  async #goBack(error: SiltError): Promise<void> {
+    if (!this.storage.reload || !this.#settings.reopen) return;
+    await this.storage.reload();
+    this.#engine = await this.#settings.reopen();
+    this.storage.refuse?.(error);
+  }
+
+  #keepHouseSoon(after = HOUSEKEEPING_MS): void {
+    this.#timer = setTimeout(() => this.#keepHouse(), after);
+    // A process of Node may end while only this is left to do.
+    (this.#timer as { unref?(): void }).unref?.();
+  }
+
+  /** Does what is due, and a step of what can be done ahead. */
+  #keepHouse(): void {
+    this.#timer = undefined;
+    if (this.#closed) return;
+    if (this.#tail || !this.storage.ready()) {
+      this.storage.prepare?.().catch(() => {});
+      this.#keepHouseSoon();
+      return;
+    }
+    const busy = this.#asked > 0;
+    const budget = busy ? STEP_BYTES_BUSY + STEP_BYTES_A_BYTE * this.#asked : STEP_BYTES;
+    this.#asked = 0;
+    try {
+      const due = this.#guard(() => this.#engine.tick());
+      const more = this.#guard(() => this.#engine.work(budget));
+      if (this.storage.dirty?.()) this.#settled().catch(() => {});
+      if (more) this.#keepHouseSoon(busy ? 2 : 0);
+      else if (due >= 0) this.#keepHouseSoon(Math.max(due, 1));
+    } catch {
+      // What failed here poisons the engine, and the next request is told so.
+    }
+  }
+}
+
+function closed(): SiltError {
+  return new SiltError('SILT_CLOSED', 'the store is closed');
+}

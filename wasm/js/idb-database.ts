@@ -1,0 +1,156 @@
+/**
+ * The database of a store: chunks of 64 KiB under [file, number], and under 'epoch' and 'notes'
+ * who owns it and what requests it has begun.
+ *
+ * Every commit checks that the epoch is still its own, so that an owner that was frozen and
+ * replaced can change nothing.
+ */
+
+import { codeOf, SiltError, type SiltErrorCode } from './error.js';
+
+/** Bytes of a chunk. */
+export const CHUNK = 64 * 1024;
+
+const CHUNKS = 'chunks';
+const META = 'meta';
+
+const CODES: Record<string, SiltErrorCode> = {
+  QuotaExceededError: 'SILT_OUT_OF_SPACE',
+  SecurityError: 'SILT_DENIED',
+  NotAllowedError: 'SILT_DENIED',
+};
+
+/** What one transaction changes. */
+export interface Change {
+  epoch: number;
+  strict: boolean;
+  removed: string[];
+  chunks: [file: string, at: number, bytes: Uint8Array][];
+  notes: unknown[] | undefined;
+}
+
+/** What a database holds. */
+export interface Loaded {
+  epoch: number;
+  notes: unknown[];
+  files: Map<string, Uint8Array[]>;
+}
+
+/** The database's name. */
+export function databaseName(store: string): string {
+  return `siltdb:${store}`;
+}
+
+function failure(what: string, thrown: unknown): SiltError {
+  if (codeOf(thrown)) return thrown as SiltError;
+  const { name, message } = (thrown ?? {}) as Error;
+  const code = CODES[name] ?? 'SILT_IO';
+  return new SiltError(code, `cannot ${what} in IndexedDB: ${message}`, { cause: thrown });
+}
+
+/** Opens the database of a store, made if it is not there. */
+export async function openDatabase(store: string): Promise<IDBDatabase> {
+  if (typeof globalThis.indexedDB === 'undefined' || globalThis.indexedDB === null) {
+    throw new SiltError('SILT_NOT_SUPPORTED', 'IndexedDB is not offered here');
+  }
+  return new Promise((resolve, reject) => {
+    const fail = (e: unknown) => reject(failure('open the store', e));
+    try {
+      const request = indexedDB.open(databaseName(store), 1);
+      request.onupgradeneeded = () => {
+        request.result.createObjectStore(CHUNKS);
+        request.result.createObjectStore(META);
+      };
+      request.onerror = () => fail(request.error);
+      request.onsuccess = () => resolve(request.result);
+    } catch (e) {
+      fail(e);
+    }
+  });
+}
+
+/** Reads everything, and takes the database over from who owned it before. */
+export async function load(database: IDBDatabase): Promise<Loaded> {
+  const loaded: Loaded = { epoch: 0, notes: [], files: new Map() };
+  await transact(database, 'readwrite', 'open the store', false, (chunks, meta) => {
+    const epoch = meta.get('epoch');
+    epoch.onsuccess = () => {
+      loaded.epoch = Number(epoch.result ?? 0) + 1;
+      meta.put(loaded.epoch, 'epoch');
+    };
+    const notes = meta.get('notes');
+    notes.onsuccess = () => (loaded.notes = (notes.result as unknown[]) ?? []);
+    const keys = chunks.getAllKeys();
+    const values = chunks.getAll();
+    values.onsuccess = () => {
+      keys.result.forEach((key, i) => {
+        const [file, at] = key as [string, number];
+        let parts = loaded.files.get(file);
+        if (!parts) loaded.files.set(file, (parts = []));
+        parts[at] = values.result[i] as Uint8Array;
+      });
+    };
+  });
+  for (const [name, parts] of loaded.files) loaded.files.set(name, whole(name, parts));
+  return loaded;
+}
+
+/** The parts of a file up to the first that is missing or short: what follows was cut off. */
+function whole(name: string, parts: Uint8Array[]): Uint8Array[] {
+  const short = Array.from(parts).findIndex((part) => !part || part.length < CHUNK);
+  const kept = short < 0 ? parts : parts.slice(0, short + 1);
+  if (kept.includes(undefined as never)) {
+    throw new SiltError('SILT_CORRUPT', `${name} has lost a part of it`);
+  }
+  return kept;
+}
+
+/** Makes a change, whole or not at all. */
+export async function commit(database: IDBDatabase, change: Change): Promise<void> {
+  let lost = false;
+  await transact(database, 'readwrite', 'write', change.strict, (chunks, meta, transaction) => {
+    const epoch = meta.get('epoch');
+    epoch.onsuccess = () => {
+      if (epoch.result === change.epoch) return;
+      lost = true;
+      transaction.abort();
+    };
+    for (const name of change.removed) {
+      chunks.delete(IDBKeyRange.bound([name], [name, []]));
+    }
+    for (const [file, at, bytes] of change.chunks) chunks.put(bytes, [file, at]);
+    if (change.notes) meta.put(change.notes, 'notes');
+  }).catch((e: unknown) => {
+    if (lost) throw new SiltError('SILT_LOCKED', 'the store was taken over by another tab');
+    throw e;
+  });
+}
+
+function transact(
+  database: IDBDatabase,
+  mode: IDBTransactionMode,
+  what: string,
+  strict: boolean,
+  body: (chunks: IDBObjectStore, meta: IDBObjectStore, transaction: IDBTransaction) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    try {
+      const options: IDBTransactionOptions = { durability: strict ? 'strict' : 'relaxed' };
+      const transaction = database.transaction([CHUNKS, META], mode, options);
+      transaction.oncomplete = () => resolve();
+      transaction.onabort = () => reject(failure(what, transaction.error));
+      body(transaction.objectStore(CHUNKS), transaction.objectStore(META), transaction);
+    } catch (e) {
+      reject(failure(what, e));
+    }
+  });
+}
+
+/** Deletes the database of a store. */
+export async function deleteDatabase(store: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const request = indexedDB.deleteDatabase(databaseName(store));
+    request.onsuccess = () => resolve();
+    request.onerror = () => reject(failure('delete the store', request.error));
+  });
+}

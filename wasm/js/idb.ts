@@ -1,0 +1,238 @@
+/**
+ * A store in IndexedDB, for places without synchronous files. Files are kept whole in memory;
+ * what the engine changes is queued, and `settle` commits the queue as one transaction, so that
+ * the database always holds a state that the engine was in.
+ */
+
+import { SiltError } from './error.js';
+import { commit, type Change, CHUNK, load, openDatabase } from './idb-database.js';
+import { MemoryFile } from './memory-file.js';
+import { parseName } from './names.js';
+import type { AsyncStorage } from './storage.js';
+
+/** Notes of requests that are kept. */
+const NOTES_MAX = 1024;
+
+type Note = [client: number, request: number, before: number];
+
+/** Files of a store in IndexedDB, mirrored in memory. */
+export class IdbStorage implements AsyncStorage {
+  readonly kind = 'idb';
+  readonly #store: string;
+  #database: IDBDatabase | undefined;
+  #epoch = 0;
+  readonly #files = new Map<string, MemoryFile>();
+  readonly #handles: (MemoryFile | undefined)[] = [];
+  #notes: Note[] = [];
+  /** Changed chunks by file; a file that is gone or new stands here with all it has. */
+  #changed = new Map<MemoryFile, Set<number>>();
+  #removed = new Set<string>();
+  #noted = false;
+  #strict = false;
+  #failed: SiltError | undefined;
+
+  private constructor(store: string) {
+    this.#store = store;
+  }
+
+  /** Loads a store. `SILT_NOT_SUPPORTED` or `SILT_DENIED` where there is no IndexedDB. */
+  static async open(store: string): Promise<IdbStorage> {
+    const storage = new IdbStorage(store);
+    await storage.#load();
+    return storage;
+  }
+
+  async #load(): Promise<void> {
+    this.#database = await openDatabase(this.#store);
+    const loaded = await load(this.#database);
+    this.#epoch = loaded.epoch;
+    this.#notes = loaded.notes as Note[];
+    for (const [name, parts] of loaded.files) this.#files.set(name, new MemoryFile(name, parts));
+  }
+
+  list(): [string, number][] {
+    return [...this.#files.values()].map((file) => [file.name, file.length]);
+  }
+
+  open(name: string): number {
+    const file = this.#files.get(name);
+    if (!file) throw new SiltError('SILT_NOT_FOUND', `${name} is not there`);
+    return this.#handles.push(file) - 1;
+  }
+
+  create(name: string): number {
+    this.#make(name);
+    return this.open(name);
+  }
+
+  resume(name: string, length: number): number {
+    this.#mayChange();
+    const handle = this.open(name);
+    const file = this.#file(handle);
+    if (length > file.length) {
+      throw new SiltError('SILT_UNEXPECTED_END', `${name} ends before byte ${length}`);
+    }
+    if (length < file.length) {
+      // The chunks behind the end go, too: they are written as empty.
+      this.#change(file, length, file.length);
+      file.truncate(length);
+    }
+    return handle;
+  }
+
+  publish(name: string, bytes: Uint8Array): void {
+    const file = this.#make(name);
+    file.append(bytes);
+    this.#change(file, 0, file.length);
+    this.#strict = true;
+  }
+
+  remove(name: string): void {
+    const file = this.#files.get(name);
+    if (!file) return;
+    this.#files.delete(name);
+    this.#changed.delete(file);
+    this.#removed.add(name);
+  }
+
+  size(handle: number): number {
+    return this.#file(handle).length;
+  }
+
+  read(handle: number, offset: number, into: Uint8Array): void {
+    this.#file(handle).read(offset, into);
+  }
+
+  append(handle: number, bytes: Uint8Array): void {
+    this.#mayChange();
+    const file = this.#file(handle);
+    const start = file.length;
+    file.append(bytes);
+    this.#change(file, start, file.length);
+  }
+
+  sync(handle: number): void {
+    this.#mayChange();
+    this.#file(handle);
+    this.#strict = true;
+  }
+
+  close(handle: number): void {
+    this.#handles[handle] = undefined;
+  }
+
+  ready(): boolean {
+    return true;
+  }
+
+  /** Whether something waits to be settled. */
+  dirty(): boolean {
+    return this.#strict || this.#noted || this.#changed.size > 0 || this.#removed.size > 0;
+  }
+
+  /** Commits what is queued. After a failure nothing more is taken: the store is opened again. */
+  async settle(strict: boolean): Promise<void> {
+    this.#mayChange();
+    if (!this.dirty()) return;
+    const change = this.#take(strict);
+    try {
+      await this.#commit(change);
+    } catch (e) {
+      this.#failed = e as SiltError;
+      throw e;
+    }
+  }
+
+  async #commit(change: Change): Promise<void> {
+    try {
+      if (!this.#database) throw new SiltError('SILT_CLOSED', 'the store is closed');
+      await commit(this.#database, change);
+    } catch (e) {
+      // Safari ends connections of pages in the background: one more try on a new one.
+      const { name = '' } = ((e as SiltError).cause ?? {}) as Error;
+      if (name !== 'InvalidStateError' && name !== 'UnknownError') throw e;
+      this.#database?.close();
+      this.#database = await openDatabase(this.#store);
+      await commit(this.#database, change);
+    }
+  }
+
+  #take(strict: boolean): Change {
+    const change: Change = {
+      epoch: this.#epoch,
+      strict: strict || this.#strict,
+      removed: [...this.#removed],
+      chunks: [],
+      notes: this.#noted ? this.#notes : undefined,
+    };
+    for (const [file, chunks] of this.#changed) {
+      for (const at of chunks) change.chunks.push([file.name, at, file.slice(at * CHUNK, CHUNK)]);
+    }
+    this.#changed = new Map();
+    this.#removed = new Set();
+    this.#strict = this.#noted = false;
+    return change;
+  }
+
+  /**
+   * Goes back to what the database holds, to be read only: after a failed `settle` the memory
+   * here knows more than is kept. The engine is opened again after it, then `failed` is set.
+   */
+  async reload(): Promise<void> {
+    this.#failed = undefined;
+    this.#files.clear();
+    this.#handles.length = 0;
+    this.#take(false);
+    this.#database?.close();
+    await this.#load();
+  }
+
+  /** From now on every change fails so; what was changed since the reload is forgotten. */
+  refuse(error: SiltError): void {
+    this.#take(false);
+    this.#failed = error;
+  }
+
+  note(client: number, request: number, before: number): void {
+    this.#notes.push([client, request, before]);
+    if (this.#notes.length > NOTES_MAX) this.#notes.splice(0, NOTES_MAX / 2);
+    this.#noted = true;
+  }
+
+  notes(): Note[] {
+    return [...this.#notes];
+  }
+
+  async shut(): Promise<void> {
+    if (!this.#failed) await this.settle(true);
+    this.#database?.close();
+    this.#database = undefined;
+    this.#files.clear();
+  }
+
+  #file(handle: number): MemoryFile {
+    const file = this.#handles[handle];
+    if (!file) throw new SiltError('SILT_IO', 'the handle is closed');
+    return file;
+  }
+
+  #make(name: string): MemoryFile {
+    this.#mayChange();
+    if (!parseName(name)) throw new SiltError('SILT_DENIED', `${name} is no file of a store`);
+    if (this.#files.has(name)) throw new SiltError('SILT_ALREADY_EXISTS', `${name} is there`);
+    const file = new MemoryFile(name, []);
+    this.#files.set(name, file);
+    this.#change(file, 0, 0);
+    return file;
+  }
+
+  #change(file: MemoryFile, start: number, end: number): void {
+    let chunks = this.#changed.get(file);
+    if (!chunks) this.#changed.set(file, (chunks = new Set()));
+    for (let at = Math.floor(start / CHUNK); at * CHUNK < Math.max(end, 1); at += 1) chunks.add(at);
+  }
+
+  #mayChange(): void {
+    if (this.#failed) throw this.#failed;
+  }
+}

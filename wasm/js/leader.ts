@@ -1,0 +1,128 @@
+/** The leader's side: serves the workers that follow it from its own host. */
+
+import type { OpenStore } from './backend.js';
+import { plainError } from './plain-error.js';
+import {
+  type Call, type FromLeader, gone, randomNumber, storeName, type ToLeader,
+} from './tabs.js';
+import type { ChannelEvent, HostInfo } from './transport.js';
+
+/** What a client asks for beside requests. */
+export async function callHost(
+  store: OpenStore, role: HostInfo['role'], method: string,
+): Promise<unknown> {
+  switch (method) {
+    case 'info':
+      return infoOf(store, role);
+    case 'export':
+      return store.host.exclusively((engine) => {
+        const parts: BlobPart[] = [];
+        engine.snapshot((bytes) => parts.push(bytes.slice()));
+        return new Blob(parts, { type: 'application/octet-stream' });
+      });
+    case 'storage': {
+      const { usage = 0, quota = 0 } = (await navigator.storage?.estimate?.()) ?? {};
+      return { usage, quota, persisted: (await navigator.storage?.persisted?.()) ?? false };
+    }
+    case 'persist':
+      // Only a page may ask for it.
+      return (await navigator.storage?.persisted?.()) ?? false;
+    default:
+      throw new TypeError(`the host has no method ${method}`);
+  }
+}
+
+/** What a client is told of its store. */
+export function infoOf(store: OpenStore, role: HostInfo['role']): HostInfo {
+  return { backend: store.backend, role, persistent: store.backend !== 'memory' };
+}
+
+/** Serves followers as long as this worker leads. */
+export class Leader {
+  readonly #store: OpenStore;
+  readonly #channel: BroadcastChannel;
+  readonly #epoch = randomNumber();
+  readonly #links = new Map<string, BroadcastChannel>();
+  readonly #stop = new AbortController();
+  /** Clients of the engine; the leader's own is 0. */
+  #lastClient = 0;
+
+  /** `exclusive`: it serves nobody, and says so. */
+  constructor(name: string, store: OpenStore, exclusive: boolean) {
+    this.#store = store;
+    this.#channel = new BroadcastChannel(storeName(name));
+    this.#channel.onmessage = ({ data }: MessageEvent<Call>) => {
+      if (data.t !== 'hello') return;
+      if (exclusive) this.#say({ t: 'exclusive' });
+      else this.#link(data.link);
+    };
+    this.#say(exclusive ? { t: 'exclusive' } : { t: 'leader', epoch: this.#epoch });
+  }
+
+  #say(message: Call): void {
+    this.#channel.postMessage(message);
+  }
+
+  /** Tells every follower. */
+  tell(event: ChannelEvent): void {
+    this.#say({ t: 'event', e: event });
+  }
+
+  #link(name: string): void {
+    if (this.#links.has(name)) return;
+    const link = new BroadcastChannel(name);
+    this.#links.set(name, link);
+    this.#lastClient += 1;
+    const client = this.#lastClient;
+    let sender: number | undefined;
+    const say = (message: FromLeader) => {
+      if (this.#links.has(name)) link.postMessage(message);
+    };
+    link.onmessage = ({ data }: MessageEvent<ToLeader>) => {
+      if (data.t === 'whose') sender = data.client;
+      else if (data.t === 'bye') this.#drop(name, client);
+      else void this.#answer(data, client, sender, say);
+    };
+    const info = infoOf(this.#store, 'follower');
+    say({ t: 'leader', epoch: this.#epoch, info });
+    gone(name, this.#stop.signal).then(() => this.#drop(name, client), () => {});
+  }
+
+  async #answer(
+    message: Extract<ToLeader, { n: number }>,
+    client: number,
+    sender: number | undefined,
+    say: (message: FromLeader) => void,
+  ): Promise<void> {
+    const { n } = message;
+    try {
+      if (message.t === 'call') {
+        say({ t: 'result', n, v: await callHost(this.#store, 'follower', message.m) });
+        return;
+      }
+      const reply = this.#store.host.handle(client, message.b, sender, n, message.again);
+      say({ t: 'reply', n, b: reply instanceof Uint8Array ? reply : await reply });
+    } catch (e) {
+      say({ t: 'error', n, e: plainError(e) });
+    }
+  }
+
+  #drop(name: string, client: number): void {
+    this.#links.get(name)?.close();
+    if (this.#links.delete(name)) this.#store.host.dropClient(client);
+  }
+
+  /** Takes no more requests. Those that were taken are answered before the host is closed. */
+  retire(): void {
+    this.#channel.onmessage = null;
+    for (const link of this.#links.values()) link.onmessage = null;
+  }
+
+  /** Ends the talk with everyone. */
+  close(): void {
+    this.#stop.abort();
+    this.#channel.close();
+    for (const link of this.#links.values()) link.close();
+    this.#links.clear();
+  }
+}

@@ -1,0 +1,345 @@
+/**
+ * A store in the origin private file system, its files named and filled as the native ones.
+ *
+ * Files there open asynchronously, the engine is synchronous: so files of the numbers that come
+ * next are created and opened ahead. Such a spare is empty and unknown to the engine until it is
+ * taken; a clean shut removes it, and an open removes what a kill left.
+ */
+
+import { SiltError } from './error.js';
+import { type FileKind, fileName, folderName, parseName } from './names.js';
+import { Journal, JOURNAL_NAME } from './opfs-journal.js';
+import { cannot, type FolderFile, openHandle, type SyncHandle } from './opfs-handle.js';
+import type { AsyncStorage } from './storage.js';
+
+/** Spares kept of each kind, and how few of them stop the engine for new ones. */
+const SPARES = 4;
+const SPARES_MIN = 3;
+
+/** An open file: every handle of the engine on it shares the one that the platform allows. */
+interface OpenFile {
+  name: string;
+  sync: SyncHandle;
+  length: number;
+}
+
+/** Spares of one kind, by number. */
+interface Stock {
+  kind: FileKind;
+  spares: Map<number, SyncHandle>;
+  /** Highest number seen, in a file or asked for. */
+  last: number;
+  /** How many to have ahead: grows while the engine finds none of the number it asks for. */
+  ahead: number;
+}
+
+/** The folder of a store, made if it is not there. */
+export async function storeFolder(store: string): Promise<FileSystemDirectoryHandle> {
+  const storage = globalThis.navigator?.storage;
+  if (typeof storage?.getDirectory !== 'function') {
+    throw new SiltError('SILT_NOT_SUPPORTED', 'the origin private file system is not offered here');
+  }
+  try {
+    const root = await storage.getDirectory();
+    const all = await root.getDirectoryHandle('siltdb', { create: true });
+    return await all.getDirectoryHandle(folderName(store), { create: true });
+  } catch (e) {
+    throw cannot('open the origin private file system', e);
+  }
+}
+
+/** Files of a store in the origin private file system; lives in a dedicated worker. */
+export class OpfsStorage implements AsyncStorage {
+  readonly kind = 'opfs';
+  readonly #folder: FileSystemDirectoryHandle;
+  readonly #journal: Journal;
+  readonly #files = new Map<string, OpenFile>();
+  readonly #handles: (OpenFile | undefined)[] = [];
+  readonly #free: number[] = [];
+  readonly #stocks: Stock[] = ['segment', 'manifest'].map((kind) => {
+    return { kind: kind as FileKind, spares: new Map(), last: 0, ahead: SPARES };
+  });
+  readonly #doomed = new Set<string>();
+  #restocking: Promise<void> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Why no spares could be made: the engine then goes on without, and reads still work. */
+  #stuck: SiltError | undefined;
+  #shut = false;
+
+  private constructor(folder: FileSystemDirectoryHandle, journal: Journal) {
+    this.#folder = folder;
+    this.#journal = journal;
+  }
+
+  /**
+   * Opens the files of a store. `SILT_LOCKED` when they are open elsewhere, `SILT_NOT_SUPPORTED`
+   * or `SILT_DENIED` where the platform has no such files.
+   */
+  static async open(store: string): Promise<OpfsStorage> {
+    const folder = await storeFolder(store);
+    const file = await folder.getFileHandle(JOURNAL_NAME, { create: true });
+    const storage = new OpfsStorage(folder, new Journal(await openHandle(file as FolderFile)));
+    try {
+      await storage.#openFiles();
+      await storage.prepare();
+      return storage;
+    } catch (e) {
+      storage.#closeAll();
+      throw cannot('open the store', e);
+    }
+  }
+
+  async #openFiles(): Promise<void> {
+    const found: [string, FolderFile][] = [];
+    for await (const [name, entry] of this.#folder.entries()) {
+      if (entry.kind === 'file' && parseName(name)) found.push([name, entry as FolderFile]);
+    }
+    await Promise.all(found.map(async ([name, file]) => this.#adopt(name, await openHandle(file))));
+    const ids = [...this.#files.keys()].map((name) => parseName(name));
+    const numbers = ids.flatMap((id) => (id?.kind === 'manifest' ? [id.number] : []));
+    const published = this.#journal.check(numbers);
+    for (const number of numbers) if (number > published) this.remove(fileName('manifest', number));
+  }
+
+  #adopt(name: string, sync: SyncHandle): void {
+    const length = sync.getSize();
+    this.#files.set(name, { name, sync, length });
+    this.#seen(name);
+    if (length === 0) this.remove(name);
+  }
+
+  #seen(name: string): void {
+    const id = parseName(name);
+    const stock = this.#stocks.find((s) => s.kind === id?.kind);
+    if (id && stock) stock.last = Math.max(stock.last, id.number);
+  }
+
+  list(): [string, number][] {
+    return [...this.#files.values()].map((file) => [file.name, file.length]);
+  }
+
+  open(name: string): number {
+    const file = this.#files.get(name);
+    if (!file) throw new SiltError('SILT_NOT_FOUND', `${name} is not there`);
+    const handle = this.#free.pop() ?? this.#handles.length;
+    this.#handles[handle] = file;
+    return handle;
+  }
+
+  create(name: string): number {
+    this.#take(name);
+    return this.open(name);
+  }
+
+  resume(name: string, length: number): number {
+    const handle = this.open(name);
+    const file = this.#file(handle);
+    if (length > file.length) {
+      this.close(handle);
+      throw new SiltError('SILT_UNEXPECTED_END', `${name} ends before byte ${length}`);
+    }
+    this.#attempt(name, () => file.sync.truncate(length));
+    file.length = length;
+    return handle;
+  }
+
+  /** The journal names a manifest only once all of it is durable: a torn one counts as absent. */
+  publish(name: string, bytes: Uint8Array): void {
+    const file = this.#take(name);
+    try {
+      this.#write(file, bytes);
+      this.#attempt(name, () => file.sync.flush());
+      this.#attempt(name, () => this.#journal.record(parseName(name)?.number ?? 0));
+    } catch (e) {
+      this.remove(name);
+      throw e;
+    }
+  }
+
+  /** Gives the bytes back at once; the name goes when the platform comes to it. */
+  remove(name: string): void {
+    const file = this.#files.get(name);
+    if (!file) return;
+    this.#files.delete(name);
+    try {
+      file.sync.truncate(0);
+    } catch {
+      // The file goes as a whole a little later.
+    }
+    file.sync.close();
+    this.#doomed.add(name);
+    this.#restockSoon();
+  }
+
+  size(handle: number): number {
+    return this.#file(handle).length;
+  }
+
+  read(handle: number, offset: number, into: Uint8Array): void {
+    const file = this.#file(handle);
+    if (offset + into.length > file.length) {
+      throw new SiltError('SILT_UNEXPECTED_END', `${file.name} ends before the bytes asked for`);
+    }
+    const got = this.#attempt(file.name, () => file.sync.read(into, { at: offset }));
+    if (got !== into.length) {
+      const what = `${file.name} gave ${got} of ${into.length} bytes`;
+      throw new SiltError('SILT_UNEXPECTED_END', what);
+    }
+  }
+
+  append(handle: number, bytes: Uint8Array): void {
+    this.#write(this.#file(handle), bytes);
+  }
+
+  sync(handle: number): void {
+    const file = this.#file(handle);
+    this.#attempt(file.name, () => file.sync.flush());
+  }
+
+  close(handle: number): void {
+    if (!this.#handles[handle]) return;
+    this.#handles[handle] = undefined;
+    this.#free.push(handle);
+  }
+
+  ready(): boolean {
+    return !!this.#stuck || this.#stocks.every((stock) => this.#left(stock) >= SPARES_MIN);
+  }
+
+  /** Makes spares; a failure to is told by the call that needs one, so that reads go on. */
+  async prepare(): Promise<void> {
+    while (!this.#shut && (this.#doomed.size > 0 || this.#stocks.some((s) => this.#isShort(s)))) {
+      this.#restocking ??= this.#restock().finally(() => (this.#restocking = undefined));
+      await this.#restocking;
+      if (this.#stuck) break;
+    }
+  }
+
+  /** Notes a request of a client, see `resolve.ts`. Survives the worker, not a power loss. */
+  note(client: number, request: number, before: number): void {
+    this.#attempt(JOURNAL_NAME, () => this.#journal.note(client, request, before));
+  }
+
+  /** The requests noted, oldest first. */
+  notes(): [client: number, request: number, before: number][] {
+    return this.#journal.notes();
+  }
+
+  /** Closes every file and removes the spares. The engine is closed before. */
+  async shut(): Promise<void> {
+    this.#shut = true;
+    clearTimeout(this.#timer);
+    await this.#restocking?.catch(() => undefined);
+    for (const { kind, spares } of this.#stocks) {
+      for (const number of spares.keys()) this.#doomed.add(fileName(kind, number));
+    }
+    this.#closeAll();
+    await this.#unlink();
+  }
+
+  #closeAll(): void {
+    this.#shut = true;
+    for (const stock of this.#stocks) {
+      for (const spare of stock.spares.values()) spare.close();
+      stock.spares.clear();
+    }
+    for (const file of this.#files.values()) file.sync.close();
+    this.#files.clear();
+    this.#journal.close();
+  }
+
+  #file(handle: number): OpenFile {
+    const file = this.#handles[handle];
+    if (!file || this.#shut) throw new SiltError('SILT_IO', 'the handle is closed');
+    return file;
+  }
+
+  /** Turns the spare of this name into a file. */
+  #take(name: string): OpenFile {
+    const id = parseName(name);
+    const stock = this.#stocks.find((s) => s.kind === id?.kind);
+    if (!id || !stock) throw new SiltError('SILT_DENIED', `${name} is no file of a store`);
+    if (this.#files.has(name)) throw new SiltError('SILT_ALREADY_EXISTS', `${name} is there`);
+    const sync = stock.spares.get(id.number);
+    stock.last = Math.max(stock.last, id.number);
+    this.#restockSoon();
+    if (!sync) {
+      if (this.#stuck) throw this.#stuck;
+      stock.ahead = Math.min(stock.ahead * 2, 64);
+      stock.last = id.number - 1;
+      throw new SiltError('SILT_NOT_READY', `${name} is not open yet`);
+    }
+    stock.spares.delete(id.number);
+    const file = { name, sync, length: 0 };
+    this.#files.set(name, file);
+    return file;
+  }
+
+  #left(stock: Stock): number {
+    return [...stock.spares.keys()].filter((number) => number > stock.last).length;
+  }
+
+  #isShort(stock: Stock): boolean {
+    return this.#left(stock) < stock.ahead;
+  }
+
+  #restockSoon(): void {
+    if (this.#timer !== undefined || this.#shut) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#stuck = undefined;
+      void this.prepare();
+    }, 0);
+  }
+
+  async #restock(): Promise<void> {
+    try {
+      await this.#unlink();
+      await Promise.all(this.#stocks.map((stock) => this.#fill(stock)));
+      this.#stuck = undefined;
+    } catch (e) {
+      this.#stuck = cannot('create a file', e);
+    }
+  }
+
+  async #fill(stock: Stock): Promise<void> {
+    const numbers: number[] = [];
+    for (let n = stock.last + 1; n <= stock.last + stock.ahead; n += 1) {
+      if (!stock.spares.has(n) && !this.#files.has(fileName(stock.kind, n))) numbers.push(n);
+    }
+    const made = numbers.map(async (number) => {
+      const name = fileName(stock.kind, number);
+      const file = await this.#folder.getFileHandle(name, { create: true });
+      const sync = await openHandle(file as FolderFile);
+      if (sync.getSize() > 0) sync.truncate(0);
+      stock.spares.set(number, sync);
+    });
+    await Promise.all(made);
+  }
+
+  async #unlink(): Promise<void> {
+    for (const name of [...this.#doomed]) {
+      await this.#folder.removeEntry(name).catch((e: unknown) => {
+        if ((e as Error).name !== 'NotFoundError') throw e;
+      });
+      this.#doomed.delete(name);
+    }
+  }
+
+  /** Chromium may write less, or give its own error code as a count, where others throw. */
+  #write(file: OpenFile, bytes: Uint8Array): void {
+    const wrote = this.#attempt(file.name, () => file.sync.write(bytes, { at: file.length }));
+    if (wrote !== bytes.length) {
+      throw new SiltError('SILT_OUT_OF_SPACE', `${file.name} took only a part: no space is left`);
+    }
+    file.length += wrote;
+  }
+
+  #attempt<T>(name: string, call: () => T): T {
+    try {
+      return call();
+    } catch (e) {
+      throw cannot(`use ${name}`, e);
+    }
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * What became of a request whose leader died before it answered.
+ *
+ * A leader notes each request with writes before it runs it: who sent it, its number, and the
+ * last seq before. Requests run one by one, so every commit between that seq and the one of the
+ * next note is of this request. The next leader looks them up when the request comes again:
+ * what was committed is answered, the rest is run. Nothing is lost, and nothing is done twice.
+ */
+
+import { Reader, Writer } from './bytes.js';
+import type { Engine } from './engine.js';
+import {
+  decodeChanges, decodeNumber, DELETE_RANGE, encodeChanges, encodePlain, SYNC, WRITE,
+} from './wire.js';
+import { type Operation, walk } from './walk.js';
+
+/** Seqs after the first and up to the second. */
+export type Interval = [after: number, upTo: number];
+
+type Note = readonly [client: number, request: number, before: number];
+
+interface Commit {
+  seq: number;
+  /** By key: the value, or undefined for a delete. */
+  changes: Map<string, Uint8Array | undefined>;
+  count: number;
+}
+
+/** Where the commits of a request are, by the notes there are and the last seq. */
+export function intervalsOf(
+  notes: readonly Note[], client: number, request: number, last: number,
+): Interval[] {
+  const found: Interval[] = [];
+  notes.forEach(([ofClient, number, before], i) => {
+    const next = notes[i + 1]?.[2] ?? last;
+    if (ofClient === client && number === request && next > before) found.push([before, next]);
+  });
+  return found;
+}
+
+/** Runs what of the request was not done, and gives the answers to all of it. */
+export function runRest(
+  engine: Engine, client: number, request: Uint8Array, intervals: readonly Interval[],
+): Uint8Array {
+  const commits = intervals.flatMap((interval) => commitsIn(engine, client, interval));
+  const answers: Uint8Array[] = [];
+  let synced = false;
+  for (const operation of walk(request)) {
+    const commit = commits[0];
+    if (commit && isOf(operation, commit)) {
+      commits.shift();
+      if (!synced) runPlain(engine, client, SYNC);
+      synced = true;
+      answers.push(answer(commit));
+    } else {
+      const bytes = request.slice(operation.start, operation.end);
+      answers.push(engine.execute(client, bytes, 0));
+    }
+  }
+  return joined(answers);
+}
+
+function runPlain(engine: Engine, client: number, code: number): number {
+  const w = new Writer(8);
+  encodePlain(w, code);
+  return decodeNumber(new Reader(engine.execute(client, w.take(), 0)));
+}
+
+function commitsIn(engine: Engine, client: number, [after, upTo]: Interval): Commit[] {
+  const commits: Commit[] = [];
+  for (let since = after; since < upTo; ) {
+    const w = new Writer(32);
+    encodeChanges(w, since, 1000, 0);
+    const page = decodeChanges(new Reader(engine.execute(client, w.take(), 0)));
+    for (const { seq, key, value } of page.changes) {
+      if (seq > upTo) return commits;
+      let commit = commits[commits.length - 1];
+      if (commit?.seq !== seq) commits.push((commit = { seq, changes: new Map(), count: 0 }));
+      commit.changes.set(text(key), value);
+      commit.count += 1;
+    }
+    if (!page.more) break;
+    since = page.next;
+  }
+  return commits;
+}
+
+/** Whether a commit is what the operation asked for. */
+function isOf(operation: Operation, commit: Commit): boolean {
+  if (operation.code === DELETE_RANGE) {
+    const inside = (key: string) => {
+      const { from, to, prefix } = operation.range ?? {};
+      return !(from && key < text(from)) && !(to && key >= text(to)) &&
+        (!prefix || key.startsWith(text(prefix)));
+    };
+    return [...commit.changes].every(([key, value]) => value === undefined && inside(key));
+  }
+  if (operation.code !== WRITE) return false;
+  const asked = new Map<string, Uint8Array | undefined>();
+  for (const { key, value } of operation.writes ?? []) asked.set(text(key), value);
+  return asked.size === commit.changes.size && [...asked].every(([key, value]) => {
+    const done = commit.changes.get(key);
+    return commit.changes.has(key) && (value && done ? same(value, done) : value === done);
+  });
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+/** Bytes as a string of as many characters, which orders as they do. */
+function text(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+}
+
+/** The answer to a write that is synced by now. */
+function answer(commit: Commit): Uint8Array {
+  return new Writer(16).u8(0).n(commit.seq).u8(3).u8(1).n(commit.count).take();
+}
+
+/** Pieces put together. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0] as Uint8Array;
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

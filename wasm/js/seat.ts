@@ -1,0 +1,291 @@
+/** A client's worker: it leads the workers of a store, or follows the one that does. */
+
+import { compileEngine, openStore, type OpenStore } from './backend.js';
+import { SiltError } from './error.js';
+import { callHost, Leader } from './leader.js';
+import { plainError } from './plain-error.js';
+import {
+  type Call, type FromLeader, type Held, hold, linkName, locks, storeName, type ToLeader,
+} from './tabs.js';
+import {
+  type ChannelEvent, type FromWorker, moved, type PlainOptions, type Port, type Role, type ToWorker,
+} from './transport.js';
+
+type Asked = Extract<ToWorker, { n: number }>;
+
+interface Unanswered {
+  message: Asked;
+  /** It was given to a host: whether that came to run it is not known when the host dies. */
+  sent: boolean;
+}
+
+/** Serves the client at the other end of the port; `die` ends this worker. */
+export function serve(port: Port<ToWorker, FromWorker>, die: () => void): void {
+  const seat = new Seat(port, die);
+  port.onmessage = ({ data }) => seat.hear(data);
+}
+
+class Seat {
+  readonly #port: Port<ToWorker, FromWorker>;
+  readonly #die: () => void;
+  #name = '';
+  #client = 0;
+  #options: PlainOptions = {};
+  #lock = '';
+  #compiled: Promise<void> | undefined;
+  readonly #unanswered = new Map<number, Unanswered>();
+  #opened = false;
+  #store: OpenStore | undefined;
+  #role: Role = 'solo';
+  #leader: Leader | undefined;
+  #held: Held | undefined;
+  #waiting = new AbortController();
+  #channel: BroadcastChannel | undefined;
+  #link: BroadcastChannel | undefined;
+  #epoch = 0;
+  /** Freezing, thawing and closing, one after the other. */
+  #turns: Promise<void> = Promise.resolve();
+  #idle: (() => void) | undefined;
+
+  constructor(port: Port<ToWorker, FromWorker>, die: () => void) {
+    this.#port = port;
+    this.#die = die;
+  }
+
+  hear(message: ToWorker): void {
+    switch (message.t) {
+      case 'open':
+        this.#turn(() => this.#open(message));
+        break;
+      case 'send':
+      case 'call':
+        this.#unanswered.set(message.n, { message, sent: message.t === 'send' && !!message.again });
+        this.#give(message.n);
+        break;
+      case 'freeze':
+        this.#turn(() => this.#leave());
+        break;
+      case 'thaw':
+        this.#turn(() => this.#takeSeat());
+        break;
+      case 'close':
+        this.#turn(() => this.#close());
+        break;
+    }
+  }
+
+  #turn(run: () => Promise<void>): void {
+    this.#turns = this.#turns.then(run).catch((e: unknown) => this.#fail(e));
+  }
+
+  #say(message: FromWorker, transfer: Transferable[] = []): void {
+    this.#port.postMessage(message, transfer);
+  }
+
+  #tell(event: ChannelEvent): void {
+    this.#say({ t: 'event', e: event });
+  }
+
+  async #open({ name, client, options }: Extract<ToWorker, { t: 'open' }>): Promise<void> {
+    this.#name = name;
+    this.#client = client;
+    this.#options = options;
+    this.#lock = linkName(name, client);
+    if (locks()) {
+      await hold(this.#lock);
+      this.#say({ t: 'alive', lock: this.#lock });
+    }
+    await this.#takeSeat();
+  }
+
+  async #takeSeat(): Promise<void> {
+    const exclusive = this.#options.multiTab === 'exclusive';
+    if (!locks() || this.#options.backend === 'memory') {
+      await this.#lead('solo', true);
+      return;
+    }
+    this.#waiting = new AbortController();
+    const held = await hold(storeName(this.#name), { now: true });
+    if (held) {
+      this.#held = held;
+      await this.#lead(exclusive ? 'solo' : 'leader', exclusive);
+    } else if (exclusive) {
+      throw new SiltError('SILT_LOCKED', `${this.#name} is open in another tab or worker`);
+    } else {
+      this.#follow();
+      hold(storeName(this.#name), { signal: this.#waiting.signal }).then(
+        (free) => this.#turn(() => this.#succeed(free)),
+        () => undefined,
+      );
+    }
+  }
+
+  /** The leader is gone, and this worker is next. */
+  async #succeed(held: Held | undefined): Promise<void> {
+    if (this.#waiting.signal.aborted) {
+      held?.release();
+      return;
+    }
+    this.#held = held;
+    this.#unfollow();
+    await this.#lead('leader', false);
+  }
+
+  /** The engine, compiled from `siltdb.wasm` beside this script unless the client has another. */
+  #compile(): Promise<void> {
+    const source = this.#options.wasm ?? new URL('./siltdb.wasm', import.meta.url);
+    this.#compiled ??= compileEngine(source);
+    return this.#compiled;
+  }
+
+  async #lead(role: Role, exclusive: boolean): Promise<void> {
+    const settings = { shared: !exclusive, crashed: () => this.#crash() };
+    const tell = (event: ChannelEvent) => this.#tell(event);
+    const store = await openStore(this.#name, this.#options, this.#compile(), settings, tell);
+    delete this.#options.restore;
+    this.#store = store;
+    if (role !== 'solo' || this.#held) this.#leader = new Leader(this.#name, store, exclusive);
+    store.host.onEvent((event) => {
+      this.#tell(event);
+      this.#leader?.tell(event);
+    });
+    this.#seated(role);
+  }
+
+  #seated(role: Role): void {
+    this.#role = role;
+    this.#tell({ type: 'role', role });
+    if (!this.#opened) this.#say({ t: 'opened' });
+    this.#opened = true;
+    for (const n of [...this.#unanswered.keys()]) this.#give(n);
+  }
+
+  #follow(): void {
+    const channel = new BroadcastChannel(storeName(this.#name));
+    const hello = () => channel.postMessage({ t: 'hello', link: this.#lock } satisfies Call);
+    channel.onmessage = ({ data }: MessageEvent<Call>) => {
+      if (data.t === 'leader' && data.epoch !== this.#epoch) hello();
+      else if (data.t === 'event') this.#tell(data.e);
+      else if (data.t === 'exclusive' && !this.#opened) {
+        this.#fail(new SiltError('SILT_LOCKED', `another tab has ${this.#name} for itself`));
+      }
+    };
+    const link = new BroadcastChannel(this.#lock);
+    link.onmessage = ({ data }: MessageEvent<FromLeader>) => {
+      if (data.t === 'leader') this.#meet(data.epoch);
+      else if (data.t === 'progress') this.#say(data);
+      else this.#answer(data);
+    };
+    this.#channel = channel;
+    this.#link = link;
+    hello();
+    // Ready to lead, should it come to that.
+    this.#compile().catch(() => undefined);
+  }
+
+  /** There is a leader: it is given all that is unanswered. */
+  #meet(epoch: number): void {
+    if (epoch === this.#epoch) return;
+    this.#epoch = epoch;
+    this.#link?.postMessage({ t: 'whose', client: this.#client } satisfies ToLeader);
+    this.#seated('follower');
+  }
+
+  #unfollow(): void {
+    this.#link?.postMessage({ t: 'bye' } satisfies ToLeader);
+    this.#channel?.close();
+    this.#link?.close();
+    this.#channel = this.#link = undefined;
+    this.#epoch = 0;
+  }
+
+  /** Gives an unanswered message to whoever can answer it, if there is one by now. */
+  #give(n: number): void {
+    const entry = this.#unanswered.get(n);
+    if (!entry) return;
+    const { message, sent } = entry;
+    if (this.#store) {
+      entry.sent = true;
+      void this.#run(this.#store, message, sent);
+    } else if (this.#link && this.#epoch) {
+      entry.sent = true;
+      const again = message.t === 'send' && sent;
+      this.#link.postMessage((again ? { ...message, again } : message) satisfies ToLeader);
+    }
+  }
+
+  async #run(store: OpenStore, message: Asked, again: boolean): Promise<void> {
+    const { n } = message;
+    try {
+      if (message.t === 'call') {
+        this.#answer({ t: 'result', n, v: await callHost(store, this.#role, message.m) });
+        return;
+      }
+      const reply = store.host.handle(0, message.b, this.#client, n, again);
+      this.#answer({ t: 'reply', n, b: reply instanceof Uint8Array ? reply : await reply });
+    } catch (e) {
+      // The next host answers what this one could not, unless there is none.
+      if (this.#store === store) this.#answer({ t: 'error', n, e: plainError(e) });
+    }
+  }
+
+  #answer(answer: Extract<FromWorker, { t: 'reply' | 'result' | 'error' }>): void {
+    if (!this.#unanswered.delete(answer.n)) return;
+    if (answer.t === 'result' && this.#role === 'follower') follower(answer.v);
+    this.#say(answer, answer.t === 'reply' ? moved(answer.b) : []);
+    if (this.#unanswered.size === 0) this.#idle?.();
+  }
+
+  /** Gives files and lock back, for others or for a later time. */
+  async #leave(): Promise<void> {
+    this.#waiting.abort();
+    this.#unfollow();
+    const store = this.#store;
+    const leader = this.#leader;
+    this.#leader = undefined;
+    leader?.retire();
+    try {
+      await store?.host.close();
+    } finally {
+      this.#store = undefined;
+      leader?.close();
+      this.#held?.release();
+      this.#held = undefined;
+    }
+  }
+
+  async #close(): Promise<void> {
+    if (this.#unanswered.size > 0 && (this.#store || this.#link)) {
+      await new Promise<void>((idle) => (this.#idle = idle));
+    }
+    try {
+      await this.#leave();
+    } finally {
+      this.#say({ t: 'closed' });
+      this.#die();
+    }
+  }
+
+  /** The engine is lost. The client starts another worker, where it can see that this one died. */
+  #crash(): void {
+    if (!locks()) this.#fail(new SiltError('SILT_CRASHED', 'the engine stopped'));
+    this.#die();
+  }
+
+  #fail(thrown: unknown): void {
+    const error = plainError(thrown);
+    for (const n of this.#unanswered.keys()) this.#say({ t: 'error', n, e: error });
+    this.#unanswered.clear();
+    this.#idle?.();
+    this.#waiting.abort();
+    this.#unfollow();
+    this.#held?.release();
+    this.#held = undefined;
+    this.#say({ t: 'failed', e: error });
+  }
+}
+
+/** What the leader says of itself is not so of who follows it. */
+function follower(result: unknown): void {
+  if (typeof result === 'object' && result && 'role' in result) result.role = 'follower';
+}

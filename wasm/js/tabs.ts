@@ -1,0 +1,80 @@
+/**
+ * The names by which workers that share a store find each other, and what they say.
+ *
+ * The leader holds the Web Lock of the store, in its worker, so that lock and files go together
+ * when it dies; the others wait for that lock. They find the leader by a BroadcastChannel of the
+ * store and talk to it over one of their own. Each worker also holds a lock of its own: whoever
+ * is granted that one knows that the worker is gone.
+ */
+
+import type { ChannelEvent, FromWorker, HostInfo, ToWorker } from './transport.js';
+
+/** On the channel of a store. */
+export type Call =
+  | { t: 'hello'; link: string }
+  | { t: 'leader'; epoch: number }
+  | { t: 'exclusive' }
+  | { t: 'event'; e: ChannelEvent };
+
+/** From a follower to the leader, on its own channel. */
+export type ToLeader = Extract<ToWorker, { t: 'send' | 'call' }> | { t: 'bye' } | {
+  t: 'whose';
+  client: number;
+};
+
+/** From the leader to a follower, on the follower's channel. */
+export type FromLeader =
+  | Extract<FromWorker, { t: 'reply' | 'result' | 'error' | 'progress' }>
+  | { t: 'leader'; epoch: number; info: HostInfo };
+
+/** The lock of a store, and its channel. */
+export function storeName(store: string): string {
+  return `siltdb:${store}`;
+}
+
+/** A worker's own lock, and its channel to the leader. */
+export function linkName(store: string, client: number): string {
+  const random = crypto.getRandomValues(new Uint32Array(2));
+  return `siltdb-link:${store}:${client}:${random.join('-')}`;
+}
+
+/** A number that no other has: of a client, of a time of leading. */
+export function randomNumber(): number {
+  const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
+  return (high % 0x10000) * 0x100000000 + low;
+}
+
+/** Where there are no locks, a store is for one tab: the files themselves are exclusive. */
+export function locks(): LockManager | undefined {
+  return globalThis.navigator?.locks;
+}
+
+/** A lock that is held until it is released. */
+export interface Held {
+  release(): void;
+}
+
+/**
+ * Asks for a lock and resolves when it is held. `now`: undefined at once if it is not free.
+ * With a signal the wait can be given up; it then rejects.
+ */
+export function hold(
+  name: string, options: { now?: boolean; signal?: AbortSignal } = {},
+): Promise<Held | undefined> {
+  const manager = locks();
+  if (!manager) return Promise.resolve({ release: () => {} });
+  return new Promise((resolve, reject) => {
+    const asked: LockOptions = options.now ? { ifAvailable: true } : {};
+    if (options.signal) asked.signal = options.signal;
+    const held = (lock: Lock | null) => {
+      if (!lock) return resolve(undefined);
+      return new Promise<void>((release) => resolve({ release }));
+    };
+    manager.request(name, asked, held).catch(reject);
+  });
+}
+
+/** When whoever holds this lock is gone. */
+export async function gone(name: string, signal?: AbortSignal): Promise<void> {
+  (await hold(name, signal ? { signal } : {}))?.release();
+}

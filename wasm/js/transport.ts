@@ -1,0 +1,99 @@
+/** What stands between a client and the host of its store. */
+
+import type { EngineOptions } from './engine.js';
+
+/** What part a client's worker plays among those that share a store. */
+export type Role = 'leader' | 'follower' | 'solo';
+
+/** Where a store is kept. */
+export type Backend = 'opfs' | 'idb' | 'memory' | 'node-fs';
+
+/** What a host tells unasked. */
+export type ChannelEvent =
+  | { type: 'change'; seq: number }
+  | { type: 'role'; role: Role }
+  | { type: 'fallback'; from: string; to: string; why: string }
+  | { type: 'closed' };
+
+/** A client's way to its host: first in, first done. */
+export interface Channel {
+  /** One packed request (given away), its packed reply. Rejects with a `SiltError`. */
+  send(request: Uint8Array): Promise<Uint8Array>;
+  /** The same at once, after all that was sent before: where the engine is in this thread. */
+  sendSync?(request: Uint8Array): Uint8Array;
+  /** A method of the host: `info`, `export`, `storage`, `persist`. */
+  call(method: string, argument?: unknown, progress?: (told: any) => void): Promise<unknown>;
+  /** Listens; what is returned ends it. */
+  onEvent(listen: (event: ChannelEvent) => void): () => void;
+  /** Closes the client; the last one of a store closes the store. */
+  close(): Promise<void>;
+}
+
+/** Where and how a store is opened. */
+export interface ConnectOptions extends EngineOptions {
+  /** `auto`: OPFS, and IndexedDB where there is none. */
+  backend?: 'auto' | Backend | undefined;
+  /** `memory`: where nothing can be kept, the store lives in memory, and says so. */
+  fallback?: 'error' | 'memory' | undefined;
+  /** `exclusive`: no other tab may have the store open. */
+  multiTab?: 'auto' | 'exclusive' | undefined;
+  /** The worker's script, or what makes a worker; `false`: the engine runs in this thread. */
+  worker?: URL | string | (() => Worker) | false | undefined;
+  /** The compiled engine. */
+  wasm?: URL | string | WebAssembly.Module | BufferSource | undefined;
+  /** Makes the store of this snapshot; `SILT_NOT_EMPTY` if there is one. */
+  restore?: Blob | undefined;
+}
+
+/** What `call('info')` gives. */
+export interface HostInfo {
+  backend: Backend;
+  role: Role;
+  persistent: boolean;
+}
+
+/** An error as it crosses threads. */
+export interface PlainError {
+  code: string;
+  message: string;
+  detail: { operation?: number; found?: number; oldest?: number };
+}
+
+/** Options as they cross threads: what is a function stays behind. */
+export type PlainOptions = Omit<ConnectOptions, 'worker' | 'now' | 'random' | 'wasm'> & {
+  wasm?: string | WebAssembly.Module | BufferSource | undefined;
+};
+
+/** From a client to its worker. */
+export type ToWorker =
+  | { t: 'open'; name: string; client: number; options: PlainOptions }
+  | { t: 'send'; n: number; b: Uint8Array; again?: boolean }
+  | { t: 'call'; n: number; m: string; a: unknown }
+  | { t: 'freeze' | 'thaw' | 'close' };
+
+/** From a worker to its client. */
+export type FromWorker =
+  | { t: 'alive'; lock: string }
+  | { t: 'opened' }
+  | { t: 'failed'; e: PlainError }
+  | { t: 'reply'; n: number; b: Uint8Array }
+  | { t: 'result'; n: number; v: unknown }
+  | { t: 'error'; n: number; e: PlainError }
+  | { t: 'progress'; n: number; v: unknown }
+  | { t: 'event'; e: ChannelEvent }
+  | { t: 'closed' };
+
+/** A `MessagePort`, or the like of it. */
+export interface Port<In, Out> {
+  postMessage(message: Out, transfer?: Transferable[]): void;
+  onmessage: ((event: MessageEvent<In>) => void) | null;
+}
+
+/** Bytes from which moving a buffer is cheaper than copying it. */
+const TRANSFER_MIN = 16 * 1024;
+
+/** What to move along with bytes that own their buffer. */
+export function moved(bytes: Uint8Array): Transferable[] {
+  const whole = bytes.byteLength === bytes.buffer.byteLength;
+  return whole && bytes.byteLength >= TRANSFER_MIN ? [bytes.buffer as ArrayBuffer] : [];
+}

@@ -1,0 +1,118 @@
+/** Where the operations of a request begin and end, and what those that write ask for. */
+
+import { Reader } from './bytes.js';
+import * as wire from './wire.js';
+
+/** One operation of a request. */
+export interface Operation {
+  code: number;
+  start: number;
+  end: number;
+  /** WRITE: what it sets and deletes. */
+  writes?: { key: Uint8Array; value: Uint8Array | undefined }[];
+  /** DELETE_RANGE: of what. */
+  range?: { from?: Uint8Array; to?: Uint8Array; prefix?: Uint8Array };
+}
+
+/** Every operation of a request. */
+export function walk(request: Uint8Array): Operation[] {
+  const r = new Reader(request);
+  const operations: Operation[] = [];
+  while (!r.done) {
+    const start = r.position;
+    const code = r.u8();
+    const rest = fields(r, code);
+    operations.push({ code, start, end: r.position, ...rest });
+  }
+  return operations;
+}
+
+/** Whether a request can change the store. */
+export function writes(request: Uint8Array): boolean {
+  const first = request[0];
+  if (first === wire.WRITE || first === wire.DELETE_RANGE) return true;
+  return walk(request).some(({ code }) => code === wire.WRITE || code === wire.DELETE_RANGE);
+}
+
+function range(r: Reader): NonNullable<Operation['range']> {
+  const flags = r.u8();
+  return {
+    ...(flags & 1 ? { from: r.b() } : {}),
+    ...(flags & 2 ? { to: r.b() } : {}),
+    ...(flags & 4 ? { prefix: r.b() } : {}),
+  };
+}
+
+/** The moment that a read looks at: `at` is the flag of the seq, twice it that of the view. */
+function moment(r: Reader, flags: number, at: number): void {
+  if (flags & at) r.n();
+  if (flags & (at * 2)) r.n();
+}
+
+function write(r: Reader): Partial<Operation> {
+  r.u8();
+  const writes: NonNullable<Operation['writes']> = [];
+  for (let left = r.n(); left > 0; left -= 1) {
+    const flags = r.u8();
+    const key = r.b();
+    const value = flags & 1 ? undefined : r.b();
+    if (flags & 2) r.n();
+    if (flags & 8) r.n();
+    if (!(flags & 16)) writes.push({ key, value });
+  }
+  return { writes };
+}
+
+function fields(r: Reader, code: number): Partial<Operation> {
+  const numbers = (count: number) => {
+    for (; count > 0; count -= 1) r.n();
+    return {};
+  };
+  switch (code) {
+    case wire.GET:
+    case wire.HAS:
+    case wire.GET_MANY: {
+      const flags = r.u8();
+      for (let left = code === wire.GET_MANY ? r.n() : 1; left > 0; left -= 1) r.b();
+      moment(r, flags, 1);
+      return {};
+    }
+    case wire.WRITE:
+      return write(r);
+    case wire.DELETE_RANGE:
+      r.u8();
+      return { range: range(r) };
+    case wire.SCAN:
+    case wire.COUNT: {
+      const flags = r.u8();
+      range(r);
+      if (code === wire.SCAN) numbers(2);
+      moment(r, flags, 4);
+      return {};
+    }
+    case wire.VIEW_OPEN:
+      r.n();
+      return r.u8() & 1 ? numbers(1) : {};
+    case wire.VIEW_CLOSE:
+    case wire.COMPACT_STEP:
+      return numbers(1);
+    case wire.HISTORY:
+      r.b();
+      return numbers(1);
+    case wire.DIFF:
+      range(r);
+      return numbers(3);
+    case wire.CHANGES:
+      numbers(3);
+      range(r);
+      return {};
+    case wire.RETENTION:
+      if (r.u8()) {
+        r.u8();
+        r.n();
+      }
+      return {};
+    default:
+      return {};
+  }
+}
