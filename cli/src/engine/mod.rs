@@ -201,6 +201,11 @@ impl<S: Storage, H: Host> Engine<S, H> {
         self.poisoned.load(Ordering::Acquire)
     }
 
+    /// Memory of the writes that wait in the write buffer, in bytes, about; 0 if none waits.
+    pub fn buffered_bytes(&self) -> usize {
+        self.buffer.bytes()
+    }
+
     fn check_writable(&self) -> Result<()> {
         if self.is_poisoned() { Err(Error::Poisoned) } else { Ok(()) }
     }
