@@ -5,6 +5,10 @@
 mod async_store;
 pub mod engine;
 pub mod native;
+#[cfg(feature = "client")]
+pub mod proto;
+#[cfg(feature = "server")]
+pub mod server;
 mod store;
 mod whole;
 

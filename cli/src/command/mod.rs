@@ -18,6 +18,8 @@ mod range;
 mod restore;
 mod retain;
 mod scan;
+#[cfg(feature = "server")]
+mod serve;
 mod set;
 mod snapshot;
 mod stats;
@@ -80,6 +82,8 @@ enum Command {
     Snapshot(snapshot::Snapshot),
     Restore(restore::Restore),
     Bench(bench::Bench),
+    #[cfg(feature = "server")]
+    Serve(Box<serve::Serve>),
     Completions(completions::Completions),
 }
 
@@ -109,6 +113,8 @@ pub fn main() -> ExitCode {
         Command::Restore(command) => command.run(&context),
         Command::Retain(command) => command.run(&context),
         Command::Bench(command) => command.run(&context),
+        #[cfg(feature = "server")]
+        Command::Serve(command) => command.run(&context),
         Command::Completions(command) => command.run(),
     };
     output::finish(result, context.json)

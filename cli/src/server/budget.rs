@@ -1,0 +1,94 @@
+//! The memory that requests and replies may take together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes held over all connections, up to a limit.
+#[derive(Debug)]
+pub struct Budget {
+    used: AtomicUsize,
+    max: usize,
+}
+
+impl Budget {
+    /// A budget of so many bytes.
+    #[must_use]
+    pub fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { used: AtomicUsize::new(0), max })
+    }
+
+    /// Bytes held now.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Takes bytes, until what this gives is dropped; `None` when so many are not left.
+    #[must_use]
+    pub fn take(self: &Arc<Self>, bytes: usize) -> Option<Held> {
+        let mut held = Held { budget: Arc::clone(self), bytes: 0 };
+        held.grow(bytes).then_some(held)
+    }
+}
+
+/// Bytes taken from a budget; dropping it gives them back.
+#[derive(Debug)]
+pub struct Held {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Takes more; `false` when so many are not left, and then nothing is taken.
+    #[must_use]
+    pub fn grow(&mut self, bytes: usize) -> bool {
+        let max = self.budget.max;
+        let more = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= max);
+        let taken =
+            self.budget.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
+        if taken {
+            self.bytes += bytes;
+        }
+        taken
+    }
+
+    /// Gives back all but so many bytes.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let back = self.bytes.saturating_sub(bytes);
+        self.bytes -= back;
+        self.budget.used.fetch_sub(back, Ordering::Relaxed);
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.shrink_to(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn no_more_is_taken_than_there_is() {
+        let budget = Budget::new(10);
+        let mut held = budget.take(6).unwrap();
+        assert!(budget.take(5).is_none());
+        assert!(!held.grow(5) && held.grow(4));
+        assert_eq!(budget.used(), 10);
+        held.shrink_to(3);
+        assert_eq!((budget.used(), held.bytes()), (3, 3));
+        drop(held);
+        assert_eq!(budget.used(), 0);
+        assert!(budget.take(usize::MAX).is_none());
+    }
+}

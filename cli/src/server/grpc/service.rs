@@ -1,0 +1,373 @@
+//! The calls of the service.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use siltdb_core::{Batch, Commit, Operation, ScanOptions};
+use tonic::{Request, Response, Status};
+
+use super::stream::{self, Ended, Messages, Packer};
+use super::{Answer, status};
+use crate::proto::snapshot_response::Part;
+use crate::proto::{self, silt_server};
+use crate::server::auth::{Access, Action};
+use crate::server::error::Failure;
+use crate::server::shared::expiry;
+use crate::server::{Shared, limits};
+
+/// The service of one server.
+#[derive(Debug, Clone)]
+pub struct Service {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What every call gives.
+type Reply<M> = Result<Response<M>, Status>;
+
+/// Values longer than this are counted against the memory of the server until they are sent.
+const SMALL: usize = 64 << 10;
+
+fn check<T>(request: &Request<T>, action: Action) -> Result<(), Status> {
+    let access = request.extensions().get::<Access>().copied();
+    let access = access.ok_or_else(Failure::unauthenticated);
+    access.and_then(|access| access.check(action)).map_err(|f| status(&f))
+}
+
+fn store_error(error: siltdb_core::Error) -> Status {
+    status(&error.into())
+}
+
+fn range(from: Option<Vec<u8>>, to: Option<Vec<u8>>, prefix: Vec<u8>) -> ScanOptions {
+    let prefix = (!prefix.is_empty()).then_some(prefix);
+    ScanOptions { from, to, prefix, ..ScanOptions::default() }
+}
+
+fn written(commit: Commit) -> proto::WriteResponse {
+    let durability = proto::Durability::from(commit.durability).into();
+    proto::WriteResponse { seq: commit.seq, durability, written: commit.written }
+}
+
+fn durability(level: i32) -> Result<Option<siltdb_core::Durability>, Status> {
+    proto::Durability::try_from(level)
+        .map(proto::Durability::to_store)
+        .map_err(|_| status(&Failure::input("no such durability")))
+}
+
+fn operation(op: proto::Operation) -> Result<Operation, Failure> {
+    let expires = match (op.expires, op.ttl) {
+        (Some(_), Some(_)) => return Err(Failure::input("give expires or ttl, not both")),
+        (expires, None) => expires,
+        (None, Some(ttl)) => Some(expiry(ttl)?),
+    };
+    let condition = op.condition.and_then(proto::Condition::to_store);
+    Ok(Operation { key: op.key, value: op.value, expires, condition })
+}
+
+impl Service {
+    /// Counts a long reply against the memory of the server until it is sent.
+    fn hold<M>(&self, message: M, bytes: usize) -> Reply<M> {
+        let mut response = Response::new(message);
+        if bytes > SMALL {
+            let held = self.shared.budget.take(bytes);
+            let held = held.ok_or_else(|| status(&Failure::busy("replies fill the memory")))?;
+            response.extensions_mut().insert(Answer::new(held));
+        }
+        Ok(response)
+    }
+
+    async fn blocking<T, F>(&self, run: F) -> Result<T, Status>
+    where
+        T: Send + 'static,
+        F: FnOnce(&crate::Store) -> siltdb_core::Result<T> + Send + 'static,
+    {
+        let permit = self.shared.long_read().map_err(|f| status(&f))?;
+        let store = self.shared.store.store().clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            run(&store)
+        });
+        done.await.map_err(|_| status(&Failure::stopping()))?.map_err(store_error)
+    }
+
+    fn read<T, M, F>(&self, pack: fn(Vec<T>) -> M, read: F) -> Reply<Messages<M>>
+    where
+        T: Send + 'static,
+        M: Send + 'static,
+        F: FnOnce(&crate::Store, &mut Packer<T, M>) -> Result<(), Ended> + Send + 'static,
+    {
+        let permit = self.shared.long_read().map_err(|f| status(&f))?;
+        let store = self.shared.store.store().clone();
+        Ok(Response::new(stream::read(permit, pack, move |packer| read(&store, packer))))
+    }
+
+    async fn commit(
+        &self,
+        operations: Vec<proto::Operation>,
+        level: i32,
+    ) -> Reply<proto::WriteResponse> {
+        let level = durability(level)?;
+        let mut batch = Batch::new();
+        for op in operations {
+            batch.push(operation(op).map_err(|f| status(&f))?);
+        }
+        let commit = self.shared.write(batch, level).await.map_err(|f| status(&f))?;
+        Ok(Response::new(written(commit)))
+    }
+}
+
+#[tonic::async_trait]
+impl silt_server::Silt for Service {
+    type ScanStream = Messages<proto::ScanResponse>;
+    type HistoryStream = Messages<proto::HistoryResponse>;
+    type DiffStream = Messages<proto::DiffResponse>;
+    type ChangesStream = Messages<proto::ChangesResponse>;
+    type SnapshotStream = Messages<proto::SnapshotResponse>;
+
+    async fn get(&self, request: Request<proto::GetRequest>) -> Reply<proto::GetResponse> {
+        check(&request, Action::Read)?;
+        let proto::GetRequest { key, as_of } = request.into_inner();
+        let record = self.shared.store.get_record(&key, as_of).await.map_err(store_error)?;
+        let bytes = record.as_ref().map_or(0, |record| record.value.len());
+        self.hold(proto::GetResponse { record: record.map(Into::into) }, bytes)
+    }
+
+    async fn set(&self, request: Request<proto::SetRequest>) -> Reply<proto::WriteResponse> {
+        check(&request, Action::Write)?;
+        let proto::SetRequest { key, value, expires, ttl, condition, durability } =
+            request.into_inner();
+        let op = proto::Operation { key, value: Some(value), expires, ttl, condition };
+        self.commit(vec![op], durability).await
+    }
+
+    async fn delete(&self, request: Request<proto::DeleteRequest>) -> Reply<proto::WriteResponse> {
+        check(&request, Action::Write)?;
+        let proto::DeleteRequest { key, condition, durability } = request.into_inner();
+        let op = proto::Operation { key, condition, ..proto::Operation::default() };
+        self.commit(vec![op], durability).await
+    }
+
+    async fn batch(&self, request: Request<proto::BatchRequest>) -> Reply<proto::WriteResponse> {
+        check(&request, Action::Write)?;
+        let proto::BatchRequest { operations, durability } = request.into_inner();
+        self.commit(operations, durability).await
+    }
+
+    async fn sync(&self, request: Request<proto::SyncRequest>) -> Reply<proto::SyncResponse> {
+        check(&request, Action::Write)?;
+        let level = Some(siltdb_core::Durability::Synced);
+        self.shared.write(Batch::new(), level).await.map_err(|f| status(&f))?;
+        let durable_seq = self.shared.store.store().durable_seq();
+        Ok(Response::new(proto::SyncResponse { durable_seq }))
+    }
+
+    async fn scan(&self, request: Request<proto::ScanRequest>) -> Reply<Self::ScanStream> {
+        check(&request, Action::Read)?;
+        let r = request.into_inner();
+        let options = ScanOptions {
+            reverse: r.reverse,
+            limit: (r.limit > 0).then_some(r.limit),
+            keys_only: r.keys_only,
+            as_of: r.as_of,
+            ..range(r.from, r.to, r.prefix)
+        };
+        self.read(
+            |records| proto::ScanResponse { records },
+            move |store, packer| {
+                for record in store.scan(&options)? {
+                    let record = record?;
+                    let bytes = record.key.len() + record.value.len();
+                    packer.push(record.into(), bytes)?;
+                }
+                Ok(())
+            },
+        )
+    }
+
+    async fn count(&self, request: Request<proto::CountRequest>) -> Reply<proto::CountResponse> {
+        check(&request, Action::Read)?;
+        let r = request.into_inner();
+        let options = ScanOptions { as_of: r.as_of, ..range(r.from, r.to, r.prefix) };
+        let count = self.blocking(move |store| store.count(&options)).await?;
+        Ok(Response::new(proto::CountResponse { count }))
+    }
+
+    async fn history(&self, request: Request<proto::HistoryRequest>) -> Reply<Self::HistoryStream> {
+        check(&request, Action::Read)?;
+        let key = request.into_inner().key;
+        self.read(
+            |versions| proto::HistoryResponse { versions },
+            move |store, packer| {
+                for version in store.history(&key)? {
+                    let bytes = version.value.as_ref().map_or(0, Vec::len);
+                    packer.push(version.into(), bytes)?;
+                }
+                Ok(())
+            },
+        )
+    }
+
+    async fn diff(&self, request: Request<proto::DiffRequest>) -> Reply<Self::DiffStream> {
+        check(&request, Action::Read)?;
+        let proto::DiffRequest { from_seq, to_seq, prefix } = request.into_inner();
+        let last = self.shared.store.store().last_seq().max(from_seq);
+        let to_seq = if to_seq == 0 { last } else { to_seq };
+        if to_seq < from_seq {
+            return Err(status(&Failure::input("from_seq is later than to_seq")));
+        }
+        let options = range(None, None, prefix);
+        self.read(
+            |changes| proto::DiffResponse { changes },
+            move |store, packer| {
+                for change in store.diff(from_seq, to_seq, &options)? {
+                    let change = change?;
+                    let value =
+                        |r: &Option<siltdb_core::Record>| r.as_ref().map_or(0, |r| r.value.len());
+                    let bytes = change.key.len() + value(&change.before) + value(&change.after);
+                    packer.push(change.into(), bytes)?;
+                }
+                Ok(())
+            },
+        )
+    }
+
+    async fn changes(&self, request: Request<proto::ChangesRequest>) -> Reply<Self::ChangesStream> {
+        check(&request, Action::Read)?;
+        let r = request.into_inner();
+        let since = r.since.unwrap_or_else(|| self.shared.store.store().last_seq());
+        let options = ScanOptions { keys_only: r.keys_only, ..range(r.from, r.to, r.prefix) };
+        let pack = |changes: Vec<siltdb_core::Changed>| proto::ChangesResponse {
+            changes: changes.into_iter().map(Into::into).collect(),
+        };
+        if r.end {
+            return self.read(pack, move |store, packer| {
+                for changed in store.changes(since, &options)? {
+                    let changed = changed?;
+                    let bytes = changed_bytes(&changed);
+                    packer.push(changed, bytes)?;
+                }
+                Ok(())
+            });
+        }
+        let permit = self.shared.feed().map_err(|f| status(&f))?;
+        let records = self.shared.store.changes(since, options).map_err(store_error)?;
+        Ok(Response::new(stream::feed(&self.shared, permit, records, pack, changed_bytes)))
+    }
+
+    async fn compact(
+        &self,
+        request: Request<proto::CompactRequest>,
+    ) -> Reply<proto::CompactResponse> {
+        check(&request, Action::Admin)?;
+        if request.into_inner().plan {
+            let plan = self.blocking(crate::Store::compaction_plan).await?;
+            let plan = plan.into_iter().map(Into::into).collect();
+            return Ok(Response::new(proto::CompactResponse { plan, ..Default::default() }));
+        }
+        if self.shared.config.read_only {
+            return Err(status(&Failure::read_only()));
+        }
+        let report = self.blocking(|store| store.compact(&mut |_| ())).await?;
+        Ok(Response::new(proto::CompactResponse {
+            runs: report.runs,
+            input_bytes: report.input_bytes,
+            output_bytes: report.output_bytes,
+            dropped_records: report.dropped_records,
+            plan: Vec::new(),
+        }))
+    }
+
+    async fn snapshot(
+        &self,
+        request: Request<proto::SnapshotRequest>,
+    ) -> Reply<Self::SnapshotStream> {
+        check(&request, Action::Admin)?;
+        self.read(
+            |_: Vec<()>| proto::SnapshotResponse::default(),
+            |store, packer| {
+                let mut out = Pieces { packer, piece: Vec::new(), is_gone: false };
+                let copied = store.snapshot(&mut out, &mut |_| ());
+                if copied.is_ok() && !out.is_gone {
+                    out.send().map_err(|_| Ended::Gone)?;
+                }
+                if out.is_gone {
+                    return Err(Ended::Gone);
+                }
+                let part = Some(Part::Report(copied?.into()));
+                Ok(packer.send(Ok(proto::SnapshotResponse { part }))?)
+            },
+        )
+    }
+
+    async fn stats(&self, request: Request<proto::StatsRequest>) -> Reply<proto::StatsResponse> {
+        check(&request, Action::Read)?;
+        let with_segments = request.into_inner().segments;
+        let stats = self.blocking(move |store| {
+            let mut stats = proto::StatsResponse::from(store.stats()?);
+            if with_segments {
+                stats.segment_stats = store.segments()?.into_iter().map(Into::into).collect();
+            }
+            Ok(stats)
+        });
+        Ok(Response::new(stats.await?))
+    }
+
+    async fn retention(
+        &self,
+        request: Request<proto::RetentionRequest>,
+    ) -> Reply<proto::RetentionResponse> {
+        let is_change = request.get_ref().retention.is_some();
+        check(&request, if is_change { Action::Admin } else { Action::Read })?;
+        if let Some(rule) = request.into_inner().retention {
+            if self.shared.config.read_only {
+                return Err(status(&Failure::read_only()));
+            }
+            let rule =
+                rule.to_store().ok_or_else(|| status(&Failure::input("no rule is given")))?;
+            rule.validate().map_err(store_error)?;
+            self.blocking(move |store| store.set_retention(rule)).await?;
+        }
+        let retention = self.shared.store.store().retention();
+        Ok(Response::new(proto::RetentionResponse { retention: Some(retention.into()) }))
+    }
+}
+
+fn changed_bytes(changed: &siltdb_core::Changed) -> usize {
+    changed.key.len() + changed.version.value.as_ref().map_or(0, Vec::len)
+}
+
+/// A snapshot on its way out.
+struct Pieces<'a> {
+    packer: &'a mut Packer<(), proto::SnapshotResponse>,
+    piece: Vec<u8>,
+    is_gone: bool,
+}
+
+const PIECE_BYTES: usize = limits::PAGE_BYTES_MAX / 4;
+
+impl Pieces<'_> {
+    fn send(&mut self) -> io::Result<()> {
+        let bytes = Bytes::from(std::mem::take(&mut self.piece));
+        let part = Some(Part::Bytes(bytes));
+        self.packer.send(Ok(proto::SnapshotResponse { part })).map_err(|_| {
+            self.is_gone = true;
+            io::ErrorKind::BrokenPipe.into()
+        })
+    }
+}
+
+impl Write for Pieces<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = PIECE_BYTES.saturating_sub(self.piece.len()).max(1);
+        let taken = bytes.len().min(room);
+        self.piece.extend_from_slice(&bytes[..taken]);
+        if self.piece.len() >= PIECE_BYTES {
+            self.send()?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

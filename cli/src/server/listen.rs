@@ -1,0 +1,390 @@
+//! Accepting connections, with limits on how many there are and how slow they may be.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_rustls::server::TlsStream;
+
+use super::{Protocol, Shared, limits};
+
+/// A bound port of one protocol.
+#[derive(Debug)]
+pub struct Listener {
+    tcp: TcpListener,
+    protocol: Protocol,
+}
+
+impl Listener {
+    /// Binds an address; port 0 takes any.
+    ///
+    /// # Errors
+    /// The system's refusal.
+    pub fn bind(address: SocketAddr, protocol: Protocol) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A server started again finds its port free.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(Self { tcp: socket.listen(1_024)?, protocol })
+    }
+
+    /// The address it has.
+    ///
+    /// # Errors
+    /// The system's refusal.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// Accepts connections until the server stops, and runs `handle` on each in a task of its own,
+    /// for which stopping waits.
+    pub async fn serve<F, Fut>(self, shared: Arc<Shared>, handle: F)
+    where
+        F: Fn(Conn) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let mut wait = limits::ACCEPT_WAIT_MIN;
+        loop {
+            let accepted = tokio::select! {
+                () = shared.stop.cancelled() => return,
+                accepted = self.tcp.accept() => accepted,
+            };
+            match accepted {
+                Ok((tcp, peer)) => {
+                    wait = limits::ACCEPT_WAIT_MIN;
+                    self.take(&shared, tcp, peer, handle.clone());
+                }
+                Err(e) => {
+                    // No descriptors are left, or the like: it passes, and asking at once again
+                    // would only burn the processor.
+                    tracing::warn!(protocol = self.protocol.name(), error = %e, "accept failed");
+                    sleep(wait).await;
+                    wait = (wait * 2).min(limits::ACCEPT_WAIT_MAX);
+                }
+            }
+        }
+    }
+
+    fn take<F, Fut>(&self, shared: &Arc<Shared>, tcp: TcpStream, peer: SocketAddr, handle: F)
+    where
+        F: Fn(Conn) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let protocol = self.protocol;
+        let metrics = shared.metrics.of(protocol);
+        let Some(slot) = shared.slots.take(peer.ip()) else {
+            metrics.connections_refused.fetch_add(1, Ordering::Relaxed);
+            return refuse(tcp, protocol);
+        };
+        metrics.connections.fetch_add(1, Ordering::Relaxed);
+        metrics.connections_open.fetch_add(1, Ordering::Relaxed);
+        let counted = Counted { shared: Arc::clone(shared), protocol };
+        let shared = Arc::clone(shared);
+        let task = Arc::clone(&shared);
+        shared.tasks.spawn(async move {
+            match Conn::open(&task, tcp, peer, protocol, (slot, counted)).await {
+                Ok(conn) => handle(conn).await,
+                Err(e) => {
+                    let metrics = task.metrics.of(protocol);
+                    metrics.connections_refused.fetch_add(1, Ordering::Relaxed);
+                    tracing::debug!(protocol = protocol.name(), error = %e, "no connection");
+                }
+            }
+        });
+    }
+}
+
+/// Tells a peer that there are too many, where the protocol has a way to.
+fn refuse(tcp: TcpStream, protocol: Protocol) {
+    let text: &[u8] = match protocol {
+        Protocol::Resp => b"-ERR max number of clients reached\r\n",
+        Protocol::Http => {
+            b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        }
+        Protocol::Grpc => return,
+    };
+    // Into the empty buffer of a fresh socket, or not at all: nothing waits for this peer.
+    let _ = tcp.try_write(text);
+}
+
+/// Counts the connections there are, in all and by address.
+#[derive(Debug)]
+pub struct Slots {
+    max: usize,
+    per_address_max: usize,
+    open: AtomicUsize,
+    by_address: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Slots {
+    /// So many in all, and so many of one address that is not of this machine.
+    #[must_use]
+    pub fn new(max: usize, per_address_max: usize) -> Arc<Self> {
+        let by_address = Mutex::default();
+        Arc::new(Self { max, per_address_max, open: AtomicUsize::new(0), by_address })
+    }
+
+    /// A place for one more connection, if there is one.
+    #[must_use]
+    pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Slot> {
+        if self.open.fetch_add(1, Ordering::Relaxed) >= self.max {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        let mut slot = Slot { slots: Arc::clone(self), address: None };
+        if address.is_loopback() {
+            return Some(slot);
+        }
+        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = by_address.entry(address).or_insert(0);
+        if *count >= self.per_address_max {
+            drop(by_address);
+            return None;
+        }
+        *count += 1;
+        slot.address = Some(address);
+        Some(slot)
+    }
+}
+
+/// The place of one connection.
+#[derive(Debug)]
+pub struct Slot {
+    slots: Arc<Slots>,
+    address: Option<IpAddr>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.slots.open.fetch_sub(1, Ordering::Relaxed);
+        let Some(address) = self.address else { return };
+        let mut by_address = self.slots.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = by_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                by_address.remove(&address);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Counted {
+    shared: Arc<Shared>,
+    protocol: Protocol,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.shared.metrics.of(self.protocol).connections_open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What is known of a connection; requests on it share it.
+#[derive(Debug, Clone)]
+pub struct ConnInfo {
+    /// Where the peer is.
+    pub peer: SocketAddr,
+    /// The number of the connection, for logs.
+    pub id: u64,
+    requests: Arc<AtomicUsize>,
+}
+
+impl ConnInfo {
+    /// A request is under way until what this gives is dropped; the connection is not idle then.
+    /// `None` when there are too many of them.
+    #[must_use]
+    pub fn begin(&self) -> Option<UnderWay> {
+        let under_way = UnderWay(Arc::clone(&self.requests));
+        let before = self.requests.fetch_add(1, Ordering::Relaxed);
+        (before < limits::REQUESTS_PER_CONNECTION_MAX as usize).then_some(under_way)
+    }
+}
+
+/// A request that is under way.
+#[derive(Debug)]
+pub struct UnderWay(Arc<AtomicUsize>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug)]
+enum Io {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A connection, plain or TLS. Reading fails when nothing came for too long, writing when nothing
+/// was taken for too long.
+#[derive(Debug)]
+pub struct Conn {
+    io: Io,
+    info: ConnInfo,
+    idle_time: Duration,
+    first_time: Duration,
+    has_first_byte: bool,
+    moved: Instant,
+    read_timer: Pin<Box<Sleep>>,
+    stalled: Option<Pin<Box<Sleep>>>,
+    _counted: (Slot, Counted),
+}
+
+static CONN_ID: AtomicU64 = AtomicU64::new(1);
+
+impl Conn {
+    async fn open(
+        shared: &Shared,
+        tcp: TcpStream,
+        peer: SocketAddr,
+        protocol: Protocol,
+        counted: (Slot, Counted),
+    ) -> io::Result<Self> {
+        tcp.set_nodelay(true)?;
+        let io = match &shared.tls {
+            None => Io::Plain(tcp),
+            Some(tls) => {
+                let handshake = tls.acceptor(protocol).accept(tcp);
+                Io::Tls(Box::new(timeout(limits::HANDSHAKE_TIME_MAX, handshake).await??))
+            }
+        };
+        let first_time =
+            if shared.auth.is_on() { limits::UNKNOWN_TIME_MAX } else { limits::HEADER_TIME_MAX };
+        let id = CONN_ID.fetch_add(1, Ordering::Relaxed);
+        Ok(Self {
+            io,
+            info: ConnInfo { peer, id, requests: Arc::default() },
+            idle_time: shared.config.idle_time,
+            first_time,
+            has_first_byte: false,
+            moved: Instant::now(),
+            read_timer: Box::pin(sleep(first_time)),
+            stalled: None,
+            _counted: counted,
+        })
+    }
+
+    /// What is known of it.
+    #[must_use]
+    pub fn info(&self) -> &ConnInfo {
+        &self.info
+    }
+
+    /// Where the peer is.
+    #[must_use]
+    pub fn peer(&self) -> SocketAddr {
+        self.info.peer
+    }
+
+    fn check_idle(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            std::task::ready!(self.read_timer.as_mut().poll(context));
+            let now = Instant::now();
+            let limit = if self.has_first_byte { self.idle_time } else { self.first_time };
+            if self.has_first_byte && self.info.requests.load(Ordering::Relaxed) > 0 {
+                self.moved = now;
+            }
+            let end = self.moved + limit;
+            if end <= now {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.read_timer.as_mut().reset(end);
+        }
+    }
+
+    /// Notes that a write moved, or fails it when none did for too long.
+    fn check_stall<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.moved = Instant::now();
+            self.stalled = None;
+            return written;
+        }
+        let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep(limits::WRITE_STALL_MAX)));
+        std::task::ready!(timer.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Conn {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = match &mut self.io {
+            Io::Plain(io) => Pin::new(io).poll_read(context, buf),
+            Io::Tls(io) => Pin::new(io).poll_read(context, buf),
+        };
+        if read.is_ready() {
+            self.has_first_byte = true;
+            self.moved = Instant::now();
+            return read;
+        }
+        self.check_idle(context)
+    }
+}
+
+impl AsyncWrite for Conn {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = match &mut self.io {
+            Io::Plain(io) => Pin::new(io).poll_write(context, bytes),
+            Io::Tls(io) => Pin::new(io).poll_write(context, bytes),
+        };
+        self.check_stall(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = match &mut self.io {
+            Io::Plain(io) => Pin::new(io).poll_write_vectored(context, parts),
+            Io::Tls(io) => Pin::new(io).poll_write_vectored(context, parts),
+        };
+        self.check_stall(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.io {
+            Io::Plain(io) => io.is_write_vectored(),
+            Io::Tls(io) => io.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = match &mut self.io {
+            // Nothing is held back, so this says nothing of the peer.
+            Io::Plain(io) => return Pin::new(io).poll_flush(context),
+            Io::Tls(io) => Pin::new(io).poll_flush(context),
+        };
+        self.check_stall(context, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.io {
+            Io::Plain(io) => Pin::new(io).poll_shutdown(context),
+            Io::Tls(io) => Pin::new(io).poll_shutdown(context),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What all protocols share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use siltdb_core::error::Error;
+use siltdb_core::limits::SEQ_MAX;
+use siltdb_core::{Batch, Commit, Durability};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::auth::Auth;
+use super::budget::Budget;
+use super::error::Failure;
+use super::listen::Slots;
+use super::metrics::Metrics;
+use super::tls::Tls;
+use super::{Config, limits};
+use crate::AsyncStore;
+
+/// The store, and what the server knows and limits.
+#[derive(Debug)]
+pub struct Shared {
+    /// The store. Writes go through [`Shared::write`] or [`Shared::submit`].
+    pub store: AsyncStore,
+    /// What the server was told to do.
+    pub config: Config,
+    /// Tokens.
+    pub auth: Auth,
+    /// Certificates, if connections are by TLS.
+    pub tls: Option<Tls>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Memory of requests and replies.
+    pub budget: Arc<Budget>,
+    /// Cancelled when the server stops: nothing new is begun, and feeds end.
+    pub stop: CancellationToken,
+    /// What stopping waits for.
+    pub tasks: TaskTracker,
+    pub(super) slots: Arc<Slots>,
+    pub(super) failed: Notify,
+    is_poisoned: AtomicBool,
+    writes: Arc<AtomicUsize>,
+    long_reads: Arc<Semaphore>,
+    feeds: Arc<Semaphore>,
+}
+
+impl Shared {
+    pub(super) fn new(store: AsyncStore, config: Config, auth: Auth, tls: Option<Tls>) -> Self {
+        Self {
+            store,
+            auth,
+            tls,
+            metrics: Metrics::default(),
+            budget: Budget::new(limits::BUFFERED_BYTES_MAX),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            slots: Slots::new(config.connections, config.connections_per_address),
+            failed: Notify::new(),
+            is_poisoned: AtomicBool::new(false),
+            writes: Arc::default(),
+            long_reads: Arc::new(Semaphore::new(limits::LONG_READS_MAX)),
+            feeds: Arc::new(Semaphore::new(limits::FEEDS_MAX)),
+            config,
+        }
+    }
+
+    /// Whether the store can no longer write.
+    #[must_use]
+    pub fn is_poisoned(&self) -> bool {
+        self.is_poisoned.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_poisoned(&self) {
+        self.is_poisoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether requests that read and write can be served.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.is_poisoned() && !self.stop.is_cancelled()
+    }
+
+    /// Writes waiting for the log now.
+    #[must_use]
+    pub fn writes_waiting(&self) -> usize {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    /// Commits a batch, and waits for the durability asked for.
+    ///
+    /// # Errors
+    /// What the store says; `SILT_READ_ONLY`; `SILT_BUSY` when too many writes wait.
+    pub async fn write(
+        self: &Arc<Self>,
+        batch: Batch,
+        durability: Option<Durability>,
+    ) -> Result<Commit, Failure> {
+        let (sender, receiver) = oneshot::channel();
+        self.submit(batch, durability, move |result| {
+            // Nobody waits any more: the commit stands all the same.
+            let _ = sender.send(result);
+        });
+        receiver.await.unwrap_or_else(|_| Err(Failure::stopping()))
+    }
+
+    /// Commits a batch and calls `done`, from another thread or from this one. It is short and
+    /// does not use the store.
+    pub fn submit(
+        self: &Arc<Self>,
+        batch: Batch,
+        durability: Option<Durability>,
+        done: impl FnOnce(Result<Commit, Failure>) + Send + 'static,
+    ) {
+        if let Err(failure) = self.check_write(&batch) {
+            return done(Err(failure));
+        }
+        let before = self.writes.fetch_add(1, Ordering::Relaxed);
+        if before >= limits::WRITES_WAITING_MAX {
+            self.writes.fetch_sub(1, Ordering::Relaxed);
+            return done(Err(Failure::busy("too many writes are waiting")));
+        }
+        let shared = Arc::clone(self);
+        self.store.store().submit(batch, durability, move |result| {
+            shared.writes.fetch_sub(1, Ordering::Relaxed);
+            if let Err(Error::Storage(_) | Error::Poisoned) = &result {
+                shared.failed.notify_one();
+            }
+            done(result.map_err(Failure::from));
+        });
+    }
+
+    fn check_write(&self, batch: &Batch) -> Result<(), Failure> {
+        if self.config.read_only {
+            return Err(Failure::read_only());
+        }
+        let max = limits::BATCH_BYTES_MAX;
+        if batch.bytes_max() > max && batch.len() > 1 {
+            let size = batch.bytes_max();
+            return Err(Error::BatchTooLarge { size, max }.into());
+        }
+        let max = self.config.value_len_max;
+        for operation in batch.operations() {
+            let len = operation.value.as_ref().map_or(0, Vec::len);
+            if len > max {
+                return Err(Error::ValueTooLong { len, max }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Leave to run something that takes a thread for a while.
+    ///
+    /// # Errors
+    /// `SILT_BUSY` when too many are running.
+    pub fn long_read(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        Arc::clone(&self.long_reads)
+            .try_acquire_owned()
+            .map_err(|_| Failure::busy("too many scans and the like are running"))
+    }
+
+    /// Leave to run a change feed.
+    ///
+    /// # Errors
+    /// `SILT_BUSY` when too many are running.
+    pub fn feed(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        Arc::clone(&self.feeds)
+            .try_acquire_owned()
+            .map_err(|_| Failure::busy("too many change feeds are running"))
+    }
+}
+
+/// When something expires that lasts so many microseconds from now on.
+///
+/// # Errors
+/// That is too far away.
+pub fn expiry(ttl_us: u64) -> Result<u64, Failure> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    let now = u64::try_from(now).unwrap_or(SEQ_MAX);
+    now.checked_add(ttl_us)
+        .filter(|expires| ttl_us > 0 && *expires <= SEQ_MAX)
+        .ok_or_else(|| Failure::input("the time to live is 0 or too great"))
+}
