@@ -46,12 +46,15 @@ pub fn lay_out(dir: &Path, files: &Files) {
     }
 }
 
-/// The files of a directory, but for its lock.
+/// The files of a directory, but for its lock; none if there is no directory.
 ///
 /// # Panics
 /// The system refuses.
 #[must_use]
 pub fn files_of(dir: &Path) -> Files {
+    if !dir.exists() {
+        return Files::new();
+    }
     let names = fs::read_dir(dir).unwrap().map(|name| name.unwrap().file_name());
     let names = names.map(|name| name.to_str().unwrap().to_owned());
     names.filter(|n| n != "LOCK").map(|n| (n.clone(), fs::read(dir.join(n)).unwrap())).collect()

@@ -209,7 +209,7 @@ fn a_flipped_bit_in_a_large_snapshot_is_found() {
         }
         snapshot[bit / 8] ^= 1 << (bit % 8);
         assert_eq!(files_of(&dir), Files::new(), "bit {bit}");
-        std::fs::remove_dir_all(&dir).unwrap();
+        let _ = std::fs::remove_dir_all(&dir);
     }
     restore(&snapshot, &dir);
 }
