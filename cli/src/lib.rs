@@ -3,6 +3,8 @@
 
 #[cfg(feature = "async")]
 mod async_store;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod engine;
 pub mod native;
 #[cfg(feature = "client")]
