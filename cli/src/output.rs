@@ -3,11 +3,13 @@
 //! Data goes to stdout, all else to stderr. A failure is one line: where, what, what to do, and
 //! a stable code; with `--json` the line is a JSON object.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use siltdb::client::ClientError;
 use siltdb_core::error::{Error, StorageErrorKind};
 use siltdb_core::storage::FileId;
 
@@ -27,7 +29,7 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Failure {
     exit: u8,
-    code: &'static str,
+    code: Cow<'static, str>,
     place: Option<String>,
     message: String,
     details: Vec<(&'static str, u64)>,
@@ -42,8 +44,8 @@ pub const EXIT_CORRUPT: u8 = 4;
 
 impl Failure {
     /// A failure of the given exit code and stable code.
-    pub fn new(exit: u8, code: &'static str, message: impl Into<String>) -> Self {
-        Self { exit, code, place: None, message: message.into(), details: Vec::new() }
+    pub fn new(exit: u8, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { exit, code: code.into(), place: None, message: message.into(), details: Vec::new() }
     }
 
     /// The command line asks for something that cannot be.
@@ -79,10 +81,34 @@ impl Failure {
             .at(dir.display().to_string());
         match error {
             Error::HistoryGone { oldest, .. } => failure.details.push(("oldest", *oldest)),
-            Error::ConditionFailed { found, .. } => failure.details.push(("found", *found)),
+            Error::ConditionFailed { operation, found } => {
+                failure.details.push(("found", *found));
+                failure.details.push(("operation", *operation as u64));
+            }
             _ => {}
         }
         failure
+    }
+
+    /// A failure of a server's call.
+    pub fn server(url: &str, error: &ClientError) -> Self {
+        let message = match (error.code.as_str(), error.detail("found"), error.detail("oldest")) {
+            ("SILT_CONDITION_FAILED", Some(found), _) => condition_message(found),
+            ("SILT_HISTORY_GONE", _, Some(oldest)) => format!(
+                "history at that moment is no longer held; the oldest moment that can be read is \
+                 {} (seq {oldest}); 'silt retain' sets how much is kept",
+                time::rfc3339(oldest)
+            ),
+            _ => error.message.clone(),
+        };
+        let mut failure = Self::new(exit_of_code(&error.code), error.code.clone(), message).at(url);
+        failure.details.clone_from(&error.details);
+        failure
+    }
+
+    /// The number of that name that programs can read with `--json`.
+    pub fn detail_of(&self, name: &str) -> Option<u64> {
+        self.details.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
     }
 
     /// Names the file, the directory or the input line the failure is about.
@@ -128,7 +154,7 @@ impl Failure {
     fn json(&self) -> String {
         let mut line = Vec::new();
         line.extend_from_slice(b"{\"error\":");
-        text::json_string(self.code, &mut line);
+        text::json_string(&self.code, &mut line);
         line.extend_from_slice(b",\"message\":");
         text::json_string(&self.message, &mut line);
         if let Some(place) = &self.place {
@@ -174,6 +200,33 @@ fn exit_of(error: &Error) -> u8 {
     }
 }
 
+/// The exit code of a failure that a server tells by its stable code.
+fn exit_of_code(code: &str) -> u8 {
+    match code {
+        "SILT_CORRUPT" | "SILT_UNSUPPORTED" => EXIT_CORRUPT,
+        "SILT_LOCKED" => 5,
+        "SILT_CONDITION_FAILED" => 6,
+        "SILT_HISTORY_GONE" => 7,
+        "SILT_KEY_EMPTY"
+        | "SILT_KEY_TOO_LONG"
+        | "SILT_VALUE_TOO_LONG"
+        | "SILT_BATCH_TOO_LARGE"
+        | "SILT_INVALID"
+        | "SILT_BAD_INPUT"
+        | "SILT_USAGE" => EXIT_USAGE,
+        _ => EXIT_IO,
+    }
+}
+
+fn condition_message(found: u64) -> String {
+    match found {
+        0 => String::from("the condition failed: the key is absent; nothing was written"),
+        found => {
+            format!("the condition failed: the key is at seq {found}; nothing was written")
+        }
+    }
+}
+
 fn store_message(dir: &Path, error: &Error) -> String {
     match error {
         Error::Storage(e) if e.kind == StorageErrorKind::Locked => {
@@ -197,12 +250,7 @@ fn store_message(dir: &Path, error: &Error) -> String {
             time::rfc3339(*asked),
             time::rfc3339(*oldest)
         ),
-        Error::ConditionFailed { found: 0, .. } => {
-            String::from("the condition failed: the key is absent; nothing was written")
-        }
-        Error::ConditionFailed { found, .. } => {
-            format!("the condition failed: the key is at seq {found}; nothing was written")
-        }
+        Error::ConditionFailed { found, .. } => condition_message(*found),
         other => other.to_string(),
     }
 }
@@ -261,6 +309,11 @@ impl Out {
         fill(&mut self.line, self.encoding);
         self.line.push(b'\n');
         self.stdout.write_all(&self.line).map_err(|e| Failure::io("stdout", &e))
+    }
+
+    /// Writes out what is buffered, for readers who wait for it.
+    pub fn flush(&mut self) -> Run<()> {
+        self.stdout.flush().map_err(|e| Failure::io("stdout", &e))
     }
 
     /// Writes out what is buffered; every command ends with it, so that a full disk is noticed.

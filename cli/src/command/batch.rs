@@ -35,21 +35,17 @@ impl Batch {
         let store = context.open(Options::default())?;
         let durability = self.durability.or(Durability::Synced);
         let line = if operations.is_empty() {
-            CommitLine { seq: store.last_seq(), durability: durability.name(), deleted: None }
+            CommitLine { seq: store.last_seq()?, durability: durability.name(), deleted: None }
         } else {
-            let commit = store.write(&operations, Some(durability)).map_err(|e| {
-                let failure = context.failed(&e);
-                match e {
-                    Error::ConditionFailed { operation, .. } => {
-                        let line = numbers.get(operation).copied().unwrap_or_default();
-                        failure.at(format!("{}: line {line}", input.name)).detail("line", line)
-                    }
-                    _ => failure,
-                }
+            let commit = store.write(&operations, Some(durability)).map_err(|failure| {
+                let Some(operation) = failure.detail_of("operation") else { return failure };
+                let line = usize::try_from(operation).ok().and_then(|i| numbers.get(i).copied());
+                let line = line.unwrap_or_default();
+                failure.at(format!("{}: line {line}", input.name)).detail("line", line)
             })?;
             CommitLine::new(&commit)
         };
-        context.close(store)?;
+        store.close()?;
         if context.json {
             let mut out = context.out(Encoding::Plain);
             out.value(&line)?;

@@ -1,7 +1,8 @@
 //! `silt compact`.
 
 use clap::Args;
-use siltdb::{CompactionPlan, Options};
+use siltdb::Options;
+use siltdb::client::CompactionPlan;
 
 use super::Context;
 use super::progress::Bar;
@@ -44,10 +45,9 @@ impl Compact {
         options.compaction.auto = false;
         let store = context.open(options)?;
         let bar = Bar::bytes("compacting", None);
-        let report =
-            store.compact(&mut |progress| bar.show(&progress)).map_err(|e| context.failed(&e))?;
+        let report = store.compact(&mut |progress| bar.show(&progress))?;
         drop(bar);
-        context.close(store)?;
+        store.close()?;
         let mut out = context.out(Encoding::Plain);
         if context.json {
             out.value(&ReportLine {
@@ -74,7 +74,7 @@ impl Compact {
 
 fn show_plan(context: &Context) -> Run {
     let store = context.open_to_read()?;
-    let plans = store.compaction_plan().map_err(|e| context.failed(&e))?;
+    let plans = store.compaction_plan()?;
     let mut out = context.out(Encoding::Plain);
     if context.json {
         for plan in &plans {
@@ -83,7 +83,7 @@ fn show_plan(context: &Context) -> Run {
                 input_bytes: plan.input_bytes,
                 dead_bytes: plan.dead_bytes,
                 expired_bytes: plan.expired_bytes,
-                reason: plan.reason,
+                reason: &plan.reason,
             })?;
         }
     } else if plans.is_empty() {

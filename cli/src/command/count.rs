@@ -29,7 +29,7 @@ impl Count {
     pub fn run(self, context: &Context) -> Run {
         let options = ScanOptions { limit: self.limit, ..self.range.options(&self.encoding)? };
         let store = context.open_to_read()?;
-        let count = store.count(&options).map_err(|e| context.failed(&e))?;
+        let count = store.count(&options)?;
         let mut out = context.out(self.encoding.encoding());
         if context.json {
             out.value(&Line { count })?;

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use siltdb::{Batch, Durability, Options, ScanOptions, Store};
+use siltdb::{Batch, Durability, Options, ScanOptions};
 use siltdb_core::batch::check_key;
 
+use super::opened::Opened;
 use super::set::DurabilityArgs;
 use super::{CommitLine, Context, EncodingArgs};
 use crate::output::{Failure, Outcome, Run, counted};
@@ -39,14 +40,14 @@ impl Del {
             let store = context.open(options)?;
             let scan = ScanOptions { prefix: Some(prefix), ..ScanOptions::default() };
             if !self.yes {
-                let count = store.count(&scan).map_err(|e| context.failed(&e))?;
+                let count = store.count(&scan)?;
                 return Err(Failure::usage(format!(
                     "this would delete {}; add --yes to do it",
                     counted(count, "key")
                 ))
                 .detail("count", count));
             }
-            let batch = present_keys(context, &store, scan)?;
+            let batch = present_keys(&store, scan)?;
             return self.commit(context, store, &batch);
         }
         let mut keys = Vec::with_capacity(self.keys.len());
@@ -60,23 +61,23 @@ impl Del {
         let store = context.open(options)?;
         let mut batch = Batch::new();
         for key in keys {
-            if store.contains(&key).map_err(|e| context.failed(&e))? {
+            if store.contains(&key)? {
                 batch.delete(&key);
             }
         }
         self.commit(context, store, &batch)
     }
 
-    fn commit(&self, context: &Context, store: Store, batch: &Batch) -> Run {
+    fn commit(&self, context: &Context, store: Opened, batch: &Batch) -> Run {
         let durability = self.durability.or(Durability::Synced);
         let mut line = if batch.is_empty() {
             // Nothing to write: the newest state is the one asked for already.
-            CommitLine { seq: store.last_seq(), durability: durability.name(), deleted: None }
+            CommitLine { seq: store.last_seq()?, durability: durability.name(), deleted: None }
         } else {
-            let commit = store.write(batch, Some(durability)).map_err(|e| context.failed(&e))?;
+            let commit = store.write(batch, Some(durability))?;
             CommitLine::new(&commit)
         };
-        context.close(store)?;
+        store.close()?;
         if context.json {
             line.deleted = Some(batch.len() as u64);
             let mut out = context.out(Encoding::Plain);
@@ -87,11 +88,11 @@ impl Del {
     }
 }
 
-fn present_keys(context: &Context, store: &Store, scan: ScanOptions) -> Run<Batch> {
+fn present_keys(store: &Opened, scan: ScanOptions) -> Run<Batch> {
     let scan = ScanOptions { keys_only: true, ..scan };
     let mut batch = Batch::new();
-    for record in store.scan(&scan).map_err(|e| context.failed(&e))? {
-        batch.delete(&record.map_err(|e| context.failed(&e))?.key);
+    for record in store.scan(&scan)? {
+        batch.delete(&record?.key);
     }
     Ok(batch)
 }

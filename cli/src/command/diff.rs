@@ -37,11 +37,10 @@ impl Diff {
         }
         let options = ScanOptions { prefix, ..ScanOptions::default() };
         let store = context.open_to_read()?;
-        let to = self.to.unwrap_or_else(|| store.last_seq().max(self.from));
         let mut out = context.out(self.encoding.encoding());
         let mut outcome = Outcome::Done;
-        for change in store.diff(self.from, to, &options).map_err(|e| context.failed(&e))? {
-            let change = change.map_err(|e| context.failed(&e))?;
+        for change in store.diff(self.from, self.to, &options)? {
+            let change = change?;
             outcome = Outcome::Found;
             let json = context.json;
             out.fill(|line, encoding| {

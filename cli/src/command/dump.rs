@@ -31,6 +31,7 @@ pub struct Dump {
 impl Dump {
     /// Walks the segment up to its end or its first damage; changes nothing.
     pub fn run(self, context: &Context) -> Run {
+        context.local_only()?;
         let (dir, number) = self.place(&context.db)?;
         let mut out = context.out(self.encoding.encoding());
         let mut failure = None;

@@ -43,8 +43,8 @@ impl Export {
         let format = self.format(file)?;
         let store = context.open_to_read()?;
         // Opened before the file is made, so that a read of lost history leaves no file.
-        let scan = store.scan(&options).map_err(|e| context.failed(&e))?;
-        let total = store.len().map_err(|e| context.failed(&e))?;
+        let scan = store.scan(&options)?;
+        let total = store.len()?;
         let mut target = match file {
             Some(file) => Target::create(file, self.force)?,
             None => Target::stdout(false)?,
@@ -54,7 +54,7 @@ impl Export {
         let mut line = Vec::new();
         let (mut written, mut expiring) = (0, 0);
         for record in scan {
-            let record = record.map_err(|e| context.failed(&e))?;
+            let record = record?;
             line.clear();
             form.write(&record, &mut line)?;
             line.push(b'\n');

@@ -28,11 +28,7 @@ impl Get {
     pub fn run(self, context: &Context) -> Run {
         let key = self.encoding.decode("KEY", &self.key)?;
         let store = context.open_to_read()?;
-        let record = match self.as_of {
-            Some(seq) => store.get_as_of(&key, seq),
-            None => store.get_record(&key),
-        };
-        let Some(record) = record.map_err(|e| context.failed(&e))? else {
+        let Some(record) = store.get_record(&key, self.as_of)? else {
             return Ok(Outcome::Found);
         };
         let mut out = context.out(self.encoding.encoding());

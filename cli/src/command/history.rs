@@ -28,7 +28,7 @@ impl History {
     pub fn run(self, context: &Context) -> Run {
         let key = self.encoding.decode("KEY", &self.key)?;
         let store = context.open_to_read()?;
-        let versions = store.history(&key).map_err(|e| context.failed(&e))?;
+        let versions = store.history(&key)?;
         let mut out = context.out(self.encoding.encoding());
         for version in versions.iter().take(self.limit.unwrap_or(usize::MAX)) {
             let json = context.json;
@@ -45,7 +45,7 @@ impl History {
     }
 }
 
-fn op(version: &Version) -> &'static str {
+pub fn op(version: &Version) -> &'static str {
     if version.value.is_some() { "set" } else { "del" }
 }
 
@@ -57,7 +57,7 @@ fn version_text(version: &Version, encoding: Encoding, line: &mut Vec<u8>) {
     }
 }
 
-fn version_json(key: &[u8], version: &Version, line: &mut Vec<u8>) {
+pub fn version_json(key: &[u8], version: &Version, line: &mut Vec<u8>) {
     line.push(b'{');
     text::json_bytes("key", key, line);
     if let Some(value) = &version.value {

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use siltdb::{Batch, Commit, Durability, Operation, Options, Store};
+use siltdb::{Batch, Commit, Durability, Operation, Options};
 use siltdb_core::batch::{check_key, check_value_len};
 
 use super::input::Input;
+use super::opened::Opened;
 use super::progress::Bar;
 use super::set::DurabilityArgs;
 use super::{Context, EncodingArgs};
@@ -65,6 +66,9 @@ impl Import {
     /// Stores every record of the file, in batches, and syncs once at the end.
     pub fn run(self, context: &Context) -> Run {
         let format = self.format()?;
+        if self.skip_identical && context.server.is_some() {
+            return Err(Failure::usage("--skip-identical works on a store in a directory"));
+        }
         let input = Input::open(&self.file)?;
         let bar = Bar::bytes("importing", input.len);
         let mut reader = Reader::new(input.reader, format, self.encoding.encoding(), self.literal);
@@ -121,7 +125,7 @@ fn read_failure(name: &str, error: ReadError) -> Failure {
 /// Collects records into batches and writes them.
 struct Loader<'a> {
     context: &'a Context,
-    store: Store,
+    store: Opened,
     durability: Durability,
     batch: Batch,
     stored: u64,
@@ -130,7 +134,7 @@ struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    fn new(context: &'a Context, store: Store, durability: Durability) -> Self {
+    fn new(context: &'a Context, store: Opened, durability: Durability) -> Self {
         Self { context, store, durability, batch: Batch::new(), stored: 0, bytes: 0, last: None }
     }
 
@@ -152,10 +156,7 @@ impl<'a> Loader<'a> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let commit = self
-            .store
-            .write(&self.batch, Some(self.durability))
-            .map_err(|e| self.context.failed(&e))?;
+        let commit = self.store.write(&self.batch, Some(self.durability))?;
         self.last = Some(commit);
         self.stored += self.batch.len() as u64;
         for operation in self.batch.operations() {
@@ -169,9 +170,7 @@ impl<'a> Loader<'a> {
     /// Writes what is left, syncs, and says what was stored, also where `result` is a failure.
     fn finish(mut self, result: Run<()>, started: Instant) -> Run {
         // After a failed write nothing more can be stored; after a bad line all before it can.
-        let written = self
-            .write()
-            .and_then(|()| self.store.sync().map(|_| ()).map_err(|e| self.context.failed(&e)));
+        let written = self.write().and_then(|()| self.store.sync().map(|_| ()));
         let stored = self.stored;
         let count = counted(stored, "record");
         let are = if stored == 1 { "is" } else { "are" };
@@ -185,16 +184,16 @@ impl<'a> Loader<'a> {
         if let Err(failure) = ended {
             return Err(failure.detail("stored", stored));
         }
-        let stats = self.store.stats().map_err(|e| self.context.failed(&e))?;
+        let stats = self.store.stats()?;
         let line = Line {
-            seq: self.last.as_ref().map_or_else(|| self.store.last_seq(), |commit| commit.seq),
+            seq: self.last.as_ref().map_or(stats.last_seq, |commit| commit.seq),
             durability: Durability::Synced.name(),
             records: stored,
             bytes: self.bytes,
-            identical: stats.identical_skipped,
+            identical: if self.store.is_remote() { 0 } else { stats.identical_skipped },
             seconds: 0.0,
         };
-        self.context.close(self.store)?;
+        self.store.close()?;
         report(self.context, Line { seconds: started.elapsed().as_secs_f64(), ..line })
     }
 }

@@ -13,6 +13,7 @@ mod get;
 mod history;
 mod import;
 mod input;
+mod opened;
 mod progress;
 mod range;
 mod restore;
@@ -26,14 +27,17 @@ mod stats;
 mod target;
 mod usage;
 mod verify;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use siltdb::client::ConnectOptions;
 use siltdb::{Commit, Options, Store};
 use siltdb_core::error::Error;
 
+use self::opened::Opened;
 use crate::output::{self, Failure, Out, Run};
 use crate::text::Encoding;
 
@@ -57,6 +61,15 @@ struct Global {
     /// Directory of the store.
     #[arg(long, global = true, env = "SILT_DB", value_name = "DIR", default_value = "./silt-data")]
     db: PathBuf,
+    /// URL of a server to use instead of a directory: grpc://HOST:PORT, or grpcs:// with TLS.
+    #[arg(long, global = true, env = "SILT_SERVER", value_name = "URL")]
+    server: Option<String>,
+    /// File with the token to show to the server; or the token itself in SILT_TOKEN.
+    #[arg(long, global = true, env = "SILT_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// With TLS: file of the certificates (PEM) that vouch for the server.
+    #[arg(long, global = true, env = "SILT_SERVER_CA", value_name = "FILE")]
+    server_ca: Option<PathBuf>,
     /// Print JSON lines, errors too.
     #[arg(long, global = true)]
     json: bool,
@@ -70,6 +83,7 @@ enum Command {
     Scan(scan::Scan),
     Count(count::Count),
     History(history::History),
+    Watch(watch::Watch),
     Diff(diff::Diff),
     Import(import::Import),
     Export(export::Export),
@@ -93,7 +107,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage::report(&error),
     };
-    let context = Context { db: cli.global.db, json: cli.global.json };
+    let context = Context::new(cli.global);
     let result = match cli.command {
         Command::Set(command) => command.run(&context),
         Command::Get(command) => command.run(&context),
@@ -101,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Scan(command) => command.run(&context),
         Command::Count(command) => command.run(&context),
         Command::History(command) => command.run(&context),
+        Command::Watch(command) => command.run(&context),
         Command::Diff(command) => command.run(&context),
         Command::Import(command) => command.run(&context),
         Command::Export(command) => command.run(&context),
@@ -124,29 +139,62 @@ pub fn main() -> ExitCode {
 struct Context {
     db: PathBuf,
     json: bool,
+    server: Option<String>,
+    token_file: Option<PathBuf>,
+    server_ca: Option<PathBuf>,
 }
 
 impl Context {
+    fn new(global: Global) -> Self {
+        let Global { db, json, server, token_file, server_ca } = global;
+        Self { db, json, server: server.filter(|url| !url.is_empty()), token_file, server_ca }
+    }
+
     /// Opens the store to read it. A missing one is not created, and nothing compacts it.
-    fn open_to_read(&self) -> Run<Store> {
+    fn open_to_read(&self) -> Run<Opened> {
         let mut options = Options { create: false, ..Options::default() };
         options.compaction.auto = false;
         self.open(options)
     }
 
     /// Opens the store to write it, and creates it if it is missing.
-    fn open(&self, options: Options) -> Run<Store> {
-        Store::open(&self.db, options).map_err(|e| self.failed(&e))
+    fn open(&self, options: Options) -> Run<Opened> {
+        let Some(url) = &self.server else {
+            let store = Store::open(&self.db, options).map_err(|e| self.failed(&e))?;
+            return Ok(Opened::local(store, &self.db));
+        };
+        Opened::connect(ConnectOptions {
+            url: url.clone(),
+            token: self.token()?,
+            ca: self.server_ca.clone(),
+            identity: None,
+        })
+    }
+
+    /// The token for the server, from a file or the environment: never from the command line,
+    /// which others can read.
+    fn token(&self) -> Run<Option<String>> {
+        let Some(path) = &self.token_file else {
+            return Ok(std::env::var("SILT_TOKEN").ok().filter(|token| !token.is_empty()));
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Failure::io(path.display().to_string(), &e))?;
+        Ok(Some(text.trim().to_owned()))
+    }
+
+    /// For commands that work on a directory alone.
+    fn local_only(&self) -> Run<()> {
+        match &self.server {
+            None => Ok(()),
+            Some(_) => Err(Failure::usage(
+                "this works on a store in a directory; leave --server (SILT_SERVER) out",
+            )),
+        }
     }
 
     /// The failure line of a store's error.
     fn failed(&self, error: &Error) -> Failure {
         Failure::store(&self.db, error)
-    }
-
-    /// Closes the store after writing, so that an error on the way out is not lost.
-    fn close(&self, store: Store) -> Run<()> {
-        store.close().map_err(|e| self.failed(&e))
     }
 
     fn out(&self, encoding: Encoding) -> Out {

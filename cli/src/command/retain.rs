@@ -28,14 +28,14 @@ impl Retain {
             rule.validate().map_err(|e| context.failed(&e))?;
             let options = Options { retention: rule, ..Options::default() };
             let store = context.open(options)?;
-            store.set_retention(rule).map_err(|e| context.failed(&e))?;
-            context.close(store)?;
+            store.set_retention(rule)?;
+            store.close()?;
             if !context.json {
                 return Ok(Outcome::Done);
             }
             rule
         } else {
-            context.open_to_read()?.retention()
+            context.open_to_read()?.retention()?
         };
         let mut out = context.out(Encoding::Plain);
         let retain = rule_text(retention);

@@ -37,8 +37,8 @@ impl Scan {
         };
         let store = context.open_to_read()?;
         let mut out = context.out(self.encoding.encoding());
-        for record in store.scan(&options).map_err(|e| context.failed(&e))? {
-            let record = record.map_err(|e| context.failed(&e))?;
+        for record in store.scan(&options)? {
+            let record = record?;
             let json = context.json;
             out.fill(|line, encoding| {
                 if json {

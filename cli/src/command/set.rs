@@ -83,8 +83,8 @@ impl Set {
         batch.push(Operation { key, value: Some(value), expires, condition });
         let store = context.open(Options::default())?;
         let durability = self.durability.or(Durability::Synced);
-        let commit = store.write(&batch, Some(durability)).map_err(|e| context.failed(&e))?;
-        context.close(store)?;
+        let commit = store.write(&batch, Some(durability))?;
+        store.close()?;
         context.print_commit(&commit)?;
         Ok(Outcome::Done)
     }

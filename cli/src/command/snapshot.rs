@@ -45,7 +45,7 @@ impl Snapshot {
             Ok(report) => report,
             // A reader that went away ends a stream quietly; the store has no such word.
             Err(_) if to_stdout && target.is_broken() => return Ok(Outcome::Done),
-            Err(e) => return Err(target_failure(&target, context.failed(&e))),
+            Err(failure) => return Err(target_failure(&target, failure)),
         };
         target.finish()?;
         if to_stdout {

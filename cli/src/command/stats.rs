@@ -27,7 +27,7 @@ impl Stats {
         let store = context.open_to_read()?;
         let mut out = context.out(Encoding::Plain);
         if self.segments {
-            let segments = store.segments().map_err(|e| context.failed(&e))?;
+            let segments = store.segments()?;
             if context.json {
                 for segment in &segments {
                     out.fill(|line, _| segment_json(segment, line))?;
@@ -36,11 +36,11 @@ impl Stats {
                 segment_table(&segments, &mut out)?;
             }
         } else {
-            let stats = store.stats().map_err(|e| context.failed(&e))?;
+            let stats = store.stats()?;
             if context.json {
                 out.value(&stats_json(&stats))?;
             } else {
-                let segments = store.segments().map_err(|e| context.failed(&e))?;
+                let segments = store.segments()?;
                 stats_table(&stats, &segments, &mut out)?;
             }
         }

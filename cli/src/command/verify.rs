@@ -29,6 +29,7 @@ struct ReportLine {
 impl Verify {
     /// Reads all files; changes nothing.
     pub fn run(self, context: &Context) -> Run {
+        context.local_only()?;
         let bar = Bar::bytes("verifying", None);
         let report = siltdb::check(&context.db, &mut |progress| bar.show(&progress))
             .map_err(|e| context.failed(&e))?;

@@ -1,0 +1,283 @@
+//! What a command works on: a store in a directory, or one behind a server.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use siltdb::client::{Answers, Client, ClientError, CompactionPlan, ConnectOptions, Piece};
+use siltdb::{
+    Batch, Change, Changed, Commit, CompactionReport, Durability, Error, Progress, Record,
+    Retention, ScanOptions, SegmentStats, SnapshotReport, Stats, Store, Version,
+};
+use tokio::runtime::Runtime;
+
+use super::target::Target;
+use crate::output::{Failure, Run};
+
+/// A store that a command reads and writes.
+pub enum Opened {
+    /// In a directory.
+    Local(Local),
+    /// Behind a server.
+    Remote(Remote),
+}
+
+/// A store in a directory.
+pub struct Local {
+    store: Store,
+    dir: PathBuf,
+}
+
+/// A connection to a server, for a thread that waits.
+pub struct Remote {
+    client: Client,
+    runtime: Rc<Runtime>,
+    url: Rc<str>,
+}
+
+/// Records as they are read.
+pub type Rows<T> = Box<dyn Iterator<Item = Run<T>>>;
+
+impl Local {
+    fn failed(&self, error: &Error) -> Failure {
+        Failure::store(&self.dir, error)
+    }
+
+    fn rows<T, I>(&self, rows: Result<I, Error>) -> Run<Rows<T>>
+    where
+        I: Iterator<Item = Result<T, Error>> + 'static,
+    {
+        let rows = rows.map_err(|e| self.failed(&e))?;
+        let dir = self.dir.clone();
+        Ok(Box::new(rows.map(move |row| row.map_err(|e| Failure::store(&dir, &e)))))
+    }
+}
+
+impl Remote {
+    fn connect(options: ConnectOptions) -> Run<Self> {
+        let url: Rc<str> = Rc::from(options.url.as_str());
+        // One thread beside this one keeps the connection alive while this one waits for input.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(|e| Failure::io("runtime", &e))?;
+        let client = runtime.block_on(Client::connect_with(options));
+        let client = client.map_err(|e| Failure::server(&url, &e))?;
+        Ok(Self { client, runtime: Rc::new(runtime), url })
+    }
+
+    fn wait<T>(&self, call: impl Future<Output = Result<T, ClientError>>) -> Run<T> {
+        self.runtime.block_on(call).map_err(|e| Failure::server(&self.url, &e))
+    }
+
+    fn rows<T: 'static>(
+        &self,
+        call: impl Future<Output = Result<Answers<T>, ClientError>>,
+    ) -> Run<Rows<T>> {
+        let mut answers = self.wait(call)?;
+        let (runtime, url) = (Rc::clone(&self.runtime), Rc::clone(&self.url));
+        Ok(Box::new(std::iter::from_fn(move || {
+            let answer = runtime.block_on(answers.next())?;
+            Some(answer.map_err(|e| Failure::server(&url, &e)))
+        })))
+    }
+}
+
+impl Opened {
+    /// A store in a directory.
+    pub fn local(store: Store, dir: &Path) -> Self {
+        Opened::Local(Local { store, dir: dir.to_owned() })
+    }
+
+    /// A store behind a server.
+    pub fn connect(options: ConnectOptions) -> Run<Self> {
+        Remote::connect(options).map(Opened::Remote)
+    }
+
+    /// Whether it is behind a server.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, Opened::Remote(_))
+    }
+
+    pub fn get_record(&self, key: &[u8], as_of: Option<u64>) -> Run<Option<Record>> {
+        match self {
+            Opened::Local(l) => match as_of {
+                Some(seq) => l.store.get_as_of(key, seq),
+                None => l.store.get_record(key),
+            }
+            .map_err(|e| l.failed(&e)),
+            Opened::Remote(r) => r.wait(r.client.get_record(key, as_of)),
+        }
+    }
+
+    pub fn contains(&self, key: &[u8]) -> Run<bool> {
+        match self {
+            Opened::Local(l) => l.store.contains(key).map_err(|e| l.failed(&e)),
+            // A count of the one key, so that no value is sent.
+            Opened::Remote(r) => {
+                let mut to = key.to_vec();
+                to.push(0);
+                let (from, to) = (Some(key.to_vec()), Some(to));
+                let options = ScanOptions { from, to, ..ScanOptions::default() };
+                Ok(r.wait(r.client.count(&options))? > 0)
+            }
+        }
+    }
+
+    pub fn write(&self, batch: &Batch, durability: Option<Durability>) -> Run<Commit> {
+        match self {
+            Opened::Local(l) => l.store.write(batch, durability).map_err(|e| l.failed(&e)),
+            Opened::Remote(r) => r.wait(r.client.batch(batch, durability)),
+        }
+    }
+
+    pub fn sync(&self) -> Run<u64> {
+        match self {
+            Opened::Local(l) => l.store.sync().map_err(|e| l.failed(&e)),
+            Opened::Remote(r) => r.wait(r.client.sync()),
+        }
+    }
+
+    pub fn scan(&self, options: &ScanOptions) -> Run<Rows<Record>> {
+        match self {
+            Opened::Local(l) => l.rows(l.store.scan(options)),
+            Opened::Remote(r) => r.rows(r.client.scan(options)),
+        }
+    }
+
+    pub fn count(&self, options: &ScanOptions) -> Run<u64> {
+        match self {
+            Opened::Local(l) => l.store.count(options).map_err(|e| l.failed(&e)),
+            Opened::Remote(r) => r.wait(r.client.count(options)),
+        }
+    }
+
+    /// How many live keys there are, about.
+    pub fn len(&self) -> Run<u64> {
+        match self {
+            Opened::Local(l) => l.store.len().map_err(|e| l.failed(&e)),
+            Opened::Remote(_) => Ok(self.stats()?.keys),
+        }
+    }
+
+    pub fn history(&self, key: &[u8]) -> Run<Vec<Version>> {
+        match self {
+            Opened::Local(l) => l.store.history(key).map_err(|e| l.failed(&e)),
+            Opened::Remote(r) => r.rows(r.client.history(key))?.collect(),
+        }
+    }
+
+    /// Changes between two moments; `None` is now.
+    pub fn diff(&self, from: u64, to: Option<u64>, options: &ScanOptions) -> Run<Rows<Change>> {
+        match self {
+            Opened::Local(l) => {
+                let to = to.unwrap_or_else(|| l.store.last_seq().max(from));
+                l.rows(l.store.diff(from, to, options))
+            }
+            Opened::Remote(r) => r.rows(r.client.diff(from, to, options)),
+        }
+    }
+
+    /// What was committed after a moment; of a server also what is committed from now on, without
+    /// end.
+    pub fn changes(&self, since: Option<u64>, options: &ScanOptions) -> Run<Rows<Changed>> {
+        match self {
+            Opened::Local(l) => {
+                let since = since.unwrap_or_else(|| l.store.last_seq());
+                l.rows(l.store.changes(since, options))
+            }
+            Opened::Remote(r) => r.rows(r.client.changes(since, options)),
+        }
+    }
+
+    pub fn compaction_plan(&self) -> Run<Vec<CompactionPlan>> {
+        match self {
+            Opened::Local(l) => {
+                let plans = l.store.compaction_plan().map_err(|e| l.failed(&e))?;
+                Ok(plans.into_iter().map(CompactionPlan::from).collect())
+            }
+            Opened::Remote(r) => r.wait(r.client.compaction_plan()),
+        }
+    }
+
+    pub fn compact(&self, progress: &mut dyn FnMut(Progress)) -> Run<CompactionReport> {
+        match self {
+            Opened::Local(l) => l.store.compact(progress).map_err(|e| l.failed(&e)),
+            Opened::Remote(r) => r.wait(r.client.compact()),
+        }
+    }
+
+    /// Copies the store into `target`.
+    pub fn snapshot(
+        &self,
+        target: &mut Target,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Run<SnapshotReport> {
+        let r = match self {
+            Opened::Local(l) => {
+                return l.store.snapshot(target, progress).map_err(|e| l.failed(&e));
+            }
+            Opened::Remote(r) => r,
+        };
+        let mut done = 0;
+        for piece in r.rows(r.client.snapshot())? {
+            match piece? {
+                Piece::Bytes(bytes) => {
+                    target.write_all(&bytes).map_err(|e| Failure::io(&target.name, &e))?;
+                    done += bytes.len() as u64;
+                    progress(Progress { done, total: done });
+                }
+                Piece::Report(report) if report.bytes == done => return Ok(report),
+                Piece::Report(_) => break,
+            }
+        }
+        let error = ClientError::unreachable("the server did not send the whole snapshot");
+        Err(Failure::server(&r.url, &error))
+    }
+
+    pub fn stats(&self) -> Run<Stats> {
+        match self {
+            Opened::Local(l) => l.store.stats().map_err(|e| l.failed(&e)),
+            Opened::Remote(r) => r.wait(r.client.stats()),
+        }
+    }
+
+    pub fn segments(&self) -> Run<Vec<SegmentStats>> {
+        match self {
+            Opened::Local(l) => l.store.segments().map_err(|e| l.failed(&e)),
+            Opened::Remote(r) => r.wait(r.client.segments()),
+        }
+    }
+
+    pub fn retention(&self) -> Run<Retention> {
+        match self {
+            Opened::Local(l) => Ok(l.store.retention()),
+            Opened::Remote(r) => r.wait(r.client.retention()),
+        }
+    }
+
+    pub fn set_retention(&self, retention: Retention) -> Run<()> {
+        match self {
+            Opened::Local(l) => l.store.set_retention(retention).map_err(|e| l.failed(&e)),
+            Opened::Remote(r) => r.wait(r.client.set_retention(retention)),
+        }
+    }
+
+    pub fn last_seq(&self) -> Run<u64> {
+        match self {
+            Opened::Local(l) => Ok(l.store.last_seq()),
+            Opened::Remote(_) => Ok(self.stats()?.last_seq),
+        }
+    }
+
+    /// Closes a store after writing, so that an error on the way out is not lost.
+    pub fn close(self) -> Run<()> {
+        match self {
+            Opened::Local(Local { store, dir }) => {
+                store.close().map_err(|e| Failure::store(&dir, &e))
+            }
+            Opened::Remote(_) => Ok(()),
+        }
+    }
+}
