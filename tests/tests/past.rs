@@ -183,7 +183,7 @@ fn compact(written: &Written) {
 
 #[test]
 fn everything_is_kept_for_ever() {
-    for seed in 0..6 {
+    for seed in 0..3 {
         let mut random = Random::new(seed);
         let scratch = scratch();
         let dir = place_in(&scratch, "store");
@@ -236,7 +236,7 @@ fn keep(seed: u64, rule: Retention, versions: usize) -> (usize, usize) {
 }
 
 fn keep_all(name: &str, rule: Retention, versions: usize) -> (usize, usize) {
-    let all = (0..4).map(|seed| keep(seed, rule, versions));
+    let all = (0..3).map(|seed| keep(seed, rule, versions));
     let (read, gone) = all.fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     println!("{name}: {read} moments read, {gone} refused");
     (read, gone)
@@ -245,7 +245,7 @@ fn keep_all(name: &str, rule: Retention, versions: usize) -> (usize, usize) {
 #[test]
 fn only_the_latest_is_kept() {
     let (read, gone) = keep_all("latest", Retention::Latest, 0);
-    assert!(read > 1000 && gone > 1000);
+    assert!(read > 700 && gone > 700);
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn so_many_versions_are_kept() {
     for count in [1, 2, 5] {
         let rule = Retention::Versions { count };
         let (read, gone) = keep_all(&format!("{count} versions"), rule, count as usize);
-        assert!(read > 1000 && gone > 0);
+        assert!(read > 700 && gone > 0);
     }
 }
 
