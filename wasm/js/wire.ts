@@ -65,6 +65,8 @@ export interface WriteOperation {
   expires?: number | undefined;
   /** Only if the key is absent (`null`), or its record has this seq. */
   ifSeq?: number | null | undefined;
+  /** Only the condition counts: nothing is written for this key. */
+  check?: boolean | undefined;
 }
 
 /** What to scan. */
@@ -159,9 +161,10 @@ export function encodeWrite(
   w.u8(WRITE);
   level(w, durability);
   w.n(operations.length);
-  for (const { key, value, expires, ifSeq } of operations) {
+  for (const { key, value, expires, ifSeq, check } of operations) {
     const condition = ifSeq === undefined ? 0 : ifSeq === null ? 4 : 8;
-    w.u8((value ? 0 : 1) | (expires === undefined ? 0 : 2) | condition).b(key);
+    const given = (value ? 0 : 1) | (expires === undefined ? 0 : 2);
+    w.u8(given | condition | (check ? 16 : 0)).b(key);
     if (value) w.b(value);
     if (expires !== undefined) w.n(expires);
     if (typeof ifSeq === 'number') w.n(ifSeq);

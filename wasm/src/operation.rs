@@ -187,8 +187,8 @@ impl Session<'_> {
     fn write(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
         let durability = level(request.u8()?)?;
         let count = request.n()?;
-        let mut batch = Batch::new();
-        for _ in 0..count {
+        let (mut batch, mut checks) = (Batch::new(), Vec::new());
+        for index in 0..count {
             let (flags, key) = (request.u8()?, request.b()?.to_vec());
             let value = request.b_if(flags & 1 == 0)?;
             let expires = request.n_if(flags & 2 != 0)?;
@@ -196,11 +196,30 @@ impl Session<'_> {
             if let Some(seq) = request.n_if(flags & 8 != 0)? {
                 condition = Some(Condition::SeqIs(seq));
             }
-            batch.push(Operation { key, value, expires, condition });
+            if flags & 16 == 0 {
+                batch.push(Operation { key, value, expires, condition });
+            } else if let Some(condition) = condition {
+                checks.push((index as usize, key, condition));
+            }
+        }
+        // Nobody else writes between the checks and the batch.
+        for (index, key, condition) in checks {
+            self.check(index, &key, condition)?;
         }
         let commit = self.store.write(&batch, durability)?;
         answer::commit(out, commit, count);
         Ok(())
+    }
+
+    /// Fails if a condition does not hold for a key that the batch does not write.
+    fn check(&mut self, operation: usize, key: &[u8], condition: Condition) -> Result<(), Error> {
+        let mut found = 0;
+        self.look_up(key, None, |_, seq, _| found = seq)?;
+        let holds = match condition {
+            Condition::Absent => found == 0,
+            Condition::SeqIs(seq) => found == seq,
+        };
+        if holds { Ok(()) } else { Err(Error::ConditionFailed { operation, found }) }
     }
 
     fn delete_range(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {

@@ -1,0 +1,303 @@
+/** The store as a program sees it. */
+
+import type { Commit, CommitOptions, DeleteOptions, Operation, SetOptions } from './batch.js';
+import { Batch, commitOf, packDelete, packOperation, packSet } from './batch.js';
+import { type CodecOptions, encodeText, json, refuse, utf8 } from './codec.js';
+import type { Retention } from './engine.js';
+import type { Info, Plan, SegmentInfo, Stats, StorageInfo } from './figures.js';
+import { compactStore, readStorage } from './maintain.js';
+import type { CompactOptions, CompactReport } from './maintain.js';
+import { Reads, Snapshot, expiryOf } from './reads.js';
+import { packRetention, retentionOf } from './retention.js';
+import type { Range } from './scope.js';
+import { checkCount, dateOfSeq, join, keyBytes, rangeBytes, seqOf } from './scope.js';
+import type { Scope } from './scope.js';
+import { Session } from './session.js';
+import type { Transaction, TransactionOptions } from './transaction.js';
+import { transact } from './transaction.js';
+import type { Channel, ChannelEvent } from './transport.js';
+import { type Change, type WatchOptions, watch } from './watch.js';
+import * as wire from './wire.js';
+
+/** A value that a key had. */
+export interface Version<V> {
+  /** The commit that has set or deleted it. */
+  seq: number;
+  /** The time of that commit. */
+  time: Date;
+  /** `delete`: the key had no value from here on. */
+  type: 'set' | 'delete';
+  value: V | undefined;
+  expires: Date | undefined;
+}
+
+/** A key that differs between two moments. */
+export interface Difference<K, V> {
+  key: K;
+  before: { value: V; seq: number } | undefined;
+  after: { value: V; seq: number } | undefined;
+}
+
+const DIFF_RECORDS = 2048;
+
+/**
+ * An open store, or the part of one whose keys begin the same.
+ *
+ * Calls of one turn travel in one message, and are done in the order they are made.
+ */
+export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDisposable {
+  /** What the store stands on. */
+  readonly info: Info;
+
+  /** @internal */
+  constructor(session: Session, scope: Scope<K, V>, info: Info) {
+    super(session, scope);
+    this.info = info;
+  }
+
+  /** Sets a key to a value. Resolves when the commit is as durable as was asked for. */
+  async set(key: K, value: V, options: SetOptions = {}): Promise<Commit> {
+    return this.#write([packSet(this.scope, key, value, options)], options);
+  }
+
+  /** Deletes a key. One that has no value is fine. */
+  async delete(key: K, options: DeleteOptions = {}): Promise<Commit> {
+    return this.#write([packDelete(this.scope, key, options)], options);
+  }
+
+  /** Deletes every key of a range, in one commit; of the whole store or part if none is given. */
+  async deleteRange(
+    range: Range<K> = {},
+    options: CommitOptions = {},
+  ): Promise<Commit & { count: number }> {
+    const bounds = rangeBytes(this.scope, range);
+    return this.session.request(
+      (w) => wire.encodeDeleteRange(w, bounds, options.durability),
+      wire.decodeWrite,
+    );
+  }
+
+  /** A batch to put together. */
+  batch(): Batch<K, V>;
+  /** Commits operations together or not at all. */
+  batch(operations: readonly Operation<K, V>[], options?: CommitOptions): Promise<Commit>;
+  batch(
+    operations?: readonly Operation<K, V>[],
+    options: CommitOptions = {},
+  ): Batch<K, V> | Promise<Commit> {
+    if (!operations) return new Batch(this.scope, (ops, how) => this.#write(ops, how));
+    return this.#batch(operations, options);
+  }
+
+  async #batch(operations: readonly Operation<K, V>[], options: CommitOptions): Promise<Commit> {
+    return this.#write(operations.map((op) => packOperation(this.scope, op)), options);
+  }
+
+  #write(operations: readonly wire.WriteOperation[], options: CommitOptions): Promise<Commit> {
+    return this.session.request(
+      (w) => wire.encodeWrite(w, operations, options.durability),
+      (r) => commitOf(wire.decodeWrite(r)),
+    );
+  }
+
+  /**
+   * Sets a key to what `change` makes of its value, undefined standing for none; `change` runs
+   * again when another write comes between.
+   */
+  async update(
+    key: K,
+    change: (value: V | undefined) => V | undefined | Promise<V | undefined>,
+    options: TransactionOptions = {},
+  ): Promise<V | undefined> {
+    return this.transaction(async (tx) => {
+      const next = await change(await tx.get(key));
+      if (next === undefined) tx.delete(key);
+      else tx.set(key, next);
+      return next;
+    }, options);
+  }
+
+  /**
+   * Runs `body` on the store as it is at one moment, and commits what it writes if nothing that
+   * it read was written by others meanwhile; otherwise it runs again. `SILT_CONFLICT` when the
+   * retries are used up.
+   */
+  async transaction<T>(
+    body: (tx: Transaction<K, V>) => Promise<T> | T,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    return (await transact(this.session, this.scope, body, options)).result;
+  }
+
+  /** The values that a key had, newest first, as far back as the store's retention reaches. */
+  async history(key: K, options: { limit?: number | undefined } = {}): Promise<Version<V>[]> {
+    const raw = keyBytes(this.scope, key);
+    const limit = checkCount(options.limit, 0, 'limit');
+    const { values } = this.scope;
+    return this.session.request(
+      (w) => wire.encodeHistory(w, raw, limit),
+      (r) => wire.decodeHistory(r).map(({ seq, value, expires }) => ({
+        seq,
+        time: dateOfSeq(seq),
+        type: value ? 'set' : 'delete',
+        value: value && values.decode(value),
+        expires: expiryOf(expires),
+      })),
+    );
+  }
+
+  /** The keys whose values differ between two moments, in order. */
+  async *diff(
+    from: number | Date,
+    to: number | Date,
+    range: Range<K> = {},
+  ): AsyncGenerator<Difference<K, V>, void, void> {
+    const { scope } = this;
+    const bounds = rangeBytes(scope, range);
+    const side = (found: { value: Uint8Array; seq: number } | undefined) =>
+      found && { value: scope.values.decode(found.value), seq: found.seq };
+    const [first, second] = [seqOf(from), seqOf(to)];
+    for (;;) {
+      const found = await this.session.request(
+        (w) => wire.encodeDiff(w, bounds, first, second, DIFF_RECORDS),
+        wire.decodeDiff,
+      );
+      for (const { key, before, after } of found) {
+        yield { key: scope.keys.decode(key.subarray(scope.prefix.length)),
+          before: side(before), after: side(after) };
+      }
+      const last = found.at(-1)?.key;
+      if (!last || found.length < DIFF_RECORDS) return;
+      bounds.from = join(last, new Uint8Array(1));
+    }
+  }
+
+  /** Holds the store as it is now, or was at a moment, for reading. Close it when it is done. */
+  async snapshot(at?: number | Date): Promise<Snapshot<K, V>> {
+    const { view, seq } = this.session.openView(at === undefined ? undefined : seqOf(at));
+    return new Snapshot(this.session, this.scope, view, await seq);
+  }
+
+  /**
+   * Changes of this tab and all others, as they are committed; with `since`, from there on, also
+   * what happened while nobody watched. Ends when the store is closed.
+   */
+  watch(options: WatchOptions<K> = {}): AsyncGenerator<Change<K, V>, void, void> {
+    return watch(this.session, this.scope, options);
+  }
+
+  /** The part of the store whose keys begin with `prefix`, which its callers do not see. */
+  sub<K2 = string, V2 = V>(
+    prefix: string | Uint8Array,
+    codecs: CodecOptions<K2, V2> = {},
+  ): Silt<K2, V2> {
+    const raw = typeof prefix === 'string' ? encodeText(prefix) : prefix;
+    if (raw.length === 0) refuse('the prefix of a part is not empty');
+    return new Silt<K2, V2>(this.session, {
+      ...scopeOf(codecs),
+      // The values of a part are those of the whole unless told otherwise.
+      values: codecs.values ?? (this.scope.values as never),
+      prefix: join(this.scope.prefix, raw),
+    }, this.info);
+  }
+
+  /** Makes all that was written before safe from power loss; the last commit that is. */
+  async flush(): Promise<number> {
+    return this.session.request((w) => wire.encodePlain(w, wire.SYNC), wire.decodeNumber);
+  }
+
+  /** Gives the space of what is superseded back. Reads and writes go on meanwhile. */
+  async compact(options: CompactOptions = {}): Promise<CompactReport> {
+    return compactStore(this.session, options);
+  }
+
+  /** What a compaction would do now. */
+  async compactionPlan(): Promise<Plan[]> {
+    return this.#json(wire.PLAN) as Promise<Plan[]>;
+  }
+
+  /** Figures of the store. */
+  async stats(): Promise<Stats> {
+    return this.#json(wire.STATS) as Promise<Stats>;
+  }
+
+  /** The files that hold the records, oldest first. */
+  async segments(): Promise<SegmentInfo[]> {
+    return this.#json(wire.SEGMENTS) as Promise<SegmentInfo[]>;
+  }
+
+  #json(code: number): Promise<unknown> {
+    return this.session.request((w) => wire.encodePlain(w, code), wire.decodeJson);
+  }
+
+  /** Which superseded versions compaction keeps. */
+  async retention(): Promise<Retention> {
+    return this.session.request(
+      (w) => wire.encodeRetention(w),
+      (r) => retentionOf(wire.decodeRetention(r)),
+    );
+  }
+
+  /** Sets which superseded versions compaction keeps, from now on. */
+  async setRetention(rule: Retention): Promise<void> {
+    const packed = packRetention(rule);
+    await this.session.request((w) => wire.encodeRetention(w, packed), wire.decodeRetention);
+  }
+
+  /** What the browser lets the site store, and whether it may throw it away. */
+  async storage(): Promise<StorageInfo> {
+    return readStorage(this.session);
+  }
+
+  /** Asks the browser not to throw the site's data away when space is short. */
+  async persist(): Promise<boolean> {
+    const storage = globalThis.navigator?.storage;
+    if (storage?.persist) return storage.persist();
+    return (await this.session.call('persist')) as boolean;
+  }
+
+  /** A consistent copy of the whole store in one `.silt` file, which every home can restore. */
+  async exportFile(
+    options: { onProgress?: (progress: { done: number; total: number }) => void } = {},
+  ): Promise<Blob> {
+    return (await this.session.call('export', undefined, options.onProgress)) as Blob;
+  }
+
+  /** Listens to what happens to the store: commits, change of role, fallback, closing. */
+  onEvent(listen: (event: ChannelEvent) => void): () => void {
+    return this.session.onEvent(listen);
+  }
+
+  /** Closes the store, its parts included, after all that was asked for before. */
+  async close(): Promise<void> {
+    await this.session.close();
+  }
+
+  /** As `close()`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function scopeOf<K, V>(codecs: CodecOptions<K, V>): Scope<K, V> {
+  return {
+    prefix: new Uint8Array(0),
+    keys: codecs.keys ?? (utf8 as never),
+    values: codecs.values ?? json,
+    moment: {},
+  };
+}
+
+/** The store at the other end of a channel. */
+export async function attach<K, V>(
+  channel: Channel,
+  codecs: CodecOptions<K, V>,
+): Promise<Silt<K, V>> {
+  const session = new Session(channel);
+  const info = (await channel.call('info')) as Info;
+  const live: { -readonly [F in keyof Info]: Info[F] } = { ...info };
+  session.onEvent((event) => {
+    if (event.type === 'role') live.role = event.role;
+  });
+  return new Silt(session, scopeOf(codecs), live);
+}

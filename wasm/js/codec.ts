@@ -1,0 +1,117 @@
+/**
+ * Codecs: how keys and values of a program become the bytes that a store holds.
+ *
+ * The command line and the server see those bytes, so the defaults are what people can read
+ * there: keys in UTF-8, values in JSON.
+ */
+
+import { SiltError } from './error.js';
+
+/** Turns keys into bytes and back. The order of the bytes is the order of the keys. */
+export interface KeyCodec<K> {
+  /** For error messages. */
+  readonly name: string;
+  /** Bytes of a key. Different keys must have different bytes. */
+  encode(key: K): Uint8Array;
+  /** The key of these bytes, which must not be kept: they are a view over a larger buffer. */
+  decode(bytes: Uint8Array): K;
+  /** How the bytes of every key begin that begins with `key`; `encode` unless given. */
+  prefix?(key: K): Uint8Array;
+}
+
+/** Turns values into bytes and back. */
+export interface ValueCodec<V> {
+  /** For error messages. */
+  readonly name: string;
+  /** Bytes of a value. */
+  encode(value: V): Uint8Array;
+  /** The value of these bytes, which must not be kept: they are a view over a larger buffer. */
+  decode(bytes: Uint8Array): V;
+}
+
+/** The codecs of a store or of a part of it. */
+export interface CodecOptions<K, V> {
+  /** How keys are stored; {@link utf8} unless given. */
+  keys?: KeyCodec<K> | undefined;
+  /** How values are stored; {@link json} unless given. */
+  values?: ValueCodec<V> | undefined;
+}
+
+const encoder = /* @__PURE__ */ new TextEncoder();
+const decoder = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Refuses what a codec cannot hold. */
+export function refuse(message: string, cause?: unknown): never {
+  throw new SiltError('SILT_INVALID', message, { cause });
+}
+
+/** UTF-8 of a string; one that UTF-8 cannot hold is refused, since it would read otherwise. */
+export function encodeText(text: string): Uint8Array {
+  if (typeof text !== 'string') refuse(`a string is expected here, not ${typeof text}`);
+  // With the u flag this finds surrogates that stand alone.
+  if (/[\ud800-\udfff]/u.test(text)) refuse('the string has half of a surrogate pair');
+  return encoder.encode(text);
+}
+
+/** The string of UTF-8 bytes; anything else is refused. */
+export function decodeText(bytes: Uint8Array): string {
+  const length = bytes.length;
+  if (length < 24) {
+    // Short plain text is decoded faster here than by a call out of the script.
+    let text = '';
+    for (let at = 0; ; at += 1) {
+      if (at === length) return text;
+      const byte = bytes[at] as number;
+      if (byte >= 0x80) break;
+      text += String.fromCharCode(byte);
+    }
+  }
+  try {
+    return decoder.decode(bytes);
+  } catch (cause) {
+    refuse('the bytes are not UTF-8: read them with the codec `bytes`', cause);
+  }
+}
+
+/** Strings in UTF-8, for keys and values. Keys order by code point. */
+export const utf8: KeyCodec<string> & ValueCodec<string> = {
+  name: 'utf8',
+  encode: encodeText,
+  decode: decodeText,
+};
+
+/** Bytes as they are, for keys and values. */
+export const bytes: KeyCodec<Uint8Array> & ValueCodec<Uint8Array> = {
+  name: 'bytes',
+  encode(raw) {
+    if (!(raw instanceof Uint8Array)) refuse('a Uint8Array is expected here');
+    return raw;
+  },
+  decode: (raw) => raw.slice(),
+};
+
+/** Values in JSON: what `JSON.stringify` keeps. Binary data, Map and Set are refused. */
+export const json: ValueCodec<any> = {
+  name: 'json',
+  encode(value) {
+    const lost = ArrayBuffer.isView(value) || value instanceof ArrayBuffer
+      || value instanceof Map || value instanceof Set;
+    let text: string | undefined;
+    try {
+      text = lost ? undefined : JSON.stringify(value);
+    } catch (cause) {
+      refuse(`JSON cannot hold the value: ${String(cause)}`, cause);
+    }
+    if (text === undefined) {
+      refuse('JSON cannot hold the value: use the codec `structured` or `bytes`');
+    }
+    return encoder.encode(text);
+  },
+  decode(raw) {
+    try {
+      return JSON.parse(decodeText(raw));
+    } catch (cause) {
+      refuse('the value is not JSON: open the store with the codec it was written with', cause);
+    }
+  },
+};

@@ -1,0 +1,36 @@
+/** `siltdb` in browsers: stores of this site, shared by its tabs. */
+
+import { type Silt, attach } from './client.js';
+import type { CodecOptions } from './codec.js';
+import { connect } from './connect.js';
+import type { ConnectOptions } from './transport.js';
+
+export * from './exports.js';
+export type { ConnectOptions } from './transport.js';
+
+/** Options of {@link open}. */
+export interface OpenOptions<K = any, V = any> extends ConnectOptions, CodecOptions<K, V> {}
+
+/** What bundlers find and copy: the worker, which in turn names the compiled engine. */
+function worker(): Worker {
+  return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'siltdb' });
+}
+
+/** Opens a store of this site by its name, or creates one. */
+export async function open<K = string, V = any>(
+  name: string,
+  options: OpenOptions<K, V> = {},
+): Promise<Silt<K, V>> {
+  const { keys, values, ...others } = options;
+  return attach<K, V>(await connect(name, { worker, ...others }), { keys, values });
+}
+
+/** Makes a store, of a name that has none yet, out of a `.silt` file. */
+export async function importFile(
+  name: string,
+  file: Blob,
+  options: ConnectOptions = {},
+): Promise<void> {
+  const channel = await connect(name, { worker, ...options, restore: file });
+  await channel.close();
+}

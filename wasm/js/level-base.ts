@@ -1,0 +1,381 @@
+/** A store as an abstract-level database: everything but how it is reached. */
+
+import {
+  AbstractIterator,
+  AbstractKeyIterator,
+  AbstractLevel,
+  AbstractSnapshot,
+  AbstractValueIterator,
+  type AbstractDatabaseOptions,
+} from 'abstract-level';
+import { SiltError } from './error.js';
+import { RawScan, type RawScanOptions } from './scan.js';
+import { after } from './scope.js';
+import { Session } from './session.js';
+import type { Channel } from './transport.js';
+import * as wire from './wire.js';
+
+/** Level has an empty key, the store has not: it and keys that begin with 0 get a 0 before. */
+function toStore(key: Uint8Array): Uint8Array {
+  if (key.length > 0 && key[0] !== 0) return key;
+  const moved = new Uint8Array(key.length + 1);
+  moved.set(key, 1);
+  return moved;
+}
+
+function fromStore(key: Uint8Array): Uint8Array {
+  return key.slice(key[0] === 0 ? 1 : 0);
+}
+
+interface RangeOptions {
+  gt?: Uint8Array;
+  gte?: Uint8Array;
+  lt?: Uint8Array;
+  lte?: Uint8Array;
+  reverse?: boolean;
+  limit?: number;
+  snapshot?: SiltLevelSnapshot;
+}
+
+interface WriteOptions {
+  durability?: wire.Durability;
+  /** As in classic-level: safe from power loss. */
+  sync?: boolean;
+}
+
+type Operation =
+  | { type: 'put'; key: Uint8Array; value: Uint8Array }
+  | { type: 'del'; key: Uint8Array };
+
+function bounds({ gt, gte, lt, lte }: RangeOptions): wire.KeyRange {
+  const from = gte !== undefined ? toStore(gte) : gt !== undefined ? after(toStore(gt)) : undefined;
+  const to = lte !== undefined ? after(toStore(lte)) : lt !== undefined ? toStore(lt) : undefined;
+  return { from, to };
+}
+
+function durabilityOf(options: WriteOptions): wire.Durability | undefined {
+  return options.durability ?? (options.sync === true ? 'synced' : undefined);
+}
+
+function momentOf(options: { snapshot?: SiltLevelSnapshot }): wire.Moment {
+  return options.snapshot ? { view: options.snapshot.view } : {};
+}
+
+/** The types leave the argument of the constructor out. */
+const Base = AbstractSnapshot as unknown as new (options: object) => AbstractSnapshot;
+
+/** A snapshot: the view is asked for at once, so what is written later is not in it. */
+class SiltLevelSnapshot extends Base {
+  readonly view: number;
+  readonly #session: Session;
+
+  constructor(session: Session, options: object) {
+    super(options);
+    this.#session = session;
+    const { view, seq } = session.openView();
+    this.view = view;
+    // Whoever reads through it hears of a failure.
+    seq.catch(() => {});
+  }
+
+  async _close(): Promise<void> {
+    await this.#session.closeView(this.view);
+  }
+}
+
+/** What the three kinds of iterators share: records of a range, seen at one moment. */
+class Cursor {
+  readonly #scan: RawScan;
+  readonly #session: Session;
+  readonly #own: number | undefined;
+  #records: wire.PackedRecord[] = [];
+  #at = 0;
+
+  constructor(session: Session, options: RangeOptions, keysOnly: boolean) {
+    this.#session = session;
+    let moment = momentOf(options);
+    if (moment.view === undefined) {
+      const { view, seq } = session.openView();
+      seq.catch(() => {});
+      this.#own = view;
+      moment = { view };
+    }
+    const limit = options.limit ?? -1;
+    const raw: RawScanOptions = {
+      ...bounds(options),
+      moment,
+      reverse: options.reverse === true,
+      keysOnly,
+      limit: limit < 0 ? Infinity : limit,
+      chunkBytes: 512 << 10,
+      keep: false,
+    };
+    this.#scan = new RawScan(session, raw);
+  }
+
+  async next(): Promise<wire.PackedRecord | undefined> {
+    if (this.#at >= this.#records.length) {
+      this.#records = await this.#scan.chunk();
+      this.#at = 0;
+    }
+    return this.#records[this.#at++];
+  }
+
+  async nextv<T>(size: number, item: (record: wire.PackedRecord) => T): Promise<T[]> {
+    const items: T[] = [];
+    while (items.length < size) {
+      const record = await this.next();
+      if (!record) break;
+      items.push(item(record));
+      while (this.#at < this.#records.length && items.length < size) {
+        items.push(item(this.#records[this.#at++] as wire.PackedRecord));
+      }
+    }
+    return items;
+  }
+
+  seek(target: Uint8Array): void {
+    this.#records = [];
+    this.#at = 0;
+    this.#scan.seek(toStore(target));
+  }
+
+  async close(): Promise<void> {
+    this.#records = [];
+    this.#scan.close();
+    if (this.#own !== undefined) await this.#session.closeView(this.#own);
+  }
+}
+
+type Make = new (...args: any[]) => any;
+
+/** One kind of iterator over a {@link Cursor}. */
+function over<Base extends Make>(
+  base: Base,
+  keysOnly: (options: any) => boolean,
+  item: (record: wire.PackedRecord) => unknown,
+) {
+  return class extends base {
+    readonly #cursor: Cursor;
+
+    constructor(...args: any[]) {
+      super(args[0], args[1]);
+      this.#cursor = new Cursor(args[2] as Session, args[1], keysOnly(args[1]));
+    }
+
+    async _next(): Promise<unknown> {
+      const record = await this.#cursor.next();
+      return record && item(record);
+    }
+
+    async _nextv(size: number): Promise<unknown[]> {
+      return this.#cursor.nextv(size, item);
+    }
+
+    _seek(target: Uint8Array): void {
+      this.#cursor.seek(target);
+    }
+
+    async _close(): Promise<void> {
+      await this.#cursor.close();
+    }
+  };
+}
+
+const Entries = /* @__PURE__ */ over(
+  AbstractIterator as unknown as Make,
+  (options: { values?: boolean }) => options.values === false,
+  ({ key, value }) => [fromStore(key), value.slice()],
+);
+const Keys = /* @__PURE__ */ over(AbstractKeyIterator as unknown as Make, () => true,
+  ({ key }) => fromStore(key));
+const Values = /* @__PURE__ */ over(AbstractValueIterator as unknown as Make, () => false,
+  ({ value }) => value.slice());
+
+/** Options of the database: those of `open` and those of abstract-level. */
+export type SiltLevelOptions<Open, K, V> = Open & AbstractDatabaseOptions<K, V>;
+
+/** An abstract-level database on a store; the entries add how the store is reached. */
+export abstract class SiltLevelBase<Open extends object, K, V> extends AbstractLevel<
+  Uint8Array,
+  K,
+  V
+> {
+  /** The name or directory of the store. */
+  readonly location: string;
+  /** Options of the store that are not for hooks to see. */
+  readonly #own: { backend?: string; durability?: wire.Durability };
+  #session: Session | undefined;
+
+  /** @internal */
+  constructor(
+    location: string,
+    options: SiltLevelOptions<Open, K, V> | undefined,
+    manifest: { getSync?: boolean } = {},
+  ) {
+    const { backend, durability, ...others } =
+      (options ?? {}) as { backend?: string; durability?: wire.Durability };
+    super({
+      encodings: { view: true },
+      explicitSnapshots: true,
+      implicitSnapshots: true,
+      has: true,
+      seek: true,
+      createIfMissing: true,
+      // What is in memory is gone once it is closed, and never exists.
+      errorIfExists: backend !== 'memory',
+      permanence: backend !== 'memory',
+      signals: { iterators: false },
+      ...manifest,
+    } as never, others as AbstractDatabaseOptions<K, V>);
+    this.location = location;
+    this.#own = { ...(backend && { backend }), ...(durability && { durability }) };
+  }
+
+  /** Reaches the store. @internal */
+  protected abstract reach(location: string, options: object): Promise<Channel>;
+
+  get #open(): Session {
+    return this.#session as Session;
+  }
+
+  /** @internal */
+  async _open(options: { createIfMissing: boolean; errorIfExists: boolean }): Promise<void> {
+    const { createIfMissing, errorIfExists } = options;
+    const reach = (create: boolean) =>
+      this.reach(this.location, { ...options, ...this.#own, create });
+    try {
+      const channel = await reach(createIfMissing && !errorIfExists);
+      if (errorIfExists) {
+        await channel.close();
+        throw new SiltError('SILT_ALREADY_EXISTS', `${this.location} exists`);
+      }
+      this.#session = new Session(channel);
+    } catch (error) {
+      if ((error as SiltError).code !== 'SILT_NO_STORE') throw error;
+      if (!createIfMissing) {
+        throw new SiltError('SILT_NO_STORE', `${this.location} does not exist`, { cause: error });
+      }
+      this.#session = new Session(await reach(true));
+    }
+  }
+
+  /** @internal */
+  async _close(): Promise<void> {
+    await this.#session?.close();
+  }
+
+  /** @internal */
+  async _get(
+    key: Uint8Array,
+    options: { snapshot?: SiltLevelSnapshot },
+  ): Promise<Uint8Array | undefined> {
+    return this.#open.request(
+      (w) => wire.encodeGet(w, toStore(key), momentOf(options)),
+      (r) => wire.decodeGet(r)?.value.slice(),
+    );
+  }
+
+  /** @internal */
+  _getSync(key: Uint8Array, options: { snapshot?: SiltLevelSnapshot }): Uint8Array | undefined {
+    return this.#open.requestSync(
+      (w) => wire.encodeGet(w, toStore(key), momentOf(options)),
+      (r) => wire.decodeGet(r)?.value.slice(),
+    );
+  }
+
+  /** @internal */
+  async _getMany(
+    keys: Uint8Array[],
+    options: { snapshot?: SiltLevelSnapshot },
+  ): Promise<(Uint8Array | undefined)[]> {
+    return this.#open.request(
+      (w) => wire.encodeGetMany(w, keys.map(toStore), momentOf(options)),
+      (r) => wire.decodeGetMany(r).map((value) => value?.slice()),
+    );
+  }
+
+  /** @internal */
+  async _has(key: Uint8Array, options: { snapshot?: SiltLevelSnapshot }): Promise<boolean> {
+    return this.#open.request(
+      (w) => wire.encodeHas(w, toStore(key), momentOf(options)),
+      wire.decodeHas,
+    );
+  }
+
+  /** @internal */
+  async _hasMany(
+    keys: Uint8Array[],
+    options: { snapshot?: SiltLevelSnapshot },
+  ): Promise<boolean[]> {
+    return Promise.all(keys.map((key) => this._has(key, options)));
+  }
+
+  /** @internal */
+  async _put(key: Uint8Array, value: Uint8Array, options: WriteOptions): Promise<void> {
+    await this.#write([{ key: toStore(key), value }], options);
+  }
+
+  /** @internal */
+  async _del(key: Uint8Array, options: WriteOptions): Promise<void> {
+    await this.#write([{ key: toStore(key) }], options);
+  }
+
+  /** @internal */
+  async _batch(operations: Operation[], options: WriteOptions): Promise<void> {
+    await this.#write(operations.map((operation) => ({
+      key: toStore(operation.key),
+      value: operation.type === 'put' ? operation.value : undefined,
+    })), options);
+  }
+
+  #write(operations: wire.WriteOperation[], options: WriteOptions): Promise<wire.Written> {
+    const durability = durabilityOf(options);
+    return this.#open.request(
+      (w) => wire.encodeWrite(w, operations, durability),
+      wire.decodeWrite,
+    );
+  }
+
+  /** @internal */
+  async _clear(options: RangeOptions & WriteOptions): Promise<void> {
+    const session = this.#open;
+    if ((options.limit ?? -1) < 0 && !options.snapshot) {
+      await session.request(
+        (w) => wire.encodeDeleteRange(w, bounds(options), durabilityOf(options)),
+        wire.decodeWrite,
+      );
+      return;
+    }
+    const cursor = new Cursor(session, options, true);
+    try {
+      for (;;) {
+        const keys = await cursor.nextv(1000, ({ key }) => ({ key: key.slice() }));
+        if (keys.length === 0) return;
+        await this.#write(keys, options);
+      }
+    } finally {
+      await cursor.close();
+    }
+  }
+
+  /** @internal */
+  _iterator(options: object): unknown {
+    return new Entries(this, options, this.#open);
+  }
+
+  /** @internal */
+  _keys(options: object): unknown {
+    return new Keys(this, options, this.#open);
+  }
+
+  /** @internal */
+  _values(options: object): unknown {
+    return new Values(this, options, this.#open);
+  }
+
+  /** @internal */
+  _snapshot(options: object): unknown {
+    return new SiltLevelSnapshot(this.#open, options);
+  }
+}

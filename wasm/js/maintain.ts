@@ -1,0 +1,61 @@
+/** Upkeep of a store: compaction and space. */
+
+import type { StorageInfo } from './figures.js';
+import { aborted } from './scan.js';
+import { checkCount } from './scope.js';
+import type { Session } from './session.js';
+import { decodeCompactStep, decodeJson, encodeCompactStep, encodePlain, STATS } from './wire.js';
+
+/** How to compact. */
+export interface CompactOptions {
+  /** Ends it after the step that runs, with `SILT_ABORTED`; what is done stays. */
+  signal?: AbortSignal | undefined;
+  /** Is told of every step, in bytes. */
+  onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
+  /** Bytes of a step: reads and writes of others come between two. 1 MiB unless given. */
+  stepBytes?: number | undefined;
+}
+
+/** What a compaction did. */
+export interface CompactReport {
+  /** Bytes of the files before and after. */
+  before: number;
+  after: number;
+  ms: number;
+}
+
+/** Compacts step by step. */
+export async function compactStore(
+  session: Session,
+  options: CompactOptions,
+): Promise<CompactReport> {
+  const { signal, onProgress } = options;
+  const budget = checkCount(options.stepBytes, 1 << 20, 'stepBytes');
+  const size = async () => {
+    const stats = await session.request((w) => encodePlain(w, STATS), decodeJson);
+    return (stats as { fileBytes: number }).fileBytes;
+  };
+  const began = performance.now();
+  const before = await size();
+  for (;;) {
+    if (signal?.aborted) throw aborted(signal);
+    const { more, done, total } = await session.request(
+      (w) => encodeCompactStep(w, budget),
+      decodeCompactStep,
+    );
+    onProgress?.({ done, total });
+    if (!more) break;
+  }
+  return { before, after: await size(), ms: performance.now() - began };
+}
+
+/** Space as the browser tells it, or the host where there is none. */
+export async function readStorage(session: Session): Promise<StorageInfo> {
+  const storage = globalThis.navigator?.storage;
+  if (!storage?.estimate) return (await session.call('storage')) as StorageInfo;
+  const [{ usage = 0, quota = 0 }, persisted] = await Promise.all([
+    storage.estimate(),
+    storage.persisted(),
+  ]);
+  return { usage, quota, persisted };
+}

@@ -1,0 +1,30 @@
+/** `siltdb` in Node: stores in directories, the same as those of the command line. */
+
+import { type Silt, attach } from './client.js';
+import type { CodecOptions } from './codec.js';
+import { type NodeOptions, connectNode } from './connect-node.js';
+
+export * from './exports.js';
+export type { NodeOptions } from './connect-node.js';
+
+/** Options of {@link open}. */
+export interface OpenOptions<K = any, V = any> extends NodeOptions, CodecOptions<K, V> {}
+
+/** Opens the store in a directory, or creates one. Nobody else can write to it meanwhile. */
+export async function open<K = string, V = any>(
+  directory: string,
+  options: OpenOptions<K, V> = {},
+): Promise<Silt<K, V>> {
+  const { keys, values, ...others } = options;
+  return attach<K, V>(await connectNode(directory, others), { keys, values });
+}
+
+/** Makes the store of a directory that has none yet out of a `.silt` file. */
+export async function importFile(
+  directory: string,
+  file: Blob,
+  options: NodeOptions = {},
+): Promise<void> {
+  const channel = await connectNode(directory, { ...options, restore: file });
+  await channel.close();
+}

@@ -1,0 +1,136 @@
+/** An engine in this thread, with the upkeep that it needs around its calls. */
+
+import { Reader, Writer } from './bytes.js';
+import type { Engine } from './engine.js';
+import { SiltError } from './error.js';
+import type { AsyncStorage } from './storage.js';
+import * as wire from './wire.js';
+
+const CLIENT = 1;
+/** After so many bytes of requests the engine does a step of its upkeep, however busy it is. */
+const WORK_EVERY_BYTES = 256 << 10;
+/** How much of it for a byte of requests: what was written is rewritten a few times at most. */
+const WORK_FACTOR = 8;
+/** A step of the upkeep while nobody asks for anything. */
+const IDLE_BYTES = 1 << 20;
+
+/** What owns an open engine. */
+export class Owner {
+  readonly engine: Engine;
+  readonly storage: AsyncStorage;
+  /** Is told of commits. */
+  onCommit: ((seq: number) => void) | undefined;
+  #told: number;
+  #views = 0;
+  #worked = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+  readonly #writer = new Writer();
+
+  constructor(engine: Engine, storage: AsyncStorage) {
+    this.engine = engine;
+    this.storage = storage;
+    this.#told = engine.lastSeq();
+    this.#later(0);
+  }
+
+  /** Runs a whole request. `SILT_NOT_READY` if the storage has to do something first. */
+  execute(request: Uint8Array): Uint8Array {
+    if (this.#closed) throw new SiltError('SILT_CLOSED', 'the store is closed');
+    const reply = this.engine.execute(CLIENT, request);
+    if (this.engine.position() < request.length) {
+      this.prepare().catch(() => {});
+      throw new SiltError('SILT_NOT_READY', 'the storage has to open files: await prepare()');
+    }
+    this.#worked += request.length;
+    if (this.#worked > WORK_EVERY_BYTES) {
+      this.engine.work(this.#worked * WORK_FACTOR);
+      this.#worked = 0;
+    }
+    const seq = this.engine.lastSeq();
+    if (seq > this.#told) {
+      this.#told = seq;
+      this.onCommit?.(seq);
+      this.#later(0);
+    }
+    return reply;
+  }
+
+  /** Runs one operation. */
+  request<T>(encode: (writer: Writer) => void, decode: (reader: Reader) => T): T {
+    encode(this.#writer);
+    return decode(new Reader(this.execute(this.#writer.take())));
+  }
+
+  /** Awaits what the storage does asynchronously. */
+  async prepare(): Promise<void> {
+    await this.storage.settle?.(this.engine.takeSynced());
+    await this.storage.prepare?.();
+  }
+
+  #later(ms: number): void {
+    if (this.#timer !== undefined || this.#closed) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#idle();
+    }, ms);
+    // A program in Node may end meanwhile.
+    (this.#timer as { unref?: () => void }).unref?.();
+  }
+
+  #idle(): void {
+    if (this.#closed) return;
+    try {
+      const more = this.engine.work(IDLE_BYTES);
+      const due = this.engine.tick();
+      if (!this.storage.ready()) this.prepare().catch(() => {});
+      if (more) this.#later(0);
+      else if (due >= 0) this.#later(due + 1);
+    } catch {
+      // The next call that needs what failed meets it again and tells it.
+    }
+  }
+
+  /** A number for a view. */
+  nextView(): number {
+    this.#views += 1;
+    return this.#views;
+  }
+
+  /** Opens a view of the store as it is, or was at a moment. */
+  openView(at: number | undefined): { view: number; seq: number } {
+    const view = this.nextView();
+    return { view, seq: this.request((w) => wire.encodeViewOpen(w, view, at), wire.decodeNumber) };
+  }
+
+  /** Closes a view; a closed store has closed its own. */
+  closeView(view: number): void {
+    if (!this.#closed) this.request((w) => wire.encodeViewClose(w, view), wire.decodeNothing);
+  }
+
+  /** A consistent copy of the store in pieces. */
+  pieces(): Uint8Array<ArrayBuffer>[] {
+    const pieces: Uint8Array<ArrayBuffer>[] = [];
+    this.engine.snapshot((piece) => pieces.push(new Uint8Array(piece)));
+    return pieces;
+  }
+
+  /** Closes the engine. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.engine.close();
+  }
+}
+
+/** What gives the engine the bytes of a snapshot, piece by piece. */
+export function sourceOf(snapshot: Uint8Array): (into: Uint8Array) => number {
+  let at = 0;
+  return (into) => {
+    const piece = snapshot.subarray(at, at + into.length);
+    into.set(piece);
+    at += piece.length;
+    return piece.length;
+  };
+}

@@ -1,0 +1,148 @@
+/** The verbs that read: of a store, of a part of one, and of a snapshot. */
+
+import { type ScanOptions, Scan, RawScan, rawOptions } from './scan.js';
+import { type Range, type ReadOptions, type Scope } from './scope.js';
+import { entryOf, keyBytes, keyOf, momentOf, rangeBytes } from './scope.js';
+import type { Session } from './session.js';
+import { decodeGet, decodeGetMany, decodeHas, decodeNumber } from './wire.js';
+import { encodeCount, encodeGet, encodeGetMany, encodeHas } from './wire.js';
+
+/** A value with what the store knows of it. */
+export interface Found<V> {
+  value: V;
+  /** The commit that has set it: microseconds since 1970, and order of all commits. */
+  seq: number;
+  /** When it expires, if it does. */
+  expires: Date | undefined;
+}
+
+/** A date of microseconds, 0 standing for none. */
+export function expiryOf(expires: number): Date | undefined {
+  return expires === 0 ? undefined : new Date(expires / 1000);
+}
+
+/** What can be read. */
+export class Reads<K, V> {
+  /** @internal */
+  readonly session: Session;
+  /** @internal */
+  readonly scope: Scope<K, V>;
+
+  /** @internal */
+  constructor(session: Session, scope: Scope<K, V>) {
+    this.session = session;
+    this.scope = scope;
+  }
+
+  /** The value of a key, or undefined if it has none. */
+  async get(key: K, options?: ReadOptions): Promise<V | undefined> {
+    const { scope } = this;
+    const raw = keyBytes(scope, key);
+    const moment = momentOf(scope, options);
+    return this.session.request(
+      (w) => encodeGet(w, raw, moment),
+      (r) => {
+        const found = decodeGet(r);
+        return found && scope.values.decode(found.value);
+      },
+    );
+  }
+
+  /** The value of a key with its seq and expiry, or undefined if it has none. */
+  async getRecord(key: K, options?: ReadOptions): Promise<Found<V> | undefined> {
+    const { scope } = this;
+    const raw = keyBytes(scope, key);
+    const moment = momentOf(scope, options);
+    return this.session.request(
+      (w) => encodeGet(w, raw, moment),
+      (r) => {
+        const found = decodeGet(r);
+        return found && {
+          value: scope.values.decode(found.value),
+          seq: found.seq,
+          expires: expiryOf(found.expires),
+        };
+      },
+    );
+  }
+
+  /** The values of many keys, in their order, undefined for those without one. */
+  async getMany(keys: readonly K[], options?: ReadOptions): Promise<(V | undefined)[]> {
+    const { scope } = this;
+    const raws = keys.map((key) => keyBytes(scope, key));
+    const moment = momentOf(scope, options);
+    return this.session.request(
+      (w) => encodeGetMany(w, raws, moment),
+      (r) => decodeGetMany(r).map((raw) => raw && scope.values.decode(raw)),
+    );
+  }
+
+  /** Whether a key has a value. */
+  async has(key: K, options?: ReadOptions): Promise<boolean> {
+    const raw = keyBytes(this.scope, key);
+    const moment = momentOf(this.scope, options);
+    return this.session.request((w) => encodeHas(w, raw, moment), decodeHas);
+  }
+
+  /** How many keys a range has, exactly. */
+  async count(options: Range<K> & ReadOptions = {}): Promise<number> {
+    const range = rangeBytes(this.scope, options);
+    const moment = momentOf(this.scope, options);
+    return this.session.request((w) => encodeCount(w, range, moment), decodeNumber);
+  }
+
+  /** Keys with their values, in order. */
+  entries(options: ScanOptions<K> = {}): Scan<[K, V]> {
+    const { scope } = this;
+    return this.#scan(options, false, (record) => entryOf(scope, record));
+  }
+
+  /** Keys, in order. Values are not read. */
+  keys(options: ScanOptions<K> = {}): Scan<K> {
+    const { scope } = this;
+    return this.#scan(options, true, (record) => keyOf(scope, record.key));
+  }
+
+  /** Values, in the order of their keys. */
+  values(options: ScanOptions<K> = {}): Scan<V> {
+    const { values } = this.scope;
+    return this.#scan(options, false, (record) => values.decode(record.value));
+  }
+
+  #scan<T>(
+    options: ScanOptions<K>,
+    keysOnly: boolean,
+    decode: ConstructorParameters<typeof Scan<T>>[1],
+  ): Scan<T> {
+    const raw = new RawScan(this.session, rawOptions(this.scope, options, keysOnly));
+    return new Scan<T>(raw, decode, options.signal);
+  }
+}
+
+/** The store as it was at one moment, for as long as it is held open. */
+export class Snapshot<K, V> extends Reads<K, V> implements AsyncDisposable {
+  /** The last commit that is seen. */
+  readonly seq: number;
+  /** The time of that commit. */
+  readonly time: Date;
+  /** @internal */
+  readonly view: number;
+
+  /** @internal */
+  constructor(session: Session, scope: Scope<K, V>, view: number, seq: number) {
+    super(session, { ...scope, moment: { view } });
+    this.view = view;
+    this.seq = seq;
+    this.time = new Date(seq / 1000);
+  }
+
+  /** Gives it back: what only it could read may now be compacted away. */
+  async close(): Promise<void> {
+    await this.session.closeView(this.view);
+  }
+
+  /** As `close()`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

@@ -1,0 +1,250 @@
+/** Ranges read piece by piece: one message brings many records, the next one comes meanwhile. */
+
+import { SiltError } from './error.js';
+import { after, checkCount, compare, momentOf, rangeBytes } from './scope.js';
+import type { Range, ReadOptions, Scope } from './scope.js';
+import type { Session } from './session.js';
+import type { KeyRange, Moment, PackedRecord, ScanRequest } from './wire.js';
+import { decodeScan, encodeScan } from './wire.js';
+
+/** What to read, in which order, and how it travels. */
+export interface ScanOptions<K> extends Range<K>, ReadOptions {
+  /** From the last key to the first. */
+  reverse?: boolean | undefined;
+  /** At most so many records. */
+  limit?: number | undefined;
+  /** Bytes of keys and values that travel in one message; 512 KiB unless given. */
+  chunkBytes?: number | undefined;
+  /** Ends the reading with `SILT_ABORTED`. */
+  signal?: AbortSignal | undefined;
+}
+
+const FIRST_RECORDS = 256;
+const CHUNK_BYTES = 512 << 10;
+
+/** What a scan of bytes needs to know. */
+export interface RawScanOptions extends KeyRange {
+  moment: Moment;
+  reverse: boolean;
+  keysOnly: boolean;
+  limit: number;
+  chunkBytes: number;
+  /** False: the moment is one that somebody else holds. */
+  keep: boolean;
+}
+
+/** A range of records in bytes. At most two chunks are held: one is used, one is on its way. */
+export class RawScan {
+  readonly #session: Session;
+  readonly #options: RawScanOptions;
+  #range: KeyRange;
+  #left: number;
+  #records = FIRST_RECORDS;
+  #more = true;
+  /** The view that this scan has opened and has to close. */
+  #kept: number | undefined;
+  /** Grows whenever what is on its way is of no use any more. */
+  #turn = 0;
+  #ahead: Promise<PackedRecord[]> | undefined;
+
+  constructor(session: Session, options: RawScanOptions) {
+    this.#session = session;
+    this.#options = options;
+    this.#range = boundsOf(options);
+    this.#left = options.limit;
+  }
+
+  /** The records that follow; none at the end. */
+  async chunk(): Promise<PackedRecord[]> {
+    const turn = this.#turn;
+    const records = await (this.#ahead ?? this.#fetch());
+    if (turn !== this.#turn) return [];
+    this.#ahead = undefined;
+    if (this.#more && this.#left > 0) {
+      this.#ahead = this.#fetch();
+      // A failure is told when it is asked for.
+      this.#ahead.catch(() => {});
+    }
+    return records;
+  }
+
+  async #fetch(): Promise<PackedRecord[]> {
+    if (!this.#more || this.#left <= 0) return [];
+    const { reverse, keysOnly, chunkBytes, keep, moment } = this.#options;
+    const turn = this.#turn;
+    const limit = Math.min(this.#records, this.#left);
+    if (keep && this.#kept === undefined && limit < this.#left) {
+      this.#kept = this.#session.nextView();
+    }
+    const kept = this.#kept === undefined ? undefined : { keep: true, view: this.#kept };
+    const request: ScanRequest = {
+      ...this.#range,
+      ...moment,
+      ...kept,
+      reverse,
+      keysOnly,
+      limit: limit === Infinity ? 0 : limit,
+      bytes: chunkBytes,
+    };
+    const { more, records } = await this.#session.request((w) => encodeScan(w, request), decodeScan);
+    if (turn !== this.#turn) return [];
+    this.#left -= records.length;
+    this.#more = more;
+    this.#records = this.#records < FIRST_RECORDS * 8 ? this.#records * 8 : Infinity;
+    // The host closes a kept view by itself at the end of the range.
+    if (!more) this.#kept = undefined;
+    else if (this.#left <= 0) this.#unkeep();
+    const last = records.at(-1)?.key;
+    if (last && reverse) this.#range.to = last;
+    else if (last) this.#range.from = after(last);
+    return records;
+  }
+
+  #unkeep(): void {
+    const view = this.#kept;
+    this.#kept = undefined;
+    // What fails here has closed the view in another way.
+    if (view !== undefined) this.#session.closeView(view).catch(() => {});
+  }
+
+  /** Goes on at `key`, or where its order puts it. Only for a moment that somebody else holds. */
+  seek(key: Uint8Array): void {
+    const { from, to, reverse } = this.#options;
+    this.#range = boundsOf(this.#options);
+    if (reverse) {
+      const next = after(key);
+      if (!to || compare(next, to) < 0) this.#range.to = next;
+    } else if (!from || compare(key, from) > 0) this.#range.from = key;
+    this.#turn += 1;
+    this.#ahead = undefined;
+    this.#more = true;
+  }
+
+  /** Ends it. */
+  close(): void {
+    this.#turn += 1;
+    this.#ahead = undefined;
+    this.#more = false;
+    this.#unkeep();
+  }
+}
+
+function boundsOf({ from, to, prefix }: KeyRange): KeyRange {
+  return { from, to, prefix };
+}
+
+/** What a caller's options ask of a scan of bytes. */
+export function rawOptions<K>(
+  scope: Scope<K, unknown>,
+  options: ScanOptions<K>,
+  keysOnly: boolean,
+): RawScanOptions {
+  const moment = momentOf(scope, options);
+  return {
+    ...rangeBytes(scope, options),
+    moment,
+    reverse: options.reverse === true,
+    keysOnly,
+    limit: checkCount(options.limit, Infinity, 'limit'),
+    chunkBytes: checkCount(options.chunkBytes, CHUNK_BYTES, 'chunkBytes'),
+    keep: moment.view === undefined,
+  };
+}
+
+/**
+ * A range, read while it is iterated over: all of it as it was when the first step was asked
+ * for, whatever is written meanwhile. Reading ahead is bounded, so a slow reader costs no memory.
+ *
+ * Leaving a `for await` loop ends it; otherwise call `return()` when it is not read to its end.
+ */
+export class Scan<T> implements AsyncIterableIterator<T>, AsyncDisposable {
+  readonly #raw: RawScan;
+  readonly #decode: (record: PackedRecord) => T;
+  readonly #signal: AbortSignal | undefined;
+  #records: PackedRecord[] = [];
+  #at = 0;
+  #done = false;
+  #asking: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(raw: RawScan, decode: (record: PackedRecord) => T, signal?: AbortSignal) {
+    this.#raw = raw;
+    this.#decode = decode;
+    this.#signal = signal;
+  }
+
+  /** The next record. */
+  async next(): Promise<IteratorResult<T, undefined>> {
+    // Several steps may be asked for at once: each looks again after it has waited.
+    while (this.#at >= this.#records.length && !this.#done) {
+      await (this.#asking ??= this.#ask().finally(() => (this.#asking = undefined)));
+    }
+    const record = this.#done && this.#at >= this.#records.length
+      ? undefined
+      : this.#records[this.#at++];
+    return record ? { done: false, value: this.#decode(record) } : { done: true, value: undefined };
+  }
+
+  /** The next `count` records, fewer at the end. */
+  async take(count: number): Promise<T[]> {
+    const taken: T[] = [];
+    while (taken.length < count) {
+      const step = await this.next();
+      if (step.done) break;
+      taken.push(step.value);
+    }
+    return taken;
+  }
+
+  /** All the records that are left. */
+  async all(): Promise<T[]> {
+    const taken: T[] = [];
+    for (;;) {
+      while (this.#at < this.#records.length) {
+        taken.push(this.#decode(this.#records[this.#at++] as PackedRecord));
+      }
+      if (this.#done) return taken;
+      await (this.#asking ??= this.#ask().finally(() => (this.#asking = undefined)));
+    }
+  }
+
+  async #ask(): Promise<void> {
+    if (this.#signal?.aborted) {
+      await this.return();
+      throw aborted(this.#signal);
+    }
+    let records: PackedRecord[];
+    try {
+      records = await this.#raw.chunk();
+    } catch (error) {
+      await this.return();
+      throw error;
+    }
+    if (this.#done) return;
+    this.#records = records;
+    this.#at = 0;
+    this.#done = records.length === 0;
+  }
+
+  /** Ends the reading. */
+  async return(): Promise<IteratorResult<T, undefined>> {
+    this.#done = true;
+    this.#records = [];
+    this.#raw.close();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Ends the reading. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+}
+
+/** The error of work that a signal has ended. */
+export function aborted(signal: AbortSignal): SiltError {
+  return new SiltError('SILT_ABORTED', 'ended by its signal', { cause: signal.reason });
+}

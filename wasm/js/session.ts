@@ -1,0 +1,142 @@
+/**
+ * The conversation of a client with its host: calls of one microtask travel in one message.
+ *
+ * A message to a worker costs far more than the work it asks for, so what is asked for in one
+ * turn is packed together. Order is kept: what was asked first is done first.
+ */
+
+import { Reader, Writer } from './bytes.js';
+import { SiltError } from './error.js';
+import type { Channel, ChannelEvent } from './transport.js';
+import { decodeNothing, decodeNumber, encodeViewClose, encodeViewOpen } from './wire.js';
+
+/** A message of this size goes off at once. */
+const MESSAGE_BYTES_MAX = 1 << 20;
+
+interface Waiting {
+  decode(reader: Reader): unknown;
+  resolve(answer: any): void;
+  reject(error: unknown): void;
+}
+
+/** A view of the client: a number, chosen here, so that it is there before the host answers. */
+export interface OpenView {
+  readonly view: number;
+  /** The seq it looks at. */
+  readonly seq: Promise<number>;
+}
+
+/** One client of one store. */
+export class Session {
+  readonly channel: Channel;
+  #writer = new Writer(1024);
+  #waiting: Waiting[] = [];
+  #views = 0;
+  #closed: Promise<void> | undefined;
+  readonly #listeners = new Set<(event: ChannelEvent) => void>();
+
+  constructor(channel: Channel) {
+    this.channel = channel;
+    channel.onEvent((event) => {
+      for (const listen of [...this.#listeners]) listen(event);
+    });
+  }
+
+  /** Whether the store was closed here. */
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  /**
+   * Packs an operation into the next message. `encode` must not throw: it writes beside the
+   * operations of others.
+   */
+  request<T>(encode: (writer: Writer) => void, decode: (reader: Reader) => T): Promise<T> {
+    if (this.#closed) return Promise.reject(closed());
+    return new Promise<T>((resolve, reject) => {
+      if (this.#waiting.length === 0) queueMicrotask(() => this.#send());
+      this.#waiting.push({ decode, resolve, reject });
+      encode(this.#writer);
+      if (this.#writer.length >= MESSAGE_BYTES_MAX) this.#send();
+    });
+  }
+
+  /** Asks for one operation where the engine is in this thread, after all that was asked before. */
+  requestSync<T>(encode: (writer: Writer) => void, decode: (reader: Reader) => T): T {
+    if (this.#closed) throw closed();
+    if (!this.channel.sendSync) {
+      throw new SiltError('SILT_NOT_SUPPORTED', 'the engine is not in this thread');
+    }
+    this.#send();
+    encode(this.#writer);
+    return decode(new Reader(this.channel.sendSync(this.#writer.take())));
+  }
+
+  #send(): void {
+    const waiting = this.#waiting;
+    if (waiting.length === 0) return;
+    this.#waiting = [];
+    this.channel.send(this.#writer.take()).then(
+      (reply) => answer(waiting, new Reader(reply)),
+      (error) => {
+        for (const { reject } of waiting) reject(error);
+      },
+    );
+  }
+
+  /** A number for a view. */
+  nextView(): number {
+    this.#views += 1;
+    return this.#views;
+  }
+
+  /** Opens a view of the store as it is after all that was asked for before. */
+  openView(at?: number): OpenView {
+    const view = this.nextView();
+    return { view, seq: this.request((w) => encodeViewOpen(w, view, at), decodeNumber) };
+  }
+
+  /** Closes a view. */
+  async closeView(view: number): Promise<void> {
+    // A closed store has closed its views.
+    if (!this.#closed) await this.request((w) => encodeViewClose(w, view), decodeNothing);
+  }
+
+  /** Calls a method of the host, after all that was asked for before. */
+  call(method: string, argument?: unknown, progress?: (told: any) => void): Promise<unknown> {
+    if (this.#closed) return Promise.reject(closed());
+    this.#send();
+    return this.channel.call(method, argument, progress);
+  }
+
+  /** Listens to what the host tells. Returns what ends it. */
+  onEvent(listen: (event: ChannelEvent) => void): () => void {
+    this.#listeners.add(listen);
+    return () => this.#listeners.delete(listen);
+  }
+
+  /** Closes the store here, after all that was asked for before. */
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#send();
+      this.#closed = this.channel.close();
+      this.#closed.catch(() => {});
+      for (const listen of [...this.#listeners]) listen({ type: 'closed' });
+    }
+    return this.#closed as Promise<void>;
+  }
+}
+
+function closed(): SiltError {
+  return new SiltError('SILT_CLOSED', 'the store is closed');
+}
+
+function answer(waiting: readonly Waiting[], reader: Reader): void {
+  for (const { decode, resolve, reject } of waiting) {
+    try {
+      resolve(decode(reader));
+    } catch (error) {
+      reject(error);
+    }
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * The structured codec: values as the structured clone of the web platform has them, in a form
+ * that is the same in every browser and version, so that it can be stored.
+ */
+
+import { Reader, Writer } from './bytes.js';
+import { type ValueCodec, decodeText, encodeText, refuse } from './codec.js';
+
+const UNDEFINED = 0;
+const NULL = 1;
+const FALSE = 2;
+const TRUE = 3;
+const FLOAT = 4;
+const NATURAL = 5;
+const NEGATIVE = 6;
+const BIG = 7;
+const STRING = 8;
+const DATE = 9;
+const ARRAY = 10;
+const OBJECT = 11;
+const MAP = 12;
+const SET = 13;
+const VIEW = 14;
+const BUFFER = 15;
+const REGEXP = 16;
+const ERROR = 17;
+/** An object that stands further up already: shared, or around this one. */
+const SAME = 18;
+
+/** Kinds of binary views by number; a new one goes at the end. */
+const VIEWS = [
+  'Uint8Array', 'Int8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array',
+  'Uint32Array', 'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array', 'DataView',
+] as const;
+const ERRORS = ['EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError'];
+
+type ViewOf = new (buffer: ArrayBuffer, offset?: number, length?: number) => ArrayBufferView;
+
+function float(w: Writer, value: number): void {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, value, true);
+  for (let at = 0; at < 8; at += 1) w.u8(view.getUint8(at));
+}
+
+function readFloat(r: Reader): number {
+  const view = new DataView(new ArrayBuffer(8));
+  for (let at = 0; at < 8; at += 1) view.setUint8(at, r.u8());
+  return view.getFloat64(0, true);
+}
+
+class Packer {
+  readonly w = new Writer();
+  readonly #seen = new Map<object, number>();
+
+  pack(value: unknown): void {
+    const { w } = this;
+    switch (typeof value) {
+      case 'undefined': w.u8(UNDEFINED); break;
+      case 'boolean': w.u8(value ? TRUE : FALSE); break;
+      case 'string': w.u8(STRING).b(encodeText(value)); break;
+      case 'bigint': w.u8(BIG).s(value.toString(36)); break;
+      case 'number':
+        if (!Number.isSafeInteger(value) || Object.is(value, -0)) float(w.u8(FLOAT), value);
+        else if (value >= 0) w.u8(NATURAL).n(value);
+        else w.u8(NEGATIVE).n(-value);
+        break;
+      case 'object':
+        if (value === null) w.u8(NULL);
+        else this.#object(value);
+        break;
+      default: refuse(`a ${typeof value} cannot be stored`);
+    }
+  }
+
+  #object(value: object): void {
+    const { w } = this;
+    const same = this.#seen.get(value);
+    if (same !== undefined) {
+      w.u8(SAME).n(same);
+      return;
+    }
+    this.#seen.set(value, this.#seen.size);
+    if (Array.isArray(value)) {
+      w.u8(ARRAY).n(value.length);
+      for (let at = 0; at < value.length; at += 1) this.pack(value[at]);
+    } else if (value instanceof Date) float(w.u8(DATE), value.getTime());
+    else if (value instanceof Map) {
+      w.u8(MAP).n(value.size);
+      for (const [key, inner] of value) {
+        this.pack(key);
+        this.pack(inner);
+      }
+    } else if (value instanceof Set) {
+      w.u8(SET).n(value.size);
+      for (const inner of value) this.pack(inner);
+    } else if (ArrayBuffer.isView(value)) {
+      const kind = VIEWS.indexOf(value.constructor.name as (typeof VIEWS)[number]);
+      const raw = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+      // A Buffer of Node, too, reads back as the Uint8Array that it is.
+      w.u8(VIEW).u8(kind < 0 && value instanceof Uint8Array ? 0 : kind).b(raw);
+      if (kind < 0 && !(value instanceof Uint8Array)) refuse('this binary view cannot be stored');
+    } else if (value instanceof ArrayBuffer) w.u8(BUFFER).b(new Uint8Array(value));
+    else if (value instanceof RegExp) w.u8(REGEXP).s(value.source).s(value.flags);
+    else if (value instanceof Error) w.u8(ERROR).s(value.name).s(value.message).s(value.stack ?? '');
+    else this.#fields(value);
+  }
+
+  #fields(value: object): void {
+    if (/^\[object (Promise|WeakMap|WeakSet|WeakRef|Blob|File)\]$/.test(String(value))) {
+      refuse(`${String(value)} cannot be stored`);
+    }
+    const fields = Object.entries(value);
+    this.w.u8(OBJECT).n(fields.length);
+    for (const [name, inner] of fields) {
+      this.w.b(encodeText(name));
+      this.pack(inner);
+    }
+  }
+}
+
+class Unpacker {
+  readonly #seen: object[] = [];
+  constructor(readonly r: Reader) {}
+
+  unpack(): unknown {
+    const { r } = this;
+    const tag = r.u8();
+    switch (tag) {
+      case UNDEFINED: return undefined;
+      case NULL: return null;
+      case FALSE: return false;
+      case TRUE: return true;
+      case FLOAT: return readFloat(r);
+      case NATURAL: return r.n();
+      case NEGATIVE: return -r.n();
+      case BIG: return big(r.s());
+      case STRING: return decodeText(r.b());
+      case SAME: return this.#seen[r.n()] ?? refuse('the value was not written by `structured`');
+      default: return this.#object(tag);
+    }
+  }
+
+  #keep<T extends object>(value: T): T {
+    this.#seen.push(value);
+    return value;
+  }
+
+  #object(tag: number): object {
+    const { r } = this;
+    switch (tag) {
+      case DATE: return this.#keep(new Date(readFloat(r)));
+      case ARRAY: {
+        const array = this.#keep([] as unknown[]);
+        for (let left = r.n(); left > 0; left -= 1) array.push(this.unpack());
+        return array;
+      }
+      case MAP: {
+        const map = this.#keep(new Map<unknown, unknown>());
+        for (let left = r.n(); left > 0; left -= 1) map.set(this.unpack(), this.unpack());
+        return map;
+      }
+      case SET: {
+        const set = this.#keep(new Set<unknown>());
+        for (let left = r.n(); left > 0; left -= 1) set.add(this.unpack());
+        return set;
+      }
+      case OBJECT: return this.#fields();
+      case VIEW: {
+        const kind = VIEWS[r.u8()] ?? refuse('the value was written by a newer version');
+        const View = (globalThis as unknown as Record<string, ViewOf>)[kind] as ViewOf;
+        return this.#keep(new View(r.b().slice().buffer as ArrayBuffer));
+      }
+      case BUFFER: return this.#keep(r.b().slice().buffer);
+      case REGEXP: return this.#keep(new RegExp(r.s(), r.s()));
+      case ERROR: return this.#keep(error(r.s(), r.s(), r.s()));
+      default: refuse('the value was not written by the codec `structured`');
+    }
+  }
+
+  #fields(): object {
+    const object = this.#keep({} as Record<string, unknown>);
+    for (let left = this.r.n(); left > 0; left -= 1) {
+      const name = decodeText(this.r.b());
+      const value = this.unpack();
+      // Assigned, this one name would change what the object is.
+      if (name === '__proto__') Object.defineProperty(object, name, FIELD(value));
+      else object[name] = value;
+    }
+    return object;
+  }
+}
+
+const FIELD = (value: unknown): PropertyDescriptor => ({
+  value,
+  enumerable: true,
+  writable: true,
+  configurable: true,
+});
+
+function big(text: string): bigint {
+  const negative = text.startsWith('-');
+  let value = 0n;
+  for (const digit of negative ? text.slice(1) : text) {
+    value = value * 36n + BigInt(Number.parseInt(digit, 36));
+  }
+  return negative ? -value : value;
+}
+
+function error(name: string, message: string, stack: string): Error {
+  const known = ERRORS.includes(name)
+    ? (globalThis as unknown as Record<string, ErrorConstructor>)[name]
+    : undefined;
+  const made = new (known ?? Error)(message);
+  if (made.name !== name) made.name = name;
+  if (stack) made.stack = stack;
+  return made;
+}
+
+/**
+ * Values of almost any kind: undefined, numbers and big integers, strings, dates, arrays, plain
+ * objects, Map, Set, binary data, regular expressions, errors; shared and circular parts too.
+ * An object of a class reads back as a plain one. Functions and symbols are refused.
+ */
+export const structured: ValueCodec<any> = {
+  name: 'structured',
+  encode(value) {
+    const packer = new Packer();
+    packer.pack(value);
+    return packer.w.take();
+  },
+  decode(raw) {
+    const reader = new Reader(raw);
+    const value = new Unpacker(reader).unpack();
+    if (!reader.done) refuse('the value was not written by the codec `structured`');
+    return value;
+  },
+};

@@ -1,0 +1,336 @@
+/**
+ * The store with answers at once: the engine runs in this thread, over storage that is
+ * synchronous. For Node, and for workers that have a store of their own.
+ */
+
+import type { Commit, CommitOptions, DeleteOptions, Operation, SetOptions } from './batch.js';
+import { Batch, commitOf, packDelete, packOperation, packSet } from './batch.js';
+import type { CodecOptions } from './codec.js';
+import { encodeText, json, refuse, utf8 } from './codec.js';
+import type { Difference, Version } from './client.js';
+import { Engine, type EngineOptions, type Retention } from './engine.js';
+import type { Plan, SegmentInfo, Stats } from './figures.js';
+import { Owner } from './owner.js';
+import { type Found, expiryOf } from './reads.js';
+import { packRetention, retentionOf } from './retention.js';
+import { type ScanOptions, rawOptions } from './scan.js';
+import type { Range, ReadOptions, Scope } from './scope.js';
+import { after, checkCount, dateOfSeq, entryOf, join, keyBytes, keyOf } from './scope.js';
+import { momentOf, rangeBytes, seqOf } from './scope.js';
+import type { AsyncStorage } from './storage.js';
+import * as wire from './wire.js';
+
+const SCAN_RECORDS = 1024;
+const COMPACT_BYTES = 8 << 20;
+
+/** What can be read at once. */
+export class SyncReads<K, V> {
+  /** @internal */
+  readonly owner: Owner;
+  /** @internal */
+  readonly scope: Scope<K, V>;
+
+  /** @internal */
+  constructor(owner: Owner, scope: Scope<K, V>) {
+    this.owner = owner;
+    this.scope = scope;
+  }
+
+  /** The value of a key, or undefined if it has none. */
+  get(key: K, options?: ReadOptions): V | undefined {
+    const raw = keyBytes(this.scope, key);
+    const moment = momentOf(this.scope, options);
+    const found = this.owner.request((w) => wire.encodeGet(w, raw, moment), wire.decodeGet);
+    return found && this.scope.values.decode(found.value);
+  }
+
+  /** The value of a key with its seq and expiry, or undefined if it has none. */
+  getRecord(key: K, options?: ReadOptions): Found<V> | undefined {
+    const raw = keyBytes(this.scope, key);
+    const moment = momentOf(this.scope, options);
+    const found = this.owner.request((w) => wire.encodeGet(w, raw, moment), wire.decodeGet);
+    return found && {
+      value: this.scope.values.decode(found.value),
+      seq: found.seq,
+      expires: expiryOf(found.expires),
+    };
+  }
+
+  /** The values of many keys, in their order, undefined for those without one. */
+  getMany(keys: readonly K[], options?: ReadOptions): (V | undefined)[] {
+    const raws = keys.map((key) => keyBytes(this.scope, key));
+    const moment = momentOf(this.scope, options);
+    return this.owner
+      .request((w) => wire.encodeGetMany(w, raws, moment), wire.decodeGetMany)
+      .map((raw) => raw && this.scope.values.decode(raw));
+  }
+
+  /** Whether a key has a value. */
+  has(key: K, options?: ReadOptions): boolean {
+    const raw = keyBytes(this.scope, key);
+    const moment = momentOf(this.scope, options);
+    return this.owner.request((w) => wire.encodeHas(w, raw, moment), wire.decodeHas);
+  }
+
+  /** How many keys a range has, exactly. */
+  count(options: Range<K> & ReadOptions = {}): number {
+    const range = rangeBytes(this.scope, options);
+    const moment = momentOf(this.scope, options);
+    return this.owner.request((w) => wire.encodeCount(w, range, moment), wire.decodeNumber);
+  }
+
+  /** Keys with their values, in order. */
+  *entries(options: ScanOptions<K> = {}): Generator<[K, V], void, void> {
+    for (const record of this.#records(options, false)) yield entryOf(this.scope, record);
+  }
+
+  /** Keys, in order. Values are not read. */
+  *keys(options: ScanOptions<K> = {}): Generator<K, void, void> {
+    for (const record of this.#records(options, true)) yield keyOf(this.scope, record.key);
+  }
+
+  /** Values, in the order of their keys. */
+  *values(options: ScanOptions<K> = {}): Generator<V, void, void> {
+    const { values } = this.scope;
+    for (const record of this.#records(options, false)) yield values.decode(record.value);
+  }
+
+  *#records(options: ScanOptions<K>, keysOnly: boolean): Generator<wire.PackedRecord, void, void> {
+    const { limit, chunkBytes, keep, moment, reverse, ...range } =
+      rawOptions(this.scope, options, keysOnly);
+    let left = limit;
+    const view = keep && left > SCAN_RECORDS ? this.owner.nextView() : moment.view;
+    let more = true;
+    try {
+      while (more && left > 0) {
+        const ask = Math.min(left, SCAN_RECORDS);
+        const request = { ...range, ...moment, view, keep: keep && view !== undefined,
+          reverse, keysOnly, limit: ask, bytes: chunkBytes };
+        const answer = this.owner.request((w) => wire.encodeScan(w, request), wire.decodeScan);
+        more = answer.more;
+        left -= answer.records.length;
+        const last = answer.records.at(-1)?.key;
+        if (last && reverse) range.to = last;
+        else if (last) range.from = after(last);
+        yield* answer.records;
+      }
+    } finally {
+      if (keep && view !== undefined && more) this.owner.closeView(view);
+    }
+  }
+}
+
+/** The store as it was at one moment, for as long as it is held open. */
+export class SyncSnapshot<K, V> extends SyncReads<K, V> implements Disposable {
+  /** The last commit that is seen. */
+  readonly seq: number;
+  /** @internal */
+  readonly view: number;
+
+  /** @internal */
+  constructor(owner: Owner, scope: Scope<K, V>, view: number, seq: number) {
+    super(owner, { ...scope, moment: { view } });
+    this.view = view;
+    this.seq = seq;
+  }
+
+  /** Gives it back. */
+  close(): void {
+    this.owner.closeView(this.view);
+  }
+
+  /** As `close()`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** An open store, or the part of one whose keys begin the same, that answers at once. */
+export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Disposable {
+  /** Sets a key to a value. */
+  set(key: K, value: V, options: SetOptions = {}): Commit {
+    return this.#write([packSet(this.scope, key, value, options)], options);
+  }
+
+  /** Deletes a key. One that has no value is fine. */
+  delete(key: K, options: DeleteOptions = {}): Commit {
+    return this.#write([packDelete(this.scope, key, options)], options);
+  }
+
+  /** Deletes every key of a range, in one commit; of the whole store or part if none is given. */
+  deleteRange(range: Range<K> = {}, options: CommitOptions = {}): Commit & { count: number } {
+    const bounds = rangeBytes(this.scope, range);
+    return this.owner.request(
+      (w) => wire.encodeDeleteRange(w, bounds, options.durability),
+      wire.decodeWrite,
+    );
+  }
+
+  /** A batch to put together. */
+  batch(): Batch<K, V, Commit>;
+  /** Commits operations together or not at all. */
+  batch(operations: readonly Operation<K, V>[], options?: CommitOptions): Commit;
+  batch(
+    operations?: readonly Operation<K, V>[],
+    options: CommitOptions = {},
+  ): Batch<K, V, Commit> | Commit {
+    if (!operations) return new Batch(this.scope, (ops, how) => this.#write(ops, how));
+    return this.#write(operations.map((op) => packOperation(this.scope, op)), options);
+  }
+
+  #write(operations: readonly wire.WriteOperation[], options: CommitOptions): Commit {
+    return commitOf(this.owner.request(
+      (w) => wire.encodeWrite(w, operations, options.durability),
+      wire.decodeWrite,
+    ));
+  }
+
+  /** Sets a key to what `change` makes of its value, undefined standing for none. */
+  update(
+    key: K,
+    change: (value: V | undefined) => V | undefined,
+    options: CommitOptions = {},
+  ): V | undefined {
+    // Nothing comes between: the engine is this thread's.
+    const next = change(this.get(key));
+    if (next === undefined) this.delete(key, options);
+    else this.set(key, next, options);
+    return next;
+  }
+
+  /** The values that a key had, newest first, as far back as the store's retention reaches. */
+  history(key: K, options: { limit?: number | undefined } = {}): Version<V>[] {
+    const raw = keyBytes(this.scope, key);
+    const limit = checkCount(options.limit, 0, 'limit');
+    const { values } = this.scope;
+    return this.owner
+      .request((w) => wire.encodeHistory(w, raw, limit), wire.decodeHistory)
+      .map(({ seq, value, expires }) => ({
+        seq,
+        time: dateOfSeq(seq),
+        type: value ? 'set' : 'delete',
+        value: value && values.decode(value),
+        expires: expiryOf(expires),
+      }));
+  }
+
+  /** The keys whose values differ between two moments, in order. */
+  diff(from: number | Date, to: number | Date, range: Range<K> = {}): Difference<K, V>[] {
+    const { scope } = this;
+    const bounds = rangeBytes(scope, range);
+    const side = (found: { value: Uint8Array; seq: number } | undefined) =>
+      found && { value: scope.values.decode(found.value), seq: found.seq };
+    return this.owner
+      .request((w) => wire.encodeDiff(w, bounds, seqOf(from), seqOf(to)), wire.decodeDiff)
+      .map(({ key, before, after: now }) => (
+        { key: keyOf(scope, key), before: side(before), after: side(now) }));
+  }
+
+  /** Holds the store as it is now, or was at a moment, for reading. Close it when it is done. */
+  snapshot(at?: number | Date): SyncSnapshot<K, V> {
+    const { view, seq } = this.owner.openView(at === undefined ? undefined : seqOf(at));
+    return new SyncSnapshot(this.owner, this.scope, view, seq);
+  }
+
+  /** The part of the store whose keys begin with `prefix`, which its callers do not see. */
+  sub<K2 = string, V2 = V>(
+    prefix: string | Uint8Array,
+    codecs: CodecOptions<K2, V2> = {},
+  ): SiltSync<K2, V2> {
+    const raw = typeof prefix === 'string' ? encodeText(prefix) : prefix;
+    if (raw.length === 0) refuse('the prefix of a part is not empty');
+    return new SiltSync<K2, V2>(this.owner, {
+      prefix: join(this.scope.prefix, raw),
+      keys: codecs.keys ?? (utf8 as never),
+      values: codecs.values ?? (this.scope.values as never),
+      moment: {},
+    });
+  }
+
+  /** Makes all that was written before safe from power loss; the last commit that is. */
+  flush(): number {
+    return this.owner.request((w) => wire.encodePlain(w, wire.SYNC), wire.decodeNumber);
+  }
+
+  /** Gives the space of what is superseded back. */
+  compact(onProgress?: (progress: { done: number; total: number }) => void): void {
+    for (;;) {
+      const { more, done, total } = this.owner.request(
+        (w) => wire.encodeCompactStep(w, COMPACT_BYTES),
+        wire.decodeCompactStep,
+      );
+      onProgress?.({ done, total });
+      if (!more) return;
+    }
+  }
+
+  /** What a compaction would do now. */
+  compactionPlan(): Plan[] {
+    return this.#json(wire.PLAN) as Plan[];
+  }
+
+  /** Figures of the store. */
+  stats(): Stats {
+    return this.#json(wire.STATS) as Stats;
+  }
+
+  /** The files that hold the records, oldest first. */
+  segments(): SegmentInfo[] {
+    return this.#json(wire.SEGMENTS) as SegmentInfo[];
+  }
+
+  #json(code: number): unknown {
+    return this.owner.request((w) => wire.encodePlain(w, code), wire.decodeJson);
+  }
+
+  /** Which superseded versions compaction keeps. */
+  retention(): Retention {
+    return this.owner.request(
+      (w) => wire.encodeRetention(w),
+      (r) => retentionOf(wire.decodeRetention(r)),
+    );
+  }
+
+  /** Sets which superseded versions compaction keeps, from now on. */
+  setRetention(rule: Retention): void {
+    const packed = packRetention(rule);
+    this.owner.request((w) => wire.encodeRetention(w, packed), wire.decodeRetention);
+  }
+
+  /** A consistent copy of the whole store, the bytes of a `.silt` file, in pieces. */
+  exportFile(): Uint8Array<ArrayBuffer>[] {
+    return this.owner.pieces();
+  }
+
+  /**
+   * Waits for what the storage does asynchronously: needed now and then on storage whose files
+   * open asynchronously (`SILT_NOT_READY` says when), and to know that IndexedDB has it all.
+   */
+  async prepare(): Promise<void> {
+    await this.owner.prepare();
+  }
+
+  /** Closes the store. Storage that ends asynchronously is closed by its owner after this. */
+  close(): void {
+    this.owner.close();
+  }
+
+  /** As `close()`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** Opens the store in `storage`; the engine is loaded. */
+export function openOver<K, V>(
+  storage: AsyncStorage,
+  options: EngineOptions & CodecOptions<K, V>,
+): SiltSync<K, V> {
+  const { keys, values, ...engine } = options;
+  return new SiltSync<K, V>(new Owner(Engine.open(storage, engine), storage), {
+    prefix: new Uint8Array(0),
+    keys: keys ?? (utf8 as never),
+    values: values ?? json,
+    moment: {},
+  });
+}

@@ -1,0 +1,18 @@
+/** What both entries of `siltdb/sync` give. */
+
+export { Batch } from './batch.js';
+export type * from './batch.js';
+export { bytes, json, utf8 } from './codec.js';
+export type { CodecOptions, KeyCodec, ValueCodec } from './codec.js';
+export { loadEngine } from './engine.js';
+export type { EngineOptions, Retention } from './engine.js';
+export { SiltError } from './error.js';
+export type { SiltErrorCode } from './error.js';
+export { MemoryStorage } from './memory.js';
+export type { ScanOptions } from './scan.js';
+export type { Range, ReadOptions } from './scope.js';
+export type { AsyncStorage, HostStorage } from './storage.js';
+export { structured } from './structured.js';
+export { SiltSync, SyncSnapshot, openOver } from './sync-client.js';
+export { tuple } from './tuple.js';
+export type { TupleKey } from './tuple.js';

@@ -1,0 +1,309 @@
+// The client as a program in Node uses it: every verb, over memory and over a directory.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { SiltError, bytes, importFile, open, structured, tuple, utf8 } from '../../dist/node.js';
+
+/** Opens a store for a test, and ends it with it. */
+async function store(t, options = {}) {
+  const directory = join(mkdtempSync(join(tmpdir(), 'siltdb-client-')), 'store');
+  const db = await open(directory, { durability: 'flushed', ...options });
+  t.after(async () => {
+    await db.close();
+    rmSync(join(directory, '..'), { recursive: true, force: true });
+  });
+  return Object.assign(db, { directory });
+}
+
+for (const backend of ['memory', 'node-fs']) {
+  test(`values come back, and go (${backend})`, async (t) => {
+    const db = await store(t, { backend });
+    assert.equal(await db.get('a'), undefined);
+    const first = await db.set('a', { n: 1, list: [true, null, 'x'] });
+    assert.equal(first.durability, 'flushed');
+    assert.deepEqual(await db.get('a'), { n: 1, list: [true, null, 'x'] });
+    assert.deepEqual(await db.getRecord('a'), {
+      value: { n: 1, list: [true, null, 'x'] },
+      seq: first.seq,
+      expires: undefined,
+    });
+    assert.deepEqual(await db.getMany(['x', 'a']), [undefined, { n: 1, list: [true, null, 'x'] }]);
+    assert.equal(await db.has('a'), true);
+    const gone = await db.delete('a');
+    assert.ok(gone.seq > first.seq);
+    assert.equal(await db.has('a'), false);
+    assert.equal((await db.set('b', 1, { durability: 'synced' })).durability, 'synced');
+    assert.ok((await db.flush()) >= gone.seq);
+    assert.equal(db.info.backend, backend);
+    assert.equal(db.info.persistent, backend === 'node-fs');
+  });
+}
+
+test('a store is there when it is opened again', async (t) => {
+  const db = await store(t);
+  await db.batch([
+    { type: 'set', key: 'a', value: 1 },
+    { type: 'set', key: 'b', value: 2 },
+    { type: 'delete', key: 'a' },
+  ]);
+  await db.close();
+  await assert.rejects(db.get('a'), { code: 'SILT_CLOSED' });
+  const again = await open(db.directory);
+  t.after(() => again.close());
+  assert.deepEqual(await again.entries().all(), [['b', 2]]);
+});
+
+test('calls of one turn are one message, in their order', async (t) => {
+  const db = await store(t, { backend: 'memory' });
+  let messages = 0;
+  const { channel } = db.session;
+  const send = channel.send.bind(channel);
+  channel.send = (request) => ((messages += 1), send(request));
+  const answers = await Promise.all([
+    db.set('a', 1), db.get('a'), db.set('a', 2), db.get('a'), db.delete('a'), db.get('a'),
+  ]);
+  assert.equal(messages, 1);
+  assert.deepEqual([answers[1], answers[3], answers[5]], [1, 2, undefined]);
+});
+
+test('an operation that fails leaves the others of its message alone', async (t) => {
+  const db = await store(t, { backend: 'memory' });
+  const results = await Promise.allSettled([
+    db.set('a', 1), db.get(''), db.set('b', 2), db.set('c', undefined),
+    db.set('d', new Uint8Array(1)), db.get('\ud800'), db.set('e', 1, { ttl: -1 }),
+    db.get('a', { at: -1 }), db.get('a'),
+  ]);
+  assert.deepEqual(results.map(({ status, reason }) => reason?.code ?? status), [
+    'fulfilled', 'SILT_KEY_EMPTY', 'fulfilled', 'SILT_INVALID', 'SILT_INVALID', 'SILT_INVALID',
+    'SILT_INVALID', 'SILT_INVALID', 'fulfilled',
+  ]);
+  assert.deepEqual(await db.entries().all(), [['a', 1], ['b', 2]]);
+  assert.throws(() => db.keys({ limit: 1.5 }), { code: 'SILT_INVALID' });
+});
+
+test('ranges: bounds, prefix, reverse, limit', async (t) => {
+  const db = await store(t, { backend: 'memory' });
+  await Promise.all(['a', 'b', 'ba', 'bb', 'c', 'd'].map((key) => db.set(key, key)));
+  const keys = (options) => db.keys(options).all();
+  assert.deepEqual(await keys(), ['a', 'b', 'ba', 'bb', 'c', 'd']);
+  assert.deepEqual(await keys({ gte: 'b', lt: 'c' }), ['b', 'ba', 'bb']);
+  assert.deepEqual(await keys({ gt: 'b', lte: 'c' }), ['ba', 'bb', 'c']);
+  assert.deepEqual(await keys({ prefix: 'b', reverse: true }), ['bb', 'ba', 'b']);
+  assert.deepEqual(await keys({ reverse: true, limit: 2 }), ['d', 'c']);
+  assert.deepEqual(await keys({ gt: 'c', lt: 'a' }), []);
+  assert.deepEqual(await keys({ limit: 0 }), []);
+  assert.equal(await db.count({ prefix: 'b' }), 3);
+  assert.deepEqual(await db.values({ gte: 'c' }).take(1), ['c']);
+  assert.equal((await db.deleteRange({ prefix: 'b' })).count, 3);
+  assert.deepEqual(await keys(), ['a', 'c', 'd']);
+});
+
+test('a long range is read as it was at its first step, piece by piece', async (t) => {
+  const db = await store(t, { backend: 'memory' });
+  const name = (i) => `k${String(i).padStart(5, '0')}`;
+  for (let i = 0; i < 20_000; i += 1) void db.set(name(i), i);
+  let seen = 0;
+  for await (const [key, value] of db.entries()) {
+    if (seen === 10) void db.set(name(15_000), 'changed');
+    if (seen === 11) void db.delete(name(19_999));
+    assert.equal(key, name(seen));
+    assert.equal(value, seen);
+    seen += 1;
+  }
+  assert.equal(seen, 20_000);
+  assert.equal(await db.get(name(15_000)), 'changed');
+  const backwards = await db.keys({ reverse: true, limit: 3000 }).all();
+  assert.equal(backwards.length, 3000);
+  assert.equal(backwards[0], name(19_998));
+  // Steps asked for at once are answered in order.
+  const scan = db.keys();
+  const steps = await Promise.all([scan.next(), scan.next(), scan.next()]);
+  assert.deepEqual(steps.map((step) => step.value), [name(0), name(1), name(2)]);
+  await scan.return();
+  assert.deepEqual(await scan.next(), { done: true, value: undefined });
+  const control = new AbortController();
+  control.abort();
+  await assert.rejects(db.keys({ signal: control.signal }).all(), { code: 'SILT_ABORTED' });
+});
+
+test('the past: by seq, by date, by snapshot, as a history and as differences', async (t) => {
+  const db = await store(t, { backend: 'memory', retention: 'forever' });
+  const first = await db.set('a', 'old');
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const between = new Date();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const held = await db.snapshot();
+  await db.batch().set('a', 'new').set('b', 'more').commit();
+  const last = await db.delete('b');
+  assert.equal(await db.get('a', { at: first.seq }), 'old');
+  assert.equal(await db.get('a', { at: between }), 'old');
+  assert.equal(await held.get('a'), 'old');
+  assert.equal(held.seq, first.seq);
+  assert.deepEqual(await held.entries().all(), [['a', 'old']]);
+  assert.equal(await db.count({ at: held }), 1);
+  assert.deepEqual(await db.entries({ at: between }).all(), [['a', 'old']]);
+  await held.close();
+  assert.deepEqual((await db.history('b')).map(({ type, value }) => [type, value]),
+    [['delete', undefined], ['set', 'more']]);
+  assert.equal((await db.history('a', { limit: 1 })).length, 1);
+  const found = [];
+  for await (const { key, before, after } of db.diff(first.seq, last.seq)) {
+    found.push([key, before?.value, after?.value]);
+  }
+  assert.deepEqual(found, [['a', 'old', 'new']]);
+  assert.deepEqual(await db.retention(), 'forever');
+  await db.setRetention({ ms: 3_600_000 });
+  assert.deepEqual(await db.retention(), { ms: 3_600_000 });
+});
+
+test('conditions hold or nothing is written', async (t) => {
+  const db = await store(t, { backend: 'memory' });
+  const { seq } = await db.set('a', 1, { ifAbsent: true });
+  await assert.rejects(db.set('a', 2, { ifAbsent: true }), (error) => {
+    assert.ok(error instanceof SiltError);
+    assert.equal(error.code, 'SILT_CONDITION_FAILED');
+    assert.equal(error.found, seq);
+    return true;
+  });
+  await assert.rejects(db.batch().set('b', 1).set('a', 2, { ifSeq: seq - 1 }).commit(),
+    { code: 'SILT_CONDITION_FAILED', operation: 1 });
+  assert.equal(await db.has('b'), false);
+  await db.delete('a', { ifSeq: seq });
+  await db.set('a', 3, { ifSeq: 0 });
+  assert.equal(await db.get('a'), 3);
+});
+
+test('no update is lost', async (t) => {
+  const db = await store(t, { backend: 'memory' });
+  await Promise.all(Array.from({ length: 30 }, () => db.update('n', (n) => (n ?? 0) + 1,
+    { retries: 1000 })));
+  assert.equal(await db.get('n'), 30);
+  assert.equal(await db.update('n', () => undefined), undefined);
+  assert.equal(await db.has('n'), false);
+});
+
+test('a transaction sees its own writes, and is done again when what it read has changed',
+  async (t) => {
+    const db = await store(t, { backend: 'memory' });
+    await db.batch().set('a', 1).set('b', 2).set('c', 3).commit();
+    let runs = 0;
+    const sum = await db.transaction(async (tx) => {
+      runs += 1;
+      const a = await tx.get('a');
+      // Another one writes what was read and is not written here.
+      if (runs === 1) await db.set('a', 10);
+      tx.set('sum', a + (await tx.get('b')));
+      tx.delete('c');
+      tx.set('aa', 'mine');
+      const seen = [];
+      for await (const [key] of tx.entries({ lt: 'd' })) seen.push(key);
+      assert.deepEqual(seen, ['a', 'aa', 'b']);
+      assert.equal(await tx.has('c'), false);
+      return tx.get('sum');
+    });
+    assert.deepEqual([runs, sum], [2, 12]);
+    assert.equal(await db.get('sum'), 12);
+    assert.equal((await db.history('a')).filter((v) => v.value === 10).length, 1);
+    await assert.rejects(db.transaction(async (tx) => {
+      await tx.get('a');
+      await db.set('a', Math.random());
+      tx.set('b', 0);
+    }, { retries: 2 }), { code: 'SILT_CONFLICT' });
+    assert.equal(await db.get('b'), 2);
+    await assert.rejects(db.transaction(() => { throw new TypeError('mine'); }), TypeError);
+  });
+
+test('parts of a store keep apart and share batches', async (t) => {
+  const db = await store(t, { backend: 'memory' });
+  const users = db.sub('users/', { keys: tuple, values: structured });
+  const raw = db.sub(new Uint8Array([0xff]), { keys: bytes, values: utf8 });
+  await users.set([2, 'b'], new Map([['at', new Date(5)]]));
+  await db.batch().set('top', 1).in(users).set([1], undefined).in(raw)
+    .set(new Uint8Array([1]), 'text').commit();
+  assert.deepEqual(await users.entries().all(),
+    [[[1], undefined], [[2, 'b'], new Map([['at', new Date(5)]])]]);
+  assert.deepEqual(await users.keys({ prefix: [2] }).all(), [[2, 'b']]);
+  assert.deepEqual(await raw.entries().all(), [[new Uint8Array([1]), 'text']]);
+  assert.deepEqual(await db.keys({ lt: 'users' }).all(), ['top']);
+  assert.equal((await users.deleteRange()).count, 2);
+  assert.equal(await db.count(), 2);
+});
+
+test('what expires is gone', async (t) => {
+  const db = await store(t, { backend: 'memory' });
+  await db.set('a', 1, { ttl: 30 });
+  const { expires } = await db.getRecord('a');
+  assert.ok(expires > new Date());
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  assert.equal(await db.get('a'), undefined);
+});
+
+test('changes are told as they come, and again from any seq', async (t) => {
+  const db = await store(t, { backend: 'memory' });
+  const before = await db.set('x', 0);
+  const seen = [];
+  const watching = (async () => {
+    for await (const change of db.watch({ prefix: 'a' })) {
+      seen.push(change);
+      if (seen.length === 4) break;
+    }
+  })();
+  await db.batch().set('a1', 1).set('b', 1).set('a2', 2).commit();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  await db.delete('a1');
+  await db.set('a3', 3);
+  await watching;
+  assert.deepEqual(seen.map(({ key, type, value, last }) => [key, type, value, last]), [
+    ['a1', 'set', 1, false], ['a2', 'set', 2, true], ['a1', 'delete', undefined, true],
+    ['a3', 'set', 3, true],
+  ]);
+  const again = [];
+  for await (const { key } of db.watch({ since: before.seq, live: false })) again.push(key);
+  assert.deepEqual(again, ['a1', 'a2', 'b', 'a1', 'a3']);
+  const control = new AbortController();
+  const stopped = (async () => {
+    for await (const _ of db.watch({ signal: control.signal }));
+  })();
+  setTimeout(() => control.abort(), 10);
+  await assert.rejects(stopped, { code: 'SILT_ABORTED' });
+});
+
+test('a store goes through a file, and through compaction', async (t) => {
+  const db = await store(t);
+  for (let round = 0; round < 4; round += 1) {
+    for (let i = 0; i < 2000; i += 1) void db.set(`k${i}`, { round, pad: 'x'.repeat(100) });
+  }
+  await db.flush();
+  const steps = [];
+  const report = await db.compact({ onProgress: (step) => steps.push(step) });
+  assert.ok(report.after < report.before / 2, JSON.stringify(report));
+  assert.ok(steps.length > 0);
+  assert.equal((await db.stats()).keys, 2000);
+  assert.ok((await db.segments()).length >= 1);
+  assert.ok(Array.isArray(await db.compactionPlan()));
+  const file = await db.exportFile();
+  const copy = `${db.directory}-copy`;
+  await importFile(copy, file);
+  await assert.rejects(importFile(copy, file), { code: 'SILT_NOT_EMPTY' });
+  const other = await open(copy);
+  t.after(() => other.close());
+  assert.equal(await other.count(), 2000);
+  assert.equal((await other.get('k7')).round, 3);
+  const { usage, persisted } = await db.storage();
+  assert.ok(usage > 0 && persisted);
+  const control = new AbortController();
+  control.abort();
+  await assert.rejects(db.compact({ signal: control.signal }), { code: 'SILT_ABORTED' });
+});
+
+test('CommonJS gives the same', async (t) => {
+  const { open: openCjs } = createRequire(import.meta.url)('../../dist/node.cjs');
+  const db = await openCjs('unused', { backend: 'memory' });
+  t.after(() => db.close());
+  await db.set('a', 1);
+  assert.equal(await db.get('a'), 1);
+});
