@@ -172,14 +172,21 @@ impl Running {
         shared.stop.cancel();
         shared.tasks.close();
         if timeout(limits::STOP_TIME_MAX, shared.tasks.wait()).await.is_err() {
-            tracing::warn!(connections = shared.tasks.len(), "cut off what did not end in time");
+            tracing::warn!(tasks = shared.tasks.len(), "cut off what did not end in time");
         }
-        let is_poisoned = shared.is_poisoned();
-        let closed = shared.store.clone().close().await;
-        if is_poisoned {
+        shared.cut.cancel();
+        if shared.is_poisoned() {
             return Err(StartError::Poisoned);
         }
-        closed.map_err(StartError::Store)
+        shared.store.sync().await.map_err(StartError::Store)?;
+        match timeout(limits::CLOSE_TIME_MAX, shared.store.clone().close()).await {
+            Ok(closed) => closed.map_err(StartError::Store),
+            Err(_) => {
+                // A compaction is under way. All is synced, and it can be left anywhere.
+                tracing::warn!("the store is left without closing it");
+                Ok(())
+            }
+        }
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Shared {
     pub budget: Arc<Budget>,
     /// Cancelled when the server stops: nothing new is begun, and feeds end.
     pub stop: CancellationToken,
+    /// Cancelled when what is under way had time enough to end.
+    pub cut: CancellationToken,
     /// What stopping waits for.
     pub tasks: TaskTracker,
     pub(super) slots: Arc<Slots>,
@@ -56,6 +58,7 @@ impl Shared {
             metrics: Metrics::default(),
             budget: Budget::new(limits::BUFFERED_BYTES_MAX),
             stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
             tasks: TaskTracker::new(),
             slots: Slots::new(config.connections, config.connections_per_address),
             failed: Notify::new(),

@@ -98,7 +98,9 @@ impl Service {
     {
         let permit = self.shared.long_read().map_err(|f| status(&f))?;
         let store = self.shared.store.store().clone();
-        Ok(Response::new(stream::read(permit, pack, move |packer| read(&store, packer))))
+        Ok(Response::new(stream::read(&self.shared, permit, pack, move |packer| {
+            read(&store, packer)
+        })))
     }
 
     async fn commit(

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::status;
@@ -26,6 +27,7 @@ const AHEAD: usize = 2;
 pub struct Packer<T, M> {
     sender: mpsc::Sender<Result<M, Status>>,
     runtime: Handle,
+    cut: CancellationToken,
     records: Vec<T>,
     bytes: usize,
     pack: fn(Vec<T>) -> M,
@@ -58,10 +60,15 @@ impl<T, M> Packer<T, M> {
     /// Sends a message, unless the peer takes nothing for too long.
     pub fn send(&self, message: Result<M, Status>) -> Result<(), Gone> {
         let sent = timeout(limits::WRITE_STALL_MAX, self.sender.send(message));
-        match self.runtime.block_on(sent) {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(Gone),
-        }
+        self.runtime.block_on(async {
+            tokio::select! {
+                sent = sent => match sent {
+                    Ok(Ok(())) => Ok(()),
+                    _ => Err(Gone),
+                },
+                () = self.cut.cancelled() => Err(Gone),
+            }
+        })
     }
 }
 
@@ -86,16 +93,21 @@ impl From<siltdb_core::Error> for Ended {
 }
 
 /// Runs `read` in a thread; what it pushes is what the peer gets.
-pub fn read<T, M, F>(permit: OwnedSemaphorePermit, pack: fn(Vec<T>) -> M, read: F) -> Messages<M>
+pub fn read<T, M, F>(
+    shared: &Shared,
+    permit: OwnedSemaphorePermit,
+    pack: fn(Vec<T>) -> M,
+    read: F,
+) -> Messages<M>
 where
     T: Send + 'static,
     M: Send + 'static,
     F: FnOnce(&mut Packer<T, M>) -> Result<(), Ended> + Send + 'static,
 {
     let (sender, receiver) = mpsc::channel(AHEAD);
-    let runtime = Handle::current();
+    let (runtime, cut) = (Handle::current(), shared.cut.clone());
     spawn_blocking(move || {
-        let mut packer = Packer { sender, runtime, records: Vec::new(), bytes: 0, pack };
+        let mut packer = Packer { sender, runtime, cut, records: Vec::new(), bytes: 0, pack };
         let ended = read(&mut packer);
         // What was read before a failure is true, and told.
         let flushed = packer.flush();
