@@ -11,14 +11,16 @@ use std::path::Path;
 
 use siltdb::Durability::{self, Buffered, Flushed, Synced};
 use siltdb_tests::kill::{Killed, Parent, Series, live_if_asked};
+use siltdb_tests::simulation::scaled;
 
 /// Kills of one series.
 const LIVES: u64 = 10;
 
-/// Runs series of children of the test of this name; gives what happened.
-fn run(test: &'static str, seeds: std::ops::Range<u64>, levels: Levels) -> Killed {
+/// Runs five series of children of the test of this name, times `SILT_SCALE`; gives what happened.
+fn run(test: &'static str, first_seed: u64, levels: Levels) -> Killed {
     live_if_asked(|seed| Series::new(seed, levels));
     let mut all = Killed::default();
+    let seeds = first_seed..first_seed + scaled(5);
     for seed in seeds.clone() {
         // Every second series in memory, where such a place is: other moments meet the kill.
         let memory = Path::new("/dev/shm");
@@ -51,27 +53,27 @@ type Levels = &'static [Option<Durability>];
 
 #[test]
 fn synced_writes_survive_a_kill() {
-    let all = run("synced_writes_survive_a_kill", 0..5, &[None, Some(Synced)]);
+    let all = run("synced_writes_survive_a_kill", 0, &[None, Some(Synced)]);
     assert_eq!(all.lost, 0);
 }
 
 #[test]
 fn flushed_writes_survive_a_kill() {
-    let all = run("flushed_writes_survive_a_kill", 5..10, &[Some(Flushed)]);
+    let all = run("flushed_writes_survive_a_kill", 1_000, &[Some(Flushed)]);
     assert_eq!(all.lost, 0);
 }
 
 #[test]
 fn flushed_and_synced_writes_survive_a_kill() {
     let levels: Levels = &[None, Some(Flushed), Some(Flushed)];
-    let all = run("flushed_and_synced_writes_survive_a_kill", 10..15, levels);
+    let all = run("flushed_and_synced_writes_survive_a_kill", 2_000, levels);
     assert_eq!(all.lost, 0);
 }
 
 #[test]
 fn a_kill_takes_only_the_last_of_the_buffered_writes() {
     let levels: Levels = &[Some(Buffered), Some(Buffered), Some(Buffered), Some(Flushed), None];
-    let all = run("a_kill_takes_only_the_last_of_the_buffered_writes", 15..20, levels);
+    let all = run("a_kill_takes_only_the_last_of_the_buffered_writes", 3_000, levels);
     // Had no child lost anything, it would not have shown that more was kept than was promised.
     assert!(all.lost > 0, "{all:?}");
 }
