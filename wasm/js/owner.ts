@@ -120,7 +120,12 @@ export class Owner {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
-    this.engine.close();
+    try {
+      this.engine.close();
+    } finally {
+      // Others may have the files from here on, where that does not take waiting.
+      (this.storage as { shutSync?: () => void }).shutSync?.();
+    }
   }
 }
 

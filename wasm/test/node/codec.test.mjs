@@ -1,0 +1,116 @@
+// Codecs: what goes in comes out, and keys order as their bytes do.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { bytes, json, structured, tuple, utf8 } from '../../dist/node.js';
+import { random } from './helpers.mjs';
+
+const compare = (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b));
+
+test('tuple keys come back and order by type and value', () => {
+  const ordered = [
+    null, false, true,
+    -Infinity, -1e300, -2, -1.5, -5e-324, 0, 5e-324, 1, 1.5, 2, 255, 256, 1e300, Infinity,
+    -(2n ** 70n), -256n, -255n, -1n, 0n, 1n, 255n, 256n, 2n ** 70n, 2n ** 1000n,
+    new Date(-1), new Date(0), new Date(1),
+    '', '\0', '\0\0', '\0a', 'a', 'a\0', 'a\0b', 'aa', 'b', '\uffff', '\u{10000}',
+    new Uint8Array([]), new Uint8Array([0]), new Uint8Array([0, 0]), new Uint8Array([1]),
+    new Uint8Array([255]), new Uint8Array([255, 255]),
+    [], [null], [1], [1, 'a'], [1, 'a', 0], [1, 'a\0'], [1, 'b'], ['a'], ['a', []], ['a\0'], [[]],
+    [[], 1], [[1]],
+  ];
+  const raw = ordered.map((key) => tuple.encode(key));
+  ordered.forEach((key, at) => {
+    assert.deepEqual(tuple.decode(raw[at]), key);
+    if (at > 0) assert.ok(compare(raw[at - 1], raw[at]) < 0, `${at}: ${String(key)}`);
+  });
+  assert.deepEqual(tuple.encode(-0), tuple.encode(0));
+  for (const bad of [NaN, new Date(NaN), '\ud800', undefined, {}, Symbol('a'), 2n ** 2000n]) {
+    assert.throws(() => tuple.encode(bad), { code: 'SILT_INVALID' });
+  }
+});
+
+test('a tuple prefix is the beginning of exactly the keys that begin so', () => {
+  const starts = (key, prefix) => compare(tuple.encode(key).subarray(0, tuple.prefix(prefix).length),
+    tuple.prefix(prefix)) === 0;
+  assert.ok(starts(['user', 1], ['user']));
+  assert.ok(starts('users', 'user'));
+  assert.ok(!starts(['users', 1], ['user']));
+  assert.ok(!starts(['user'], ['user', 1]));
+});
+
+test('random tuples order as they compare', () => {
+  const next = random(7);
+  const scalar = () => [
+    () => next(1000) - 500, () => BigInt(next(1 << 20)) - 500_000n,
+    () => String.fromCharCode(...Array.from({ length: next(4) }, () => next(3))),
+  ];
+  const make = (kinds) => kinds.map((kind) => scalar()[kind]());
+  for (let round = 0; round < 3000; round += 1) {
+    const kinds = Array.from({ length: 1 + next(3) }, () => next(3));
+    const [a, b] = [make(kinds), make(kinds)];
+    const at = a.findIndex((part, i) => part !== b[i]);
+    const expected = at < 0 ? 0 : a[at] < b[at] ? -1 : 1;
+    assert.equal(Math.sign(compare(tuple.encode(a), tuple.encode(b))), expected);
+    assert.deepEqual(tuple.decode(tuple.encode(a)), a);
+  }
+});
+
+test('damaged tuples are refused', () => {
+  const whole = tuple.encode(['a', 1, 2n, new Uint8Array(3)]);
+  for (let length = 0; length < whole.length; length += 1) {
+    assert.throws(() => tuple.decode(whole.subarray(0, length)), { code: 'SILT_INVALID' });
+  }
+  assert.throws(() => tuple.decode(new Uint8Array([...whole, 0])), { code: 'SILT_INVALID' });
+});
+
+test('structured values come back', () => {
+  const shared = { n: 1 };
+  const values = [
+    undefined, null, true, false, 0, -0, 1.5, -7, NaN, Infinity, 2 ** 53, -(2 ** 53 - 1), 0n,
+    -(2n ** 80n), '', 'text \u{1f600}', new Date(5), [1, [2]], { a: { b: undefined } },
+    new Map([[{ k: 1 }, new Set([1, 'x'])]]), new Uint8Array([1, 2]), new Float64Array([1.5]),
+    new DataView(new ArrayBuffer(3)), new ArrayBuffer(2), /a+/gi, [shared, shared],
+    new BigInt64Array([-5n]), Object.fromEntries([['constructor', 1]]),
+  ];
+  for (const value of values) {
+    assert.deepStrictEqual(structured.decode(structured.encode(value)), value);
+  }
+  const circle = { name: 'me' };
+  circle.self = circle;
+  const back = structured.decode(structured.encode(circle));
+  assert.equal(back.self, back);
+  const [one, two] = structured.decode(structured.encode([shared, shared]));
+  assert.equal(one, two);
+  const error = structured.decode(structured.encode(new RangeError('far')));
+  assert.ok(error instanceof RangeError);
+  assert.equal(error.message, 'far');
+  const own = JSON.parse('{"__proto__": {"polluted": 1}}');
+  const decoded = structured.decode(structured.encode(own));
+  assert.equal(decoded.polluted, undefined);
+  assert.deepEqual(Object.keys(decoded), ['__proto__']);
+  for (const bad of [() => 1, Symbol('a'), { f() {} }, Promise.resolve(), new WeakMap()]) {
+    assert.throws(() => structured.encode(bad), { code: 'SILT_INVALID' });
+  }
+  const whole = structured.encode({ a: [1, 'x', new Date(1)] });
+  for (let length = 0; length < whole.length; length += 1) {
+    assert.throws(() => structured.decode(whole.subarray(0, length)), { code: 'SILT_INVALID' });
+  }
+});
+
+test('text, bytes and JSON', () => {
+  for (const text of ['', 'a', '\ufeffmark', 'x'.repeat(100), '\u{1f600}'.repeat(9), '\0']) {
+    assert.equal(utf8.decode(utf8.encode(text)), text);
+  }
+  assert.throws(() => utf8.decode(new Uint8Array([0xff])), { code: 'SILT_INVALID' });
+  const raw = new Uint8Array([1, 2, 3]);
+  const copy = bytes.decode(raw);
+  assert.deepEqual(copy, raw);
+  assert.notEqual(copy.buffer, raw.buffer);
+  assert.throws(() => bytes.encode('text'), { code: 'SILT_INVALID' });
+  assert.deepEqual(json.decode(json.encode({ a: [1, null] })), { a: [1, null] });
+  for (const bad of [undefined, () => 1, 1n, new Map(), new Uint8Array(1)]) {
+    assert.throws(() => json.encode(bad), { code: 'SILT_INVALID' });
+  }
+  assert.throws(() => json.decode(utf8.encode('{')), { code: 'SILT_INVALID' });
+});

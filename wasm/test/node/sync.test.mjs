@@ -1,0 +1,79 @@
+// `siltdb/sync`: the verbs that answer at once.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { importFileSync, openSync, structured, tuple } from '../../dist/sync-node.js';
+
+function folder(t) {
+  const root = mkdtempSync(join(tmpdir(), 'siltdb-sync-'));
+  t.after(() => rmSync(root, { recursive: true, force: true }));
+  return join(root, 'store');
+}
+
+test('every verb, at once', (t) => {
+  const directory = folder(t);
+  const db = openSync(directory, { durability: 'flushed', retention: 'forever' });
+  const first = db.set('a', 1);
+  assert.equal(first.durability, 'flushed');
+  db.batch().set('b', 2).set('c', 3).commit({ durability: 'synced' });
+  assert.deepEqual(db.getMany(['a', 'x', 'c']), [1, undefined, 3]);
+  assert.equal(db.getRecord('a').seq, first.seq);
+  assert.deepEqual([...db.entries({ gte: 'b' })], [['b', 2], ['c', 3]]);
+  assert.deepEqual([...db.keys({ reverse: true, limit: 2 })], ['c', 'b']);
+  assert.equal(db.update('a', (n) => n + 1), 2);
+  assert.equal(db.get('a', { at: first.seq }), 1);
+  assert.deepEqual(db.history('a').map(({ value }) => value), [2, 1]);
+  assert.throws(() => db.set('a', 0, { ifAbsent: true }), { code: 'SILT_CONDITION_FAILED' });
+  const held = db.snapshot();
+  db.delete('b');
+  assert.equal(held.get('b'), 2);
+  assert.equal(db.has('b'), false);
+  held.close();
+  assert.deepEqual(db.diff(first.seq, db.flush()).map(({ key }) => key), ['a', 'c']);
+  const part = db.sub('part/', { keys: tuple, values: structured });
+  part.set([1], new Set([1]));
+  assert.deepEqual([...part.values()], [new Set([1])]);
+  const copy = `${directory}-copy`;
+  importFileSync(copy, Buffer.concat(db.exportFile()));
+  db.close();
+  assert.throws(() => db.get('a'), { code: 'SILT_CLOSED' });
+  const again = openSync(directory);
+  assert.throws(() => openSync(directory), { code: 'SILT_LOCKED' });
+  again.close();
+  const other = openSync(copy);
+  assert.equal(other.get('a'), 2);
+  assert.equal(other.count(), 3);
+  other.close();
+});
+
+test('a long range is one moment, and what is left of it is given back', (t) => {
+  const db = openSync(folder(t), { backend: 'memory' });
+  for (let i = 0; i < 5000; i += 1) db.set(`k${String(i).padStart(4, '0')}`, i);
+  let seen = 0;
+  for (const value of db.values()) {
+    if (seen === 0) db.set('k4000', 'changed');
+    assert.equal(value, seen);
+    seen += 1;
+  }
+  assert.equal(seen, 5000);
+  for (const key of db.keys()) {
+    assert.equal(key, 'k0000');
+    break;
+  }
+  assert.equal(db.deleteRange().count, 5000);
+  db.close();
+});
+
+test('overwriting for long does not fill the disk, though nothing ever waits', (t) => {
+  const db = openSync(folder(t), { durability: 'flushed', segmentBytes: 1 << 20 });
+  const pad = 'x'.repeat(1000);
+  for (let round = 0; round < 20; round += 1) {
+    for (let i = 0; i < 1000; i += 1) db.set(`k${i}`, pad + round);
+  }
+  const { fileBytes, liveBytes } = db.stats();
+  assert.ok(fileBytes < liveBytes * 4, `${fileBytes} bytes for ${liveBytes}`);
+  db.close();
+});
