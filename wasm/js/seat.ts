@@ -242,12 +242,12 @@ class Seat {
     this.#unfollow();
     const store = this.#store;
     const leader = this.#leader;
-    this.#leader = undefined;
+    // What comes from now on waits for the next host.
+    this.#store = this.#leader = undefined;
     leader?.retire();
     try {
       await store?.host.close();
     } finally {
-      this.#store = undefined;
       leader?.close();
       this.#held?.release();
       this.#held = undefined;

@@ -1,0 +1,33 @@
+// The worker of the package with faults that a test asks for in the worker's name.
+//
+//   stopAt=publish:N   stops for ever in the middle of the Nth publishing: the manifest's bytes
+//                      are written in part, the journal knows nothing of it
+//   space=BYTES        files take so many bytes more, then a write is cut short as Chromium does it
+//   without=opfs,idb   the platform lacks these
+import { serve } from '../../../js/seat.js';
+
+const faults = new URLSearchParams(self.name);
+const without = faults.get('without') ?? '';
+if (without.includes('opfs')) delete (StorageManager.prototype as any).getDirectory;
+if (without.includes('idb')) Object.defineProperty(self, 'indexedDB', { value: undefined });
+const native = (globalThis as any).FileSystemSyncAccessHandle?.prototype;
+let space = Number(faults.get('space') ?? Infinity);
+let publishings = 0;
+const stopAt = Number(faults.get('stopAt') ?? 0);
+const write = native?.write;
+if (native) native.write = function (this: any, bytes: Uint8Array, options: { at: number }) {
+  const first = new TextDecoder('latin1').decode(bytes.subarray(0, 8));
+  if (stopAt && /^SILTMAN/.test(first)) {
+    publishings += 1;
+    if (publishings === stopAt) {
+      write.call(this, bytes.subarray(0, bytes.length >> 1), options);
+      for (;;);
+    }
+  }
+  if (bytes.length > space) return 4294967288;
+  space -= bytes.length;
+  return write.call(this, bytes, options);
+};
+new BroadcastChannel('test-space').onmessage = ({ data }) => (space = data);
+
+serve(self as never, () => self.close());

@@ -1,0 +1,155 @@
+// Several tabs on one store: one leads, all read and write, and the death of any loses nothing.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { newPage, scratch, serve, start } from './harness.mjs';
+
+let server, chrome;
+before(async () => {
+  server = await serve();
+  chrome = await start(scratch());
+});
+after(async () => {
+  await chrome?.close();
+  await server?.close();
+});
+
+const tab = () => newPage(chrome.context, server.url);
+const roleIn = (page, name) => page.evaluate(async (name) => (await stores[name].info()).role, name);
+
+async function until(what, check, ms = 10_000) {
+  for (const end = Date.now() + ms; ; ) {
+    if (await check()) return;
+    assert.ok(Date.now() < end, `waited too long for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+for (const backend of ['opfs', 'idb']) {
+  test(`${backend}: one leads, the other follows; both read, write and hear of it`, async () => {
+    const [one, two] = [await tab(), await tab()];
+    const name = `pair-${backend}`;
+    const open = (page) => page.evaluate(
+      async ([name, backend]) => void (await open_(name, { backend })), [name, backend],
+    );
+    await open(one);
+    await open(two);
+    assert.equal(await roleIn(one, name), 'leader');
+    assert.equal(await roleIn(two, name), 'follower');
+    const seqs = [];
+    for (const [page, key] of [[one, 'a'], [two, 'b']]) {
+      const { seq } = await page.evaluate(([name, key]) => stores[name].set(key, key), [name, key]);
+      seqs.push(seq);
+    }
+    for (const page of [one, two]) {
+      assert.deepEqual(await page.evaluate((name) => stores[name].all(), name), [
+        ['a', 'a'], ['b', 'b'],
+      ]);
+      await until('the change', () => page.evaluate(([name, seq]) => {
+        return stores[name].events.some((e) => e.type === 'change' && e.seq >= seq);
+      }, [name, seqs[1]]));
+    }
+    await one.evaluate((name) => stores[name].close(), name);
+    await until('the follower to lead', async () => (await roleIn(two, name)) === 'leader');
+    assert.equal(await two.evaluate((name) => stores[name].get('a'), name), 'a');
+    await one.close();
+    await two.close();
+  });
+}
+
+/** Every tab adds to one counter; `kill` is called meanwhile; all that was acknowledged counts. */
+async function count(name, backend, pages, perTab, kill) {
+  for (const page of pages) {
+    await page.evaluate(
+      async ([name, backend]) => void (await open_(name, { backend })), [name, backend],
+    );
+  }
+  const runs = pages.map((page) => page.evaluate(async ([name, perTab]) => {
+    globalThis.done = 0;
+    const lanes = [0, 1, 2].map(async () => {
+      for (let i = 0; i < perTab; i += 1) {
+        await stores[name].increment('counter');
+        globalThis.done += 1;
+      }
+    });
+    await Promise.all(lanes);
+    return globalThis.done;
+  }, [name, perTab]).catch(() => 0));
+  await kill();
+  return (await Promise.all(runs)).reduce((sum, done) => sum + done, 0);
+}
+
+const doneIn = (page) => page.evaluate(() => globalThis.done ?? 0);
+
+for (const backend of ['opfs', 'idb']) {
+  test(`${backend}: the leader's worker is killed 4 times; the counter stays exact`, async () => {
+    const pages = [await tab(), await tab(), await tab()];
+    const name = `counter-${backend}`;
+    let killed = 0;
+    const total = await count(name, backend, pages, 60, async () => {
+      for (let round = 0; round < 4; round += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 100 + 37 * round));
+        for (const page of pages) {
+          const led = await page.evaluate((name) => {
+            const roles = stores[name].events.filter(({ type }) => type === 'role');
+            if (roles.at(-1)?.role !== 'leader') return false;
+            workers.at(-1).terminate();
+            return true;
+          }, name);
+          killed += led;
+          if (led) break;
+        }
+      }
+    });
+    assert.equal(total, 3 * 3 * 60);
+    assert.ok(killed >= 3, `${killed} kills`);
+    const value = await pages[0].evaluate((name) => stores[name].get('counter'), name);
+    assert.equal(Number(value), total);
+    for (const page of pages) await page.close();
+  });
+}
+
+test('the tab of the leader is closed while all write: nothing acknowledged is lost', async () => {
+  const pages = [await tab(), await tab(), await tab()];
+  let done = 0;
+  const rest = await count('closed', 'auto', pages, 60, async () => {
+    await until('some writes', async () => (await doneIn(pages[0])) > 10);
+    assert.equal(await roleIn(pages[0], 'closed'), 'leader');
+    done = await doneIn(pages[0]);
+    await pages[0].close();
+  });
+  assert.equal(rest, 2 * 3 * 60);
+  const value = Number(await pages[1].evaluate(() => stores.closed.get('counter')));
+  // What the closed tab had asked for and was not told of may be there or not.
+  assert.ok(value >= rest + done, `${value} of ${rest} + ${done}`);
+  assert.ok(value <= rest + 3 * 60, `${value}`);
+  await pages[1].close();
+  await pages[2].close();
+});
+
+test('a page that is put away gives the store up, and asks for it when it comes back', async () => {
+  const [one, two] = [await tab(), await tab()];
+  for (const page of [one, two]) await page.evaluate(async () => void (await open_('frozen')));
+  await one.evaluate(() => stores.frozen.set('a', '1'));
+  const turn = (type) => one.evaluate((type) => {
+    dispatchEvent(new PageTransitionEvent(type, { persisted: true }));
+  }, type);
+  await turn('pagehide');
+  await until('the other to lead', async () => (await roleIn(two, 'frozen')) === 'leader');
+  await two.evaluate(() => stores.frozen.set('a', '2'));
+  await turn('pageshow');
+  assert.equal(await one.evaluate(() => stores.frozen.get('a')), '2');
+  assert.equal(await roleIn(one, 'frozen'), 'follower');
+  await turn('pagehide');
+  const waiting = one.evaluate(() => stores.frozen.get('a'));
+  await two.evaluate(() => stores.frozen.set('a', '3'));
+  await turn('pageshow');
+  assert.equal(await waiting, '3');
+  // Alone, it leads again.
+  await two.close();
+  await until('to lead again', async () => (await roleIn(one, 'frozen')) === 'leader');
+  await turn('pagehide');
+  await turn('pageshow');
+  assert.equal(await one.evaluate(() => stores.frozen.get('a')), '3');
+  await one.close();
+});
