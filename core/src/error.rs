@@ -142,6 +142,12 @@ impl Error {
         }
     }
 
+    /// Whether an asynchronous host must open a file first, and repeat the step.
+    #[must_use]
+    pub fn is_not_ready(&self) -> bool {
+        matches!(self, Error::Storage(e) if e.kind == StorageErrorKind::NotReady)
+    }
+
     /// Makes a corruption error.
     #[must_use]
     pub fn corrupt(file: FileId, offset: u64, what: &'static str) -> Self {

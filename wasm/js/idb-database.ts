@@ -45,7 +45,8 @@ function failure(what: string, thrown: unknown): SiltError {
   if (codeOf(thrown)) return thrown as SiltError;
   const { name, message } = (thrown ?? {}) as Error;
   const code = CODES[name] ?? 'SILT_IO';
-  return new SiltError(code, `cannot ${what} in IndexedDB: ${message}`, { cause: thrown });
+  const why = message || name;
+  return new SiltError(code, `cannot ${what} in IndexedDB: ${why}`, { cause: thrown });
 }
 
 /** Opens the database of a store, made if it is not there. */
@@ -69,14 +70,18 @@ export async function openDatabase(store: string): Promise<IDBDatabase> {
   });
 }
 
-/** Reads everything, and takes the database over from who owned it before. */
-export async function load(database: IDBDatabase): Promise<Loaded> {
+/**
+ * Reads everything, and takes the database over from who owned it before, unless it is only to
+ * be read: that works without space, too.
+ */
+export async function load(database: IDBDatabase, own: boolean): Promise<Loaded> {
   const loaded: Loaded = { epoch: 0, notes: [], files: new Map() };
-  await transact(database, 'readwrite', 'open the store', false, (chunks, meta) => {
+  const mode = own ? 'readwrite' : 'readonly';
+  await transact(database, mode, 'open the store', false, (chunks, meta) => {
     const epoch = meta.get('epoch');
     epoch.onsuccess = () => {
-      loaded.epoch = Number(epoch.result ?? 0) + 1;
-      meta.put(loaded.epoch, 'epoch');
+      loaded.epoch = Number(epoch.result ?? 0) + (own ? 1 : 0);
+      if (own) meta.put(loaded.epoch, 'epoch');
     };
     const notes = meta.get('notes');
     notes.onsuccess = () => (loaded.notes = (notes.result as unknown[]) ?? []);

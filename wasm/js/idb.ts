@@ -38,13 +38,13 @@ export class IdbStorage implements AsyncStorage {
   /** Loads a store. `SILT_NOT_SUPPORTED` or `SILT_DENIED` where there is no IndexedDB. */
   static async open(store: string): Promise<IdbStorage> {
     const storage = new IdbStorage(store);
-    await storage.#load();
+    await storage.#load(true);
     return storage;
   }
 
-  async #load(): Promise<void> {
+  async #load(own: boolean): Promise<void> {
     this.#database = await openDatabase(this.#store);
-    const loaded = await load(this.#database);
+    const loaded = await load(this.#database, own);
     this.#epoch = loaded.epoch;
     this.#notes = loaded.notes as Note[];
     for (const [name, parts] of loaded.files) this.#files.set(name, new MemoryFile(name, parts));
@@ -184,7 +184,7 @@ export class IdbStorage implements AsyncStorage {
     this.#handles.length = 0;
     this.#take(false);
     this.#database?.close();
-    await this.#load();
+    await this.#load(false);
   }
 
   /** From now on every change fails so; what was changed since the reload is forgotten. */

@@ -29,7 +29,9 @@ interface Stock {
   spares: Map<number, SyncHandle>;
   /** Highest number seen, in a file or asked for. */
   last: number;
-  /** How many to have ahead: grows while the engine finds none of the number it asks for. */
+  /** Numbers asked for of which there was none. */
+  missed: Set<number>;
+  /** How many to have ahead: grows when there was none of a number. */
   ahead: number;
 }
 
@@ -41,10 +43,20 @@ export async function storeFolder(store: string): Promise<FileSystemDirectoryHan
   }
   try {
     const root = await storage.getDirectory();
-    const all = await root.getDirectoryHandle('siltdb', { create: true });
-    return await all.getDirectoryHandle(folderName(store), { create: true });
+    const all = await made((create) => root.getDirectoryHandle('siltdb', { create }));
+    return await made((create) => all.getDirectoryHandle(folderName(store), { create }));
   } catch (e) {
     throw cannot('open the origin private file system', e);
+  }
+}
+
+/** Gets what is there, without asking for space, and makes it if it is not. */
+async function made<T>(get: (create: boolean) => Promise<T>): Promise<T> {
+  try {
+    return await get(false);
+  } catch (e) {
+    if ((e as Error).name !== 'NotFoundError') throw e;
+    return get(true);
   }
 }
 
@@ -57,7 +69,7 @@ export class OpfsStorage implements AsyncStorage {
   readonly #handles: (OpenFile | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #stocks: Stock[] = ['segment', 'manifest'].map((kind) => {
-    return { kind: kind as FileKind, spares: new Map(), last: 0, ahead: SPARES };
+    return { kind: kind as FileKind, spares: new Map(), last: 0, missed: new Set(), ahead: SPARES };
   });
   readonly #doomed = new Set<string>();
   #restocking: Promise<void> | undefined;
@@ -77,7 +89,7 @@ export class OpfsStorage implements AsyncStorage {
    */
   static async open(store: string): Promise<OpfsStorage> {
     const folder = await storeFolder(store);
-    const file = await folder.getFileHandle(JOURNAL_NAME, { create: true });
+    const file = await made((create) => folder.getFileHandle(JOURNAL_NAME, { create }));
     const storage = new OpfsStorage(folder, new Journal(await openHandle(file as FolderFile)));
     try {
       await storage.#openFiles();
@@ -98,20 +110,32 @@ export class OpfsStorage implements AsyncStorage {
     const ids = [...this.#files.keys()].map((name) => parseName(name));
     const numbers = ids.flatMap((id) => (id?.kind === 'manifest' ? [id.number] : []));
     const published = this.#journal.check(numbers);
-    for (const number of numbers) if (number > published) this.remove(fileName('manifest', number));
+    for (const number of numbers) if (number > published) this.#unpublish(number);
   }
 
+  /** A manifest that was not written to its end becomes a spare again. */
+  #unpublish(number: number): void {
+    const name = fileName('manifest', number);
+    const file = this.#files.get(name) as OpenFile;
+    const stock = this.#stocks.find((s) => s.kind === 'manifest') as Stock;
+    this.#files.delete(name);
+    file.sync.truncate(0);
+    stock.spares.set(number, file.sync);
+    stock.last = Math.min(stock.last, number - 1);
+  }
+
+  /** An empty file is a spare of before. */
   #adopt(name: string, sync: SyncHandle): void {
-    const length = sync.getSize();
-    this.#files.set(name, { name, sync, length });
-    this.#seen(name);
-    if (length === 0) this.remove(name);
-  }
-
-  #seen(name: string): void {
     const id = parseName(name);
     const stock = this.#stocks.find((s) => s.kind === id?.kind);
-    if (id && stock) stock.last = Math.max(stock.last, id.number);
+    if (!id || !stock) return;
+    const length = sync.getSize();
+    if (length === 0) {
+      stock.spares.set(id.number, sync);
+    } else {
+      this.#files.set(name, { name, sync, length });
+      stock.last = Math.max(stock.last, id.number);
+    }
   }
 
   list(): [string, number][] {
@@ -203,12 +227,12 @@ export class OpfsStorage implements AsyncStorage {
   }
 
   ready(): boolean {
-    return !!this.#stuck || this.#stocks.every((stock) => this.#left(stock) >= SPARES_MIN);
+    return !!this.#stuck || this.#stocks.every((stock) => this.#has(stock, SPARES_MIN));
   }
 
   /** Makes spares; a failure to is told by the call that needs one, so that reads go on. */
   async prepare(): Promise<void> {
-    while (!this.#shut && (this.#doomed.size > 0 || this.#stocks.some((s) => this.#isShort(s)))) {
+    while (!this.#shut && this.#isShort()) {
       this.#restocking ??= this.#restock().finally(() => (this.#restocking = undefined));
       await this.#restocking;
       if (this.#stuck) break;
@@ -265,8 +289,8 @@ export class OpfsStorage implements AsyncStorage {
     this.#restockSoon();
     if (!sync) {
       if (this.#stuck) throw this.#stuck;
+      stock.missed.add(id.number);
       stock.ahead = Math.min(stock.ahead * 2, 64);
-      stock.last = id.number - 1;
       throw new SiltError('SILT_NOT_READY', `${name} is not open yet`);
     }
     stock.spares.delete(id.number);
@@ -275,12 +299,15 @@ export class OpfsStorage implements AsyncStorage {
     return file;
   }
 
-  #left(stock: Stock): number {
-    return [...stock.spares.keys()].filter((number) => number > stock.last).length;
+  /** Whether there are so many of the numbers to come, and all that were asked for. */
+  #has(stock: Stock, count: number): boolean {
+    let left = 0;
+    for (const number of stock.spares.keys()) if (number > stock.last) left += 1;
+    return left >= count && stock.missed.size === 0;
   }
 
-  #isShort(stock: Stock): boolean {
-    return this.#left(stock) < stock.ahead;
+  #isShort(): boolean {
+    return this.#doomed.size > 0 || !this.#stocks.every((stock) => this.#has(stock, stock.ahead));
   }
 
   #restockSoon(): void {
@@ -304,10 +331,10 @@ export class OpfsStorage implements AsyncStorage {
 
   async #fill(stock: Stock): Promise<void> {
     const numbers: number[] = [];
-    for (let n = stock.last + 1; n <= stock.last + stock.ahead; n += 1) {
-      if (!stock.spares.has(n) && !this.#files.has(fileName(stock.kind, n))) numbers.push(n);
-    }
-    const made = numbers.map(async (number) => {
+    for (let n = stock.last + 1; n <= stock.last + stock.ahead; n += 1) numbers.push(n);
+    const missing = [...stock.missed, ...numbers].filter((n) => !stock.spares.has(n));
+    stock.missed.clear();
+    const made = missing.map(async (number) => {
       const name = fileName(stock.kind, number);
       const file = await this.#folder.getFileHandle(name, { create: true });
       const sync = await openHandle(file as FolderFile);

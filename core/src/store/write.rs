@@ -170,7 +170,16 @@ impl<S: Storage, H: Host> Store<S, H> {
     }
 
     fn commit(&mut self, staging: &[Staging<'_>], sync: bool) -> Result<()> {
-        let result = self.commit_inner(staging, sync);
+        let Some(first) = staging.first() else { return Ok(()) };
+        let mut result = self.make_room(staging);
+        if result.is_ok() {
+            result = self.make_active(first.seq);
+            if result.as_ref().is_err_and(Error::is_not_ready) {
+                // Nothing was written: an asynchronous host opens the file and asks again.
+                return result;
+            }
+        }
+        let result = result.and_then(|()| self.commit_inner(staging, sync));
         self.poisoned |= result.is_err() && !planted!(NoPoison);
         result
     }
@@ -186,10 +195,6 @@ impl<S: Storage, H: Host> Store<S, H> {
     }
 
     fn commit_inner(&mut self, staging: &[Staging<'_>], sync: bool) -> Result<()> {
-        let Some(first) = staging.first() else { return Ok(()) };
-        self.make_room(staging)?;
-        let first_seq = first.seq;
-        self.make_active(first_seq)?;
         let Some(active) = &mut self.active else { return Err(Error::Poisoned) };
         let Some(writer) = &mut active.writer else { return Err(Error::Poisoned) };
         let mut places = Vec::with_capacity(staging.len());

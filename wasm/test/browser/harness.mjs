@@ -43,10 +43,16 @@ export async function serve() {
   return { url: `http://127.0.0.1:${server.address().port}/`, close };
 }
 
+/** What is left to do when the process ends. */
+const atExit = [];
+process.on('exit', () => {
+  for (const run of atExit.reverse()) run();
+});
+
 /** A folder that is removed at the end of the process. */
 export function scratch() {
   const folder = mkdtempSync(join(tmpdir(), 'siltdb-browser-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  atExit.push(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;
 }
 
@@ -71,7 +77,7 @@ export async function start(profile) {
     }
     await exited;
   };
-  process.on('exit', () => void kill());
+  atExit.push(() => void kill());
   const address = await new Promise((resolve, reject) => {
     let told = '';
     child.stderr.on('data', (bytes) => {
