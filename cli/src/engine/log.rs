@@ -23,6 +23,9 @@ use super::{Count, Engine};
 /// Most rolled segments that wait to be sealed: their keys take memory.
 const ROLLED_MAX: usize = 4;
 
+/// Records of a group that memory is kept for.
+const GROUP_RECORDS_KEPT: usize = 16 << 10;
+
 /// A record that is staged and that index and memtable do not know yet.
 #[derive(Clone, Copy)]
 struct Pending {
@@ -100,8 +103,11 @@ impl<S: Storage> Log<S> {
     }
 
     fn forget_group(&mut self) {
+        // One large group must not hold its memory for good.
         self.pending.clear();
+        self.pending.shrink_to(GROUP_RECORDS_KEPT);
         self.keys.clear();
+        self.keys.shrink_to(64 * GROUP_RECORDS_KEPT);
         self.buffers = 0;
         self.sync = false;
     }

@@ -11,6 +11,9 @@ use crate::format::{
 use crate::limits;
 use crate::storage::Append;
 
+/// Memory kept for the next group, in bytes.
+const MEMORY_KEPT: usize = 4 << 20;
+
 /// Where a staged record will stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StagedRecord {
@@ -163,6 +166,8 @@ impl<A: Append> LogWriter<A> {
         self.guard(done)?;
         self.len += self.staged.len() as u64;
         self.staged.clear();
+        // One large value must not hold its memory for good.
+        self.staged.shrink_to(MEMORY_KEPT);
         Ok(())
     }
 
