@@ -59,7 +59,7 @@ pub enum Depth {
 pub fn compare(store: &mut SimStore, model: &Model, frame: Frame, depth: Depth) -> Outcome {
     for reverse in [false, true] {
         let options = ScanOptions { reverse, ..ScanOptions::default() };
-        let found = ok("scan", store::scan(store, &options))?;
+        let found = ok("scan", store.scan(&options))?;
         compare_scan(model, frame, &options, &found)?;
     }
     let horizon = store.horizon();
@@ -192,7 +192,7 @@ fn compare_past(store: &mut SimStore, model: &Model, frame: Frame) -> Outcome {
 /// The first difference.
 pub fn compare_as_of(store: &mut SimStore, model: &Model, seq: u64, horizon: u64) -> Outcome {
     let options = ScanOptions { as_of: Some(seq), ..ScanOptions::default() };
-    let found = store::scan(store, &options);
+    let found = store.scan(&options);
     if let Err(Error::HistoryGone { asked, oldest }) = found {
         // The read may have written the buffer out, and that may have moved the horizon.
         if asked == seq && seq < oldest && oldest == store.horizon() {
@@ -229,7 +229,7 @@ pub fn compare_refusing(store: &mut SimStore, model: &Model, moment: u64, before
         other => wrong!("{what} gives {other:?}, though commits wait that were not written"),
     };
     let all = ScanOptions::default();
-    refused("scan", store::scan(store, &all).err())?;
+    refused("scan", store.scan(&all).err())?;
     refused("count", store.count(&all).err())?;
     refused("len", store.len().err())?;
     for key in model.keys() {

@@ -9,10 +9,12 @@ use crate::check::{Depth, Outcome, Trouble, wrong};
 use crate::model::Model;
 use crate::run::{Run, Stop};
 use crate::sim::{CrashPoint, Loss, Random, SimOptions, SimStorage, mix};
+use crate::store::Kind;
 use crate::workload::Op;
 
 /// A workload that ran, with a crash point for every call that changed its disk.
 pub struct Recorded {
+    kind: Kind,
     seed: u64,
     options: Options,
     model: Model,
@@ -36,8 +38,14 @@ impl Recorded {
     ///
     /// # Errors
     /// The workload itself went wrong.
-    pub fn new(seed: u64, disk: SimOptions, options: Options, ops: &[Op]) -> Outcome<Self> {
-        let mut run = Run::unopened(seed, SimStorage::new(disk), options.clone());
+    pub fn new(
+        kind: Kind,
+        seed: u64,
+        disk: SimOptions,
+        options: Options,
+        ops: &[Op],
+    ) -> Outcome<Self> {
+        let mut run = Run::unopened(kind, seed, SimStorage::new(disk), options.clone());
         run.storage.record_points();
         run.open()?;
         for op in ops {
@@ -45,7 +53,7 @@ impl Recorded {
         }
         let points = run.storage.take_points();
         let now_us = run.host.now_us();
-        Ok(Self { seed, options, model: std::mem::take(&mut run.model), now_us, points })
+        Ok(Self { kind, seed, options, model: std::mem::take(&mut run.model), now_us, points })
     }
 
     /// How many calls changed the disk.
@@ -132,7 +140,7 @@ impl Recorded {
     }
 
     fn reopened(&self, disk: SimStorage) -> Outcome<Run> {
-        let mut run = Run::unopened(self.seed ^ 1, disk, self.options.clone());
+        let mut run = Run::unopened(self.kind, self.seed ^ 1, disk, self.options.clone());
         run.host.set(self.now_us);
         run.open()?;
         Ok(run)

@@ -14,7 +14,7 @@ use crate::check::{Outcome, Trouble, compare_scan, show, wrong};
 use crate::model::Model;
 use crate::run::{Run, Stop, frame_at};
 use crate::sim::{SimHost, SimOptions, SimStorage};
-use crate::store::{self, SimStore};
+use crate::store::{self, Kind, SimStore};
 use crate::workload::Op;
 
 /// The files of a cleanly closed store, and what it holds.
@@ -49,7 +49,7 @@ impl Closed {
     /// The workload went wrong.
     pub fn new(seed: u64, options: Options, ops: &[Op]) -> Outcome<Self> {
         let disk = SimStorage::new(SimOptions { seed, ..SimOptions::default() });
-        let mut run = Run::unopened(seed, disk, options.clone());
+        let mut run = Run::unopened(Kind::Single, seed, disk, options.clone());
         run.open()?;
         for op in ops {
             run.step(op)?;
@@ -90,7 +90,7 @@ impl Closed {
         let host = SimHost::new(99);
         host.set(self.now_us);
         let (storage, options) = (disk(), self.options.clone());
-        let mut store = match SimStore::open(storage.clone(), host.clone(), options) {
+        let mut store = match SimStore::open(Kind::Single, storage.clone(), host.clone(), options) {
             Ok(store) => store,
             Err(e) => {
                 named("open", &e, damaged)?;
@@ -179,7 +179,7 @@ impl Reader<'_> {
     }
 
     fn scan(&mut self, options: &ScanOptions) -> Outcome<Option<Vec<Record>>> {
-        self.ask("scan", |store| store::scan(store, options))
+        self.ask("scan", |store| store.scan(options))
     }
 }
 

@@ -5,11 +5,14 @@ use std::ops::Range;
 use crate::check::{Depth, Outcome};
 use crate::run::{Run, Stop};
 use crate::sim::{CallKind, Faults, Loss, Plant, Random, mix};
+use crate::store::Kind;
 use crate::workload::{Op, Palette, small_disk, small_options};
 
 /// How a simulated run is made, besides its seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Simulation {
+    /// The store under test.
+    pub kind: Kind,
     /// Operations in all.
     pub ops: u64,
     /// Whether the disk fails; if not it still loses power.
@@ -29,7 +32,7 @@ impl Simulation {
         let mut random = Random::new(seed);
         let options = small_options(seed);
         let mut run: Run =
-            Run::unopened(seed, crate::sim::SimStorage::new(small_disk(seed)), options);
+            Run::unopened(self.kind, seed, crate::sim::SimStorage::new(small_disk(seed)), options);
         let result = self.lives(&mut random, &mut run);
         let trouble = |what: String| format!("life {}: {what}", run.opened);
         result.map_err(|t| trouble(t.what)).map(|()| run.trace)

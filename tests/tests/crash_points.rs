@@ -10,7 +10,7 @@ use siltdb_tests::crash::{Density, Recorded};
 use siltdb_tests::run::Run;
 use siltdb_tests::sim::{Loss, Random, SimOptions, SimStorage};
 use siltdb_tests::simulation::{replay, seeds};
-use siltdb_tests::store;
+use siltdb_tests::store::{self, Kind};
 use siltdb_tests::workload::{BatchOp, Op, Palette, small_disk, small_options};
 
 const DENSITY: Density = Density { cuts: 16, random: 8, deep: 251 };
@@ -35,15 +35,16 @@ fn options(durability: Durability) -> Options {
 
 /// Runs a script, judges every image of it and demands that there were enough.
 fn enumerate(name: &str, seed: u64, disk: SimOptions, options: Options, ops: &[Op]) -> u64 {
-    let images = judge(seed, disk, options, ops);
-    let images =
-        images.unwrap_or_else(|t| panic!("{}\n{}", t.what, replay("crash_points", name, seed)));
+    let kind = Kind::ALL[seed as usize % 2];
+    let images = judge(kind, seed, disk, options, ops);
+    let images = images
+        .unwrap_or_else(|t| panic!("{kind:?}, {}\n{}", t.what, replay("crash_points", name, seed)));
     println!("{name}, seed {seed}: {images} images");
     images
 }
 
-fn judge(seed: u64, disk: SimOptions, options: Options, ops: &[Op]) -> Outcome<u64> {
-    Recorded::new(seed, disk, options, ops)?.judge_all(DENSITY)
+fn judge(kind: Kind, seed: u64, disk: SimOptions, options: Options, ops: &[Op]) -> Outcome<u64> {
+    Recorded::new(kind, seed, disk, options, ops)?.judge_all(DENSITY)
 }
 
 fn set(key: u8, value: u16) -> Op {
@@ -115,7 +116,7 @@ fn compaction() {
 /// Goal: a restore that is cut anywhere leaves no store, or the whole copy.
 #[test]
 fn restore() {
-    let mut run = Run::new(7, small_disk(7), options(Durability::Flushed)).unwrap();
+    let mut run = Run::new(Kind::Single, 7, small_disk(7), options(Durability::Flushed)).unwrap();
     for op in [batch(0..12, Durability::Flushed), Op::Seal, Op::Delete { key: 3 }, set(9, 56)] {
         run.step(&op).unwrap();
     }

@@ -9,19 +9,21 @@ use siltdb_tests::check::{Depth, Outcome, Trouble};
 use siltdb_tests::run::{Run, Stop};
 use siltdb_tests::sim::{CallKind, Faults, Loss, Nth, Random, SimStorage, mix};
 use siltdb_tests::simulation::{replay, seeds};
+use siltdb_tests::store::Kind;
 use siltdb_tests::workload::{Op, Palette, small_disk, small_options};
 
 const ERRORS: [StorageErrorKind; 3] =
     [StorageErrorKind::Io, StorageErrorKind::OutOfSpace, StorageErrorKind::Denied];
 
 struct Workload {
+    kind: Kind,
     seed: u64,
     options: Options,
     ops: Vec<Op>,
 }
 
 impl Workload {
-    fn new(seed: u64) -> Self {
+    fn new(kind: Kind, seed: u64) -> Self {
         let palette = Palette { crash: false, ..Palette::ALL };
         let mut random = Random::new(seed ^ 0x10E5);
         let mut ops: Vec<Op> = (0..45).map(|_| Op::random(&mut random, palette)).collect();
@@ -30,12 +32,12 @@ impl Workload {
         for (n, op) in fixed.into_iter().enumerate() {
             ops.insert(12 + 7 * n, op);
         }
-        Self { seed, options: small_options(seed), ops }
+        Self { kind, seed, options: small_options(seed), ops }
     }
 
     /// How many calls of each kind the workload makes when nothing fails.
     fn calls(&self) -> [u64; 10] {
-        let mut run = Run::unopened(self.seed, self.disk(), self.options.clone());
+        let mut run = Run::unopened(self.kind, self.seed, self.disk(), self.options.clone());
         run.carry_faults = true;
         run.open().unwrap();
         for op in &self.ops {
@@ -50,7 +52,7 @@ impl Workload {
 
     /// Runs with one fault, then stops, opens on a sound disk, compares and lives on.
     fn run(&self, nth: Nth) -> Outcome<bool> {
-        let mut run = Run::unopened(self.seed, self.disk(), self.options.clone());
+        let mut run = Run::unopened(self.kind, self.seed, self.disk(), self.options.clone());
         run.storage.set_faults(Faults { nth: Some(nth), ..Faults::default() });
         run.carry_faults = true;
         let mut failed = !run.try_open()?;
@@ -90,8 +92,8 @@ impl Workload {
 
 fn fail_every_call(test: &str, kinds: &[CallKind], workloads: u64) {
     let (mut runs, mut hits) = (0, 0);
-    for seed in seeds(workloads) {
-        let workload = Workload::new(seed);
+    for (seed, kind) in seeds(workloads).flat_map(|seed| Kind::ALL.map(|kind| (seed, kind))) {
+        let workload = Workload::new(kind, seed);
         let calls = workload.calls();
         for kind in kinds {
             for n in 1..=calls[*kind as usize] {
@@ -99,7 +101,11 @@ fn fail_every_call(test: &str, kinds: &[CallKind], workloads: u64) {
                     let error = ERRORS[(n as usize + seed as usize) % 3];
                     let nth = Nth { kind: Some(*kind), n, forever, error };
                     let fail = |trouble: Trouble| -> bool {
-                        panic!("{nth:?}: {}\n{}", trouble.what, replay("io_errors", test, seed))
+                        panic!(
+                            "{kind:?}, {nth:?}: {}\n{}",
+                            trouble.what,
+                            replay("io_errors", test, seed)
+                        )
                     };
                     hits += u64::from(workload.run(nth).unwrap_or_else(fail));
                     runs += 1;
@@ -130,11 +136,11 @@ fn reads() {
 /// Goal: a full disk stops writing, loses nothing, and writing goes on once there is space.
 #[test]
 fn out_of_space() {
-    for seed in seeds(60) {
-        let workload = Workload::new(1_000 + seed);
+    for (seed, kind) in seeds(60).flat_map(|seed| Kind::ALL.map(|kind| (seed, kind))) {
+        let workload = Workload::new(kind, 1_000 + seed);
         for space in [0, 200, 1_000, 3_000, 6_000, 12_000] {
             let run = || -> Outcome {
-                let mut run = Run::unopened(seed, workload.disk(), workload.options.clone());
+                let mut run = Run::unopened(kind, seed, workload.disk(), workload.options.clone());
                 run.open()?;
                 run.storage.set_faults(Faults { space: Some(space), ..Faults::default() });
                 for op in workload.ops.iter().filter(|op| **op != Op::Reopen) {
@@ -150,7 +156,11 @@ fn out_of_space() {
                 run.check(Depth::Full)
             };
             run().unwrap_or_else(|t| {
-                panic!("{space} bytes: {}\n{}", t.what, replay("io_errors", "out_of_space", seed))
+                panic!(
+                    "{kind:?}, {space} bytes: {}\n{}",
+                    t.what,
+                    replay("io_errors", "out_of_space", seed)
+                )
             });
         }
     }

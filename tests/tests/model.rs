@@ -10,18 +10,24 @@ use siltdb_core::options::{Durability, Options};
 use siltdb_tests::check::Depth;
 use siltdb_tests::run::{Run, Stop};
 use siltdb_tests::simulation::{replay, seeds};
+use siltdb_tests::store::Kind;
 use siltdb_tests::workload::{Op, Palette, Raw, small_disk, small_options};
 
 /// Random workloads of one seed.
 const CASES: u32 = 100;
 
 fn case(seed: u64, options: Options, palette: Palette, raws: &[Raw]) -> Result<(), TestCaseError> {
+    let kind = Kind::ALL[seed as usize % 2];
     let mut done = Vec::new();
     let fail = |done: &[Op], what: String| {
         let last = done.len().saturating_sub(40);
-        TestCaseError::fail(format!("{what}\nseed {seed}, last operations: {:#?}", &done[last..]))
+        TestCaseError::fail(format!(
+            "{what}\n{kind:?}, seed {seed}, last operations: {:#?}",
+            &done[last..]
+        ))
     };
-    let mut run = Run::new(seed, small_disk(seed), options).map_err(|t| fail(&done, t.what))?;
+    let mut run =
+        Run::new(kind, seed, small_disk(seed), options).map_err(|t| fail(&done, t.what))?;
     for raw in raws {
         let op = Op::from_raw(*raw, palette);
         done.push(op.clone());

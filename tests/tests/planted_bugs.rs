@@ -5,6 +5,7 @@
 use siltdb_core::planted::{Bug, plant};
 use siltdb_tests::sim::Plant;
 use siltdb_tests::simulation::Simulation;
+use siltdb_tests::store::Kind;
 
 /// Seeds that are tried until one reports a bug.
 const SEEDS: u64 = 400;
@@ -13,7 +14,13 @@ const SEEDS: u64 = 400;
 fn reported(bug: Option<Bug>, in_disk: Plant, seeds: u64) -> Option<(u64, String)> {
     plant(bug);
     let found = (0..seeds).find_map(|seed| {
-        let simulation = |faults| Simulation { ops: 300, faults, plant: in_disk, log: false };
+        let simulation = |faults| Simulation {
+            kind: Kind::Single,
+            ops: 300,
+            faults,
+            plant: in_disk,
+            log: false,
+        };
         let result = simulation(false).run(seed).and_then(|_| simulation(true).run(seed));
         result.err().map(|what| (seed, what))
     });

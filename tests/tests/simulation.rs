@@ -6,37 +6,47 @@
 
 use siltdb_tests::sim::Plant;
 use siltdb_tests::simulation::{Simulation, replay, seeds};
+use siltdb_tests::store::Kind;
 
 /// Seeds that failed once: with faults, and with power losses only.
-const FAILED_ONCE: &[(bool, u64)] = &[(true, 0), (true, 166), (true, 205), (false, 229)];
+const FAILED_ONCE: &[(Kind, bool, u64)] = &[
+    (Kind::Single, true, 0),
+    (Kind::Single, true, 166),
+    (Kind::Single, true, 205),
+    (Kind::Single, false, 229),
+];
 
-fn run(test: &str, faults: bool, seed: u64) -> u64 {
+fn run(test: &str, kind: Kind, faults: bool, seed: u64) -> u64 {
     let log = std::env::var_os("SILT_LOG").is_some();
-    let simulation = Simulation { ops: 1_000, faults, plant: Plant::None, log };
+    let simulation = Simulation { kind, ops: 1_000, faults, plant: Plant::None, log };
     simulation
         .run(seed)
-        .unwrap_or_else(|what| panic!("{what}\n{}", replay("simulation", test, seed)))
+        .unwrap_or_else(|what| panic!("{kind:?}, {what}\n{}", replay("simulation", test, seed)))
 }
 
 #[test]
 fn faulty_disks() {
-    for seed in seeds(1_000) {
-        run("faulty_disks", true, seed);
+    for seed in seeds(600) {
+        for kind in Kind::ALL {
+            run("faulty_disks", kind, true, seed);
+        }
     }
 }
 
 #[test]
 fn power_losses_only() {
-    for seed in seeds(1_000) {
-        run("power_losses_only", false, seed);
+    for seed in seeds(600) {
+        for kind in Kind::ALL {
+            run("power_losses_only", kind, false, seed);
+        }
     }
 }
 
 /// Equal seeds make equal runs, or a failing seed would be worth nothing.
 #[test]
 fn determinism() {
-    let run = |seed| run("determinism", true, seed);
-    for seed in seeds(100) {
+    let run = |seed| Kind::ALL.map(|kind| run("determinism", kind, true, seed));
+    for seed in seeds(60) {
         assert_eq!(run(seed), run(seed), "seed {seed} ran two ways");
     }
     assert_ne!(run(1), run(2), "the trace does not depend on the run");
@@ -44,7 +54,7 @@ fn determinism() {
 
 #[test]
 fn seeds_that_failed_once() {
-    for (faults, seed) in FAILED_ONCE {
-        run(if *faults { "faulty_disks" } else { "power_losses_only" }, *faults, *seed);
+    for (kind, faults, seed) in FAILED_ONCE {
+        run(if *faults { "faulty_disks" } else { "power_losses_only" }, *kind, *faults, *seed);
     }
 }

@@ -287,6 +287,11 @@ impl<S: Storage, H: Host> Engine<S, H> {
         self.write(&Batch::new(), Some(Durability::Flushed)).map(drop)
     }
 
+    /// The sequence number that a commit would get now, if no other comes before.
+    pub fn upcoming_seq(&self) -> u64 {
+        self.now().max(*lock(&self.clock) + 1)
+    }
+
     /// The sequence number after `last`.
     fn next_seq(&self, last: u64) -> Result<u64> {
         let seq = self.now().max(last + 1);

@@ -18,7 +18,7 @@ use siltdb_core::storage::FileId;
 use crate::check::{Depth, Outcome, Trouble, ok, wrong};
 use crate::model::Model;
 use crate::sim::{Loss, SimHost, SimOptions, SimStorage};
-use crate::store::{self, SimStore, SimView};
+use crate::store::{Kind, SimStore, SimView};
 use crate::workload::{Op, key, value};
 pub use read::frame_at;
 
@@ -35,6 +35,8 @@ pub enum Stop {
 
 /// A store with its disk, its host and its model.
 pub struct Run {
+    /// The store under test.
+    pub kind: Kind,
     /// The disk. A crash replaces it by an image of itself.
     pub storage: SimStorage,
     /// The host.
@@ -65,16 +67,17 @@ impl Run {
     ///
     /// # Errors
     /// It could not be created.
-    pub fn new(seed: u64, disk: SimOptions, options: Options) -> Outcome<Self> {
-        let mut run = Self::unopened(seed, SimStorage::new(disk), options);
+    pub fn new(kind: Kind, seed: u64, disk: SimOptions, options: Options) -> Outcome<Self> {
+        let mut run = Self::unopened(kind, seed, SimStorage::new(disk), options);
         run.open()?;
         Ok(run)
     }
 
     /// A run whose store is not open yet.
     #[must_use]
-    pub fn unopened(seed: u64, storage: SimStorage, options: Options) -> Self {
+    pub fn unopened(kind: Kind, seed: u64, storage: SimStorage, options: Options) -> Self {
         Self {
+            kind,
             storage,
             host: SimHost::new(seed),
             model: Model::new(options.retention),
@@ -111,7 +114,12 @@ impl Run {
             self.verify_image()?;
         }
         let failures = self.storage.failures();
-        let store = SimStore::open(self.storage.clone(), self.host.clone(), self.options.clone());
+        let store = SimStore::open(
+            self.kind,
+            self.storage.clone(),
+            self.host.clone(),
+            self.options.clone(),
+        );
         match ok("open", store) {
             Ok(store) => {
                 self.store = Some(store);
@@ -128,7 +136,7 @@ impl Run {
     /// The store's.
     pub fn active_segment(&mut self) -> Outcome<Option<FileId>> {
         let Some(store) = self.store.as_mut() else { return Ok(None) };
-        ok("active_segment", store::active_segment(store))
+        ok("active_segment", store.active_segment())
     }
 
     /// Whether a store is open.
@@ -177,13 +185,11 @@ impl Run {
             Op::Sync => self.sync(),
             Op::Tick => self.simple("tick", SimStore::tick),
             Op::Seal => self.simple("seal", SimStore::seal),
-            Op::Compact => self.simple("compact", |store| store.compact(&mut |_| {}).map(drop)),
+            Op::Compact => self.simple("compact", SimStore::compact),
             Op::CompactStep(bytes) => {
-                self.simple("compact_step", |store| store.compact_step(*bytes).map(drop))
+                self.simple("compact_step", |store| store.compact_step(*bytes))
             }
-            Op::LoadIndex(records) => {
-                self.simple("load_index", |store| store.load_index(*records).map(drop))
-            }
+            Op::LoadIndex(records) => self.simple("load_index", |store| store.load_index(*records)),
             Op::Get { key: k, back } => self.get(&key(*k), *back),
             Op::Scan(scan) => self.scan(scan),
             Op::Diff { from, to, scan } => self.diff(*from, *to, scan),

@@ -68,7 +68,7 @@ impl Run {
             }
             frame = Frame { upto: seq, moment: seq, exact_len: false };
         }
-        let found = store::scan(store, &options);
+        let found = store.scan(&options);
         if options.as_of.is_some_and(|seq| seq < store.horizon()) && found.is_err() {
             return Ok(());
         }
@@ -92,8 +92,7 @@ impl Run {
             ScanOptions { reverse: false, limit: None, keys_only: false, ..scan_options(op) };
         let Some(store) = self.store.as_mut() else { return Ok(()) };
         let horizon = store.horizon();
-        let found: Result<Vec<Change>, Error> =
-            store.diff(from, to, &options).and_then(Iterator::collect);
+        let found = store.diff(from, to, &options);
         if let Err(Error::HistoryGone { .. }) = found {
             if from < store.horizon() {
                 return Ok(());
@@ -164,7 +163,7 @@ impl Run {
     pub fn copy(&mut self) -> Outcome<Vec<u8>> {
         let frame = self.frame();
         let Some(store) = self.store.as_mut() else { wrong!("no store is open") };
-        let (seq, bytes) = ok("snapshot", store::snapshot(store))?;
+        let (seq, bytes) = ok("snapshot", store.snapshot())?;
         if seq != frame.upto {
             wrong!("a snapshot has seq {seq}, the store has {}", frame.upto);
         }
@@ -177,7 +176,7 @@ impl Run {
     /// It does not open, or the first difference.
     pub fn compare_copy(&self, disk: SimStorage) -> Outcome {
         let options = Options { create: false, ..self.options.clone() };
-        let copy = SimStore::open(disk, self.host.clone(), options);
+        let copy = SimStore::open(self.kind, disk, self.host.clone(), options);
         compare(&mut ok("open of a copy", copy)?, &self.model, self.frame(), Depth::Light)
     }
 

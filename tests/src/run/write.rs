@@ -70,7 +70,7 @@ impl Run {
         let failed = self.failed_condition(batch);
         let changes = self.changes(batch);
         let Some(store) = self.store.as_mut() else { return Ok(()) };
-        let seq = self.host.now_us().max(store.last_seq() + 1).max(store.horizon());
+        let seq = store.next_seq();
         let doubted = std::mem::take(&mut self.doubt).then(|| self.model.take_last());
         let writes = failed.is_none() && !changes.is_empty();
         if writes {
@@ -82,7 +82,8 @@ impl Run {
         let buffered = writes && level == Durability::Buffered && store.last_seq() == seq;
         if buffered {
             // Conditions are judged on what is written: what waited went out first.
-            let judged = batch.operations().iter().any(|operation| operation.condition.is_some());
+            let judged = store.judges_written()
+                && batch.operations().iter().any(|operation| operation.condition.is_some());
             let first = self.model.edges().len() - 1;
             let from = self.buffered_from.filter(|_| !judged).unwrap_or(first);
             self.buffered_from = Some(from);
