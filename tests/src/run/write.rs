@@ -75,6 +75,8 @@ impl Run {
         let writes = failed.is_none() && !changes.is_empty();
         if writes {
             self.model.ask(Edge { seq, written: changes, single: batch.len() == 1 });
+            // What expires as it is written may be dropped beside this very commit.
+            self.model.compacts(self.clock_max);
         }
         self.storage.mark(self.model.mark());
         let result = call(store, batch);
