@@ -57,6 +57,7 @@ export class Host {
   #told: number;
   /** Bytes of requests since the last step of housekeeping. */
   #asked = 0;
+  #refusing = false;
   #closed: Promise<void> | undefined;
 
   constructor(engine: Engine, storage: HostedStorage, settings: HostSettings = {}) {
@@ -215,14 +216,15 @@ export class Host {
     try {
       await this.storage.settle?.(closing || this.#engine.takeSynced());
     } catch (e) {
-      if (!closing) this.#hold(this.#goBack(e as SiltError));
+      if (!closing) this.#enqueue(() => this.#goBack(e as SiltError)).catch(() => {});
       throw e;
     }
   }
 
   /** After a failed settle: what is read from now on is what is kept, and nothing is written. */
   async #goBack(error: SiltError): Promise<void> {
-    if (!this.storage.reload || !this.#settings.reopen) return;
+    if (!this.storage.reload || !this.#settings.reopen || this.#refusing) return;
+    this.#refusing = true;
     await this.storage.reload();
     this.#engine = await this.#settings.reopen();
     this.storage.refuse?.(error);

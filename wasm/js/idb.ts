@@ -127,6 +127,7 @@ export class IdbStorage implements AsyncStorage {
 
   /** Whether something waits to be settled. */
   dirty(): boolean {
+    if (this.#failed) return false;
     return this.#strict || this.#noted || this.#changed.size > 0 || this.#removed.size > 0;
   }
 

@@ -4,6 +4,7 @@
 //                      are written in part, the journal knows nothing of it
 //   space=BYTES        files take so many bytes more, then a write is cut short as Chromium does it
 //   without=opfs,idb   the platform lacks these
+//   seed=N             the clock stands still, and the engine's random bits follow from N
 import { serve } from '../../../js/seat.js';
 
 const faults = new URLSearchParams(self.name);
@@ -28,6 +29,16 @@ if (native) native.write = function (this: any, bytes: Uint8Array, options: { at
   space -= bytes.length;
   return write.call(this, bytes, options);
 };
-new BroadcastChannel('test-space').onmessage = ({ data }) => (space = data);
+const seed = faults.get('seed');
+if (seed) {
+  let state = BigInt(seed);
+  const random = crypto.getRandomValues.bind(crypto);
+  Date.now = () => 1_700_000_000_000;
+  crypto.getRandomValues = ((into: BigUint64Array) => {
+    if (!(into instanceof BigUint64Array)) return random(into);
+    state = BigInt.asUintN(64, state * 6364136223846793005n + 1442695040888963407n);
+    return into.fill(state);
+  }) as never;
+}
 
 serve(self as never, () => self.close());
