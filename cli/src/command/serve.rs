@@ -119,7 +119,7 @@ struct Line {
 impl Serve {
     /// Serves until a signal to stop. With `--json`, one line on stdout tells the addresses.
     pub fn run(self, context: &Context) -> Run {
-        private_files();
+        prepare_process();
         tracing_subscriber::fmt()
             .with_max_level(self.log_level)
             .with_ansi(false)
@@ -180,11 +180,19 @@ impl Serve {
     }
 }
 
-/// What the server writes is for its user alone.
-fn private_files() {
-    #[cfg(unix)]
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+/// What the server writes is for its user alone, and it may have as many connections as the
+/// system lets it.
+#[cfg(unix)]
+fn prepare_process() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
+    umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    // Where it is not allowed, accepting says so when it comes to that.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
+
+#[cfg(not(unix))]
+fn prepare_process() {}
 
 fn tell(context: &Context, config: &Config, addresses: Addresses) -> Run<()> {
     let scheme = |plain: &'static str, tls: &'static str| {

@@ -287,16 +287,16 @@ impl silt_server::Silt for Service {
         self.read(
             |_: Vec<()>| proto::SnapshotResponse::default(),
             |store, packer| {
-                let mut out = Pieces { packer, piece: Vec::new(), is_gone: false };
+                let mut out = Pieces { packer, piece: Vec::new(), ended: None };
                 let copied = store.snapshot(&mut out, &mut |_| ());
-                if copied.is_ok() && !out.is_gone {
-                    out.send().map_err(|_| Ended::Gone)?;
+                if copied.is_ok() {
+                    let _ = out.send();
                 }
-                if out.is_gone {
-                    return Err(Ended::Gone);
+                if let Some(ended) = out.ended {
+                    return Err(ended);
                 }
                 let part = Some(Part::Report(copied?.into()));
-                Ok(packer.send(Ok(proto::SnapshotResponse { part }))?)
+                packer.send(proto::SnapshotResponse { part }, 0)
             },
         )
     }
@@ -342,7 +342,7 @@ fn changed_bytes(changed: &siltdb_core::Changed) -> usize {
 struct Pieces<'a> {
     packer: &'a mut Packer<(), proto::SnapshotResponse>,
     piece: Vec<u8>,
-    is_gone: bool,
+    ended: Option<Ended>,
 }
 
 const PIECE_BYTES: usize = limits::PAGE_BYTES_MAX / 4;
@@ -350,9 +350,10 @@ const PIECE_BYTES: usize = limits::PAGE_BYTES_MAX / 4;
 impl Pieces<'_> {
     fn send(&mut self) -> io::Result<()> {
         let bytes = Bytes::from(std::mem::take(&mut self.piece));
+        let len = bytes.len();
         let part = Some(Part::Bytes(bytes));
-        self.packer.send(Ok(proto::SnapshotResponse { part })).map_err(|_| {
-            self.is_gone = true;
+        self.packer.send(proto::SnapshotResponse { part }, len).map_err(|ended| {
+            self.ended = Some(ended);
             io::ErrorKind::BrokenPipe.into()
         })
     }

@@ -1,31 +1,58 @@
 //! Streams of messages: read in a thread, sent as fast as the peer takes them.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
+use futures_core::Stream;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::status;
 use crate::Records;
+use crate::server::budget::{Budget, Held};
 use crate::server::error::Failure;
 use crate::server::{Shared, limits};
 
-/// The messages of one answer.
-pub type Messages<M> = ReceiverStream<Result<M, Status>>;
+/// The messages of one answer, counted against the memory of the server until they are sent.
+pub struct Messages<M> {
+    receiver: mpsc::Receiver<Message<M>>,
+    sending: Option<Held>,
+}
+
+/// A message, and the memory it takes.
+type Message<M> = (Result<M, Status>, Option<Held>);
+
+impl<M> Messages<M> {
+    fn new(receiver: mpsc::Receiver<Message<M>>) -> Self {
+        Self { receiver, sending: None }
+    }
+}
+
+impl<M> Stream for Messages<M> {
+    type Item = Result<M, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = std::task::ready!(self.receiver.poll_recv(context));
+        // Asked for the next one, the last one is sent.
+        let (message, held) = next.map_or((None, None), |(message, held)| (Some(message), held));
+        self.sending = held;
+        Poll::Ready(message)
+    }
+}
 
 /// Messages sent ahead of the peer.
-const AHEAD: usize = 2;
+const AHEAD: usize = 1;
 
 /// Packs records into messages of limited size and sends them, from a thread.
 pub struct Packer<T, M> {
-    sender: mpsc::Sender<Result<M, Status>>,
+    sender: mpsc::Sender<Message<M>>,
+    budget: Arc<Budget>,
     runtime: Handle,
     cut: CancellationToken,
     records: Vec<T>,
@@ -39,7 +66,7 @@ pub struct Gone;
 
 impl<T, M> Packer<T, M> {
     /// Adds a record that takes about so many bytes.
-    pub fn push(&mut self, record: T, bytes: usize) -> Result<(), Gone> {
+    pub fn push(&mut self, record: T, bytes: usize) -> Result<(), Ended> {
         self.bytes += bytes;
         self.records.push(record);
         if self.records.len() < limits::PAGE_RECORDS_MAX && self.bytes < limits::PAGE_BYTES_MAX {
@@ -48,17 +75,24 @@ impl<T, M> Packer<T, M> {
         self.flush()
     }
 
-    fn flush(&mut self) -> Result<(), Gone> {
-        self.bytes = 0;
+    fn flush(&mut self) -> Result<(), Ended> {
+        let bytes = std::mem::take(&mut self.bytes);
         if self.records.is_empty() {
             return Ok(());
         }
         let message = (self.pack)(std::mem::take(&mut self.records));
-        self.send(Ok(message))
+        self.send(message, bytes)
+    }
+
+    /// Sends a message that takes so many bytes.
+    pub fn send(&self, message: M, bytes: usize) -> Result<(), Ended> {
+        let held = self.budget.take(bytes);
+        let held = held.ok_or_else(|| Ended::Failed(Failure::busy("replies fill the memory")))?;
+        Ok(self.put((Ok(message), Some(held)))?)
     }
 
     /// Sends a message, unless the peer takes nothing for too long.
-    pub fn send(&self, message: Result<M, Status>) -> Result<(), Gone> {
+    fn put(&self, message: Message<M>) -> Result<(), Gone> {
         let sent = timeout(limits::WRITE_STALL_MAX, self.sender.send(message));
         self.runtime.block_on(async {
             tokio::select! {
@@ -106,17 +140,19 @@ where
 {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let (runtime, cut) = (Handle::current(), shared.cut.clone());
+    let budget = Arc::clone(&shared.budget);
     spawn_blocking(move || {
-        let mut packer = Packer { sender, runtime, cut, records: Vec::new(), bytes: 0, pack };
+        let mut packer =
+            Packer { sender, budget, runtime, cut, records: Vec::new(), bytes: 0, pack };
         let ended = read(&mut packer);
         // What was read before a failure is true, and told.
-        let flushed = packer.flush();
-        if let (Err(Ended::Failed(failure)), Ok(())) = (ended, flushed) {
-            let _ = packer.send(Err(status(&failure)));
+        let ended = packer.flush().and(ended);
+        if let Err(Ended::Failed(failure)) = ended {
+            let _ = packer.put((Err(status(&failure)), None));
         }
         drop(permit);
     });
-    ReceiverStream::new(receiver)
+    Messages::new(receiver)
 }
 
 /// Sends what a change feed tells, until the server stops.
@@ -132,8 +168,9 @@ where
     M: Send + 'static,
 {
     let (sender, receiver) = mpsc::channel(AHEAD);
-    let stop = shared.stop.clone();
+    let shared = Arc::clone(shared);
     tokio::spawn(async move {
+        let stop = &shared.stop;
         let _permit = permit;
         let mut packed = Vec::new();
         let mut bytes = 0;
@@ -150,9 +187,12 @@ where
                 },
                 Poll::Pending => {
                     let message = pack(std::mem::take(&mut packed));
-                    bytes = 0;
-                    let sent = timeout(limits::WRITE_STALL_MAX, sender.send(Ok(message))).await;
-                    if !matches!(sent, Ok(Ok(()))) {
+                    let Some(held) = shared.budget.take(std::mem::take(&mut bytes)) else {
+                        let failure = Failure::busy("replies fill the memory");
+                        let _ = tell(&sender, (Err(status(&failure)), None)).await;
+                        return;
+                    };
+                    if !tell(&sender, (Ok(message), Some(held))).await {
                         return;
                     }
                     continue;
@@ -169,14 +209,18 @@ where
                 None => Failure::stopping(),
             };
             if !packed.is_empty() {
-                let message = pack(std::mem::take(&mut packed));
-                let _ = timeout(limits::WRITE_STALL_MAX, sender.send(Ok(message))).await;
+                let _ = tell(&sender, (Ok(pack(std::mem::take(&mut packed))), None)).await;
             }
-            let _ = timeout(limits::WRITE_STALL_MAX, sender.send(Err(status(&failure)))).await;
+            let _ = tell(&sender, (Err(status(&failure)), None)).await;
             return;
         }
     });
-    ReceiverStream::new(receiver)
+    Messages::new(receiver)
+}
+
+/// Sends a message, unless the peer takes nothing for too long.
+async fn tell<M>(sender: &mpsc::Sender<Message<M>>, message: Message<M>) -> bool {
+    matches!(timeout(limits::WRITE_STALL_MAX, sender.send(message)).await, Ok(Ok(())))
 }
 
 /// What a future gives right now.
