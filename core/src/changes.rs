@@ -8,6 +8,7 @@ use core::ops::Range;
 
 use crate::error::Result;
 use crate::sealed::{Cursor, Part};
+use crate::sort::sort_pairs;
 use crate::storage::ReadAt;
 use crate::types::{Changed, Version};
 use crate::view::expiry;
@@ -91,7 +92,8 @@ impl<R: ReadAt> Changes<R> {
                 left.push((seq, ordinal));
             }
         }
-        left.sort_unstable_by(|a, b| b.cmp(a));
+        sort_pairs(&mut left);
+        left.reverse();
         Ok(Some(Current { cursor, left }))
     }
 }

@@ -98,9 +98,7 @@ pub fn load_log<R: ReadAt>(
     file: &SegmentFile<R>,
     run: &Run,
 ) {
-    let mut order: Vec<usize> = (0..run.len()).collect();
-    order.sort_unstable_by_key(|i| run.entry(*i).offset);
-    for i in order {
+    for i in run.by_arrival() {
         let entry = run.entry(i);
         let place = Location::new(file.number, entry.offset, entry.len as usize, entry.tombstone);
         slots.update(hasher.hash(run.key(i)), |before| {

@@ -49,6 +49,7 @@ pub mod recovery;
 pub mod sealed;
 pub mod segment_file;
 pub mod snapshot;
+mod sort;
 pub mod stats;
 pub mod storage;
 pub mod store;

@@ -34,7 +34,7 @@ impl<R: ReadAt> Merge<R> {
     /// # Errors
     /// Damage; the storage's failure.
     pub fn new(parts: &[Part<R>], from: &[u8], to: Option<&[u8]>, reverse: bool) -> Result<Self> {
-        let mut sources = Vec::with_capacity(parts.len());
+        let mut sources: Vec<Box<Source<R>>> = Vec::with_capacity(parts.len());
         for part in parts {
             if let Part::Sealed(sealed) = part
                 && (sealed.footer.last_key.as_slice() < from
@@ -50,10 +50,12 @@ impl<R: ReadAt> Merge<R> {
             };
             if low < high {
                 cursor.move_to(if reverse { high - 1 } else { low })?;
-                sources.push(Box::new(Source { cursor, low, high }));
+                let source = Box::new(Source { cursor, low, high });
+                // Parts are few, and of two that begin alike the newer stays before the older.
+                let at = sources.partition_point(|s| order(s, &source, reverse).is_le());
+                sources.insert(at, source);
             }
         }
-        sources.sort_by(|a, b| order(a, b, reverse));
         Ok(Self { sources, reverse, begun: false })
     }
 

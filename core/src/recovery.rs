@@ -16,6 +16,7 @@ use crate::memtable::{Memtable, Run};
 use crate::options::Options;
 use crate::sealed::Sealed;
 use crate::segment_file::SegmentFile;
+use crate::sort::sort_pairs;
 use crate::storage::{Append, FileId, FileKind, ReadAt, Storage};
 
 /// A group of a rewritten tail is appended once it has this many bytes.
@@ -112,10 +113,16 @@ pub fn open<S: Storage, H: Host>(
 
 /// Every file of the store with its length, ordered by kind and number.
 pub(crate) fn list<S: Storage>(storage: &S) -> Result<Vec<(FileId, u64)>> {
+    // Kinds one after the other: numbers have 16 decimal digits at most.
+    let start = |kind: FileKind| u64::from(kind == FileKind::Manifest) << 63;
     let mut files = Vec::new();
-    storage.list(&mut |id, len| files.push((id, len)))?;
-    files.sort_unstable();
-    Ok(files)
+    storage.list(&mut |id, len| files.push((start(id.kind) | id.number, len)))?;
+    sort_pairs(&mut files);
+    let manifests = start(FileKind::Manifest);
+    let id = |place| {
+        if place < manifests { FileId::segment(place) } else { FileId::manifest(place - manifests) }
+    };
+    Ok(files.into_iter().map(|(place, len)| (id(place), len)).collect())
 }
 
 /// Reads and verifies one manifest.
@@ -320,10 +327,8 @@ fn rewrite_tail<S: Storage>(
 ) -> Result<Sealed<S::Reader>> {
     let mut places = Vec::new();
     let run = tail.memtable.order_fully();
-    let mut order: Vec<usize> = (0..run.len()).collect();
-    order.sort_unstable_by_key(|i| run.entry(*i).offset);
     let mut memtable = Memtable::new();
-    for i in order {
+    for i in run.by_arrival() {
         let entry = run.entry(i);
         let place = tail.file.with_frame(u64::from(entry.offset), entry.len as usize, |frame| {
             Ok(writer.stage(&FrameSource {

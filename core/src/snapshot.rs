@@ -14,6 +14,7 @@ use crate::format::{
 };
 use crate::limits;
 use crate::sealed::Sealed;
+use crate::sort::sort_pairs;
 use crate::storage::{Append, FileId, FileKind, ReadAt, Storage};
 use crate::types::Progress;
 
@@ -305,9 +306,9 @@ fn read_manifest(input: &mut Input<'_>, header: &SnapshotHeader) -> Result<(Mani
     let corrupt = |e: Malformed| Error::corrupt(part.file, start, e.0);
     let decoded = Manifest::decode(&bytes).map_err(corrupt)?;
     let manifest = decoded.map_err(|format| Error::Unsupported { format, file: part.file })?;
-    let mut numbers: Vec<u64> = manifest.segments.iter().map(|s| s.footer.numbers.number).collect();
-    numbers.push(manifest.log.number);
-    numbers.sort_unstable();
+    let segments = manifest.segments.iter().map(|s| s.footer.numbers.number);
+    let mut numbers: Vec<_> = segments.chain([manifest.log.number]).map(|n| (n, 0)).collect();
+    sort_pairs(&mut numbers);
     let distinct = numbers.windows(2).all(|pair| pair[0] < pair[1]);
     let in_range = |number: u64| (1..=NUMBER_MAX).contains(&number);
     let whole = manifest.number == part.file.number
@@ -316,7 +317,7 @@ fn read_manifest(input: &mut Input<'_>, header: &SnapshotHeader) -> Result<(Mani
         && header.seq <= manifest.last_seq
         && u64::from(header.parts) == manifest.segments.len() as u64 + 1
         && in_range(manifest.number)
-        && numbers.iter().all(|number| in_range(*number))
+        && numbers.iter().all(|(number, _)| in_range(*number))
         && distinct;
     if !whole {
         return Err(corrupt(Malformed("the manifest of this snapshot")));

@@ -24,7 +24,7 @@ const UNSAFE_FILES: [&str; 1] = ["cli/src/native/map.rs"];
 /// in a row marked `true` the modules may import each other too. A module that stands nowhere is
 /// of the last row, so that nothing below it may import it until it is listed here.
 const LAYERS: &[(bool, &[&str])] = &[
-    (true, &["limits", "error", "host", "options", "batch", "types", "stats", "buffer"]),
+    (true, &["limits", "sort", "error", "host", "options", "batch", "types", "stats", "buffer"]),
     (false, &["format", "storage", "index", "cache"]),
     (
         true,

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::chunk::{Chunk, MemEntry, prefix_of};
+use crate::sort::sort_pairs;
 
 /// Records ordered by key, for one key the highest sequence number first, and for equal
 /// sequence numbers the one that arrived last first.
@@ -71,6 +72,14 @@ impl Run {
         let mut entries: Vec<MemEntry> = chunk.entries.iter().rev().copied().collect();
         entries.sort_by(|a, b| compare(a, &keys, b, &keys));
         Run { keys, entries }
+    }
+
+    /// The records' places in the run, in the order of their arrival.
+    pub fn by_arrival(&self) -> impl Iterator<Item = usize> + use<> {
+        let offsets = self.entries.iter().map(|entry| u64::from(entry.offset));
+        let mut order: Vec<(u64, u64)> = offsets.zip(0..).collect();
+        sort_pairs(&mut order);
+        order.into_iter().map(|(_, at)| at as usize)
     }
 
     /// The records of two runs in order; every record of the newer arrived after the older's.

@@ -15,12 +15,8 @@ use crate::storage::Storage;
 use crate::types::{Record, ScanOptions, Version};
 use crate::view::{Diff, Held, Scan, View, expiry, is_expired};
 
-/// What the index says of a key.
-enum Found<T> {
-    Live(T),
-    Absent,
-    AskExactPath,
-}
+/// Takes value, seq and expiry of a record.
+type Read<'a> = &'a mut dyn FnMut(&[u8], u64, u64);
 
 impl<S: Storage, H: Host> Store<S, H> {
     /// The value of `key`.
@@ -37,8 +33,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// # Errors
     /// As [`Store::get`].
     pub fn get_with<T>(&mut self, key: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>> {
-        check_key(key)?;
-        self.look_up(key, |value, _, _| read(value))
+        self.get_record_with(key, |value, _, _| read(value))
     }
 
     /// Gives `read` the value, seq and expiry (0 for none) of `key`, as [`Store::get_with`].
@@ -50,8 +45,11 @@ impl<S: Storage, H: Host> Store<S, H> {
         key: &[u8],
         read: impl FnOnce(&[u8], u64, u64) -> T,
     ) -> Result<Option<T>> {
-        check_key(key)?;
-        self.look_up(key, read)
+        let (mut read, mut result) = (Some(read), None);
+        self.look_up(key, &mut |value, seq, expires| {
+            result = read.take().map(|read| read(value, seq, expires));
+        })?;
+        Ok(result)
     }
 
     /// The record of `key`.
@@ -59,8 +57,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// # Errors
     /// As [`Store::get`].
     pub fn get_record(&mut self, key: &[u8]) -> Result<Option<Record>> {
-        check_key(key)?;
-        self.look_up(key, |value, seq, expires| Record {
+        self.get_record_with(key, |value, seq, expires| Record {
             key: key.to_vec(),
             value: value.to_vec(),
             seq,
@@ -76,11 +73,10 @@ impl<S: Storage, H: Host> Store<S, H> {
         Ok(self.get_with(key, |_| ())?.is_some())
     }
 
-    fn look_up<T>(
-        &mut self,
-        key: &[u8],
-        read: impl FnOnce(&[u8], u64, u64) -> T,
-    ) -> Result<Option<T>> {
+    /// Gives `read` the value, seq and expiry of `key`, once or not at all. Not generic: it is
+    /// compiled once, however many ways there are to read.
+    fn look_up(&mut self, key: &[u8], read: Read<'_>) -> Result<()> {
+        check_key(key)?;
         let moment = self.now();
         if let Some(buffered) = self.buffer.get(key) {
             if self.poisoned {
@@ -88,62 +84,52 @@ impl<S: Storage, H: Host> Store<S, H> {
             }
             let expires = buffered.operation.expires.unwrap_or(0);
             let value = buffered.operation.value.as_ref();
-            let value = value.filter(|_| !is_expired(expires, moment));
-            return Ok(value.map(|value| read(value, buffered.seq, expires)));
+            if let Some(value) = value.filter(|_| !is_expired(expires, moment)) {
+                read(value, buffered.seq, expires);
+            }
+            return Ok(());
         }
-        let mut read = Some(read);
-        match self.look_in_index(key, moment, &mut read)? {
-            Found::Live(value) => return Ok(Some(value)),
-            Found::Absent => return Ok(None),
-            Found::AskExactPath => {}
+        if self.look_in_index(key, moment, read)? {
+            return Ok(());
         }
         // Nothing of the key is buffered: what else is can go on waiting.
-        let record = self.hardened(self.last_seq, moment).get(key)?;
-        let read = read.take().ok_or(Error::Invalid("a value is read once"))?;
-        Ok(record.map(|r| read(&r.value, r.seq, r.expires.unwrap_or(0))))
+        if let Some(record) = self.hardened(self.last_seq, moment).get(key)? {
+            read(&record.value, record.seq, record.expires.unwrap_or(0));
+        }
+        Ok(())
     }
 
-    fn look_in_index<T>(
-        &mut self,
-        key: &[u8],
-        moment: u64,
-        read: &mut Option<impl FnOnce(&[u8], u64, u64) -> T>,
-    ) -> Result<Found<T>> {
+    /// Whether the index knows the answer: `read` was given the value, or the key is absent.
+    fn look_in_index(&mut self, key: &[u8], moment: u64, read: Read<'_>) -> Result<bool> {
+        let mut judge = |found: &[u8], value: &[u8], seq, expires, tombstone: bool| {
+            let same = found == key;
+            if same && !tombstone && !is_expired(expires, moment) {
+                read(value, seq, expires);
+            }
+            same
+        };
         let Some(location) = self.index.get(self.hasher.hash(key)) else {
-            let loaded = self.loader.is_done();
-            return Ok(if loaded { Found::Absent } else { Found::AskExactPath });
+            return Ok(self.loader.is_done());
         };
         if location.is_exact() {
-            return Ok(Found::AskExactPath);
+            return Ok(false);
         }
-        let Some(file) = self.files.get(&location.segment()) else {
-            return Ok(Found::AskExactPath);
-        };
-        let mut judge = |found: &[u8], value: &[u8], seq, expires, tombstone| {
-            if found != key {
-                return Ok(Found::AskExactPath);
-            }
-            if tombstone || is_expired(expires, moment) {
-                return Ok(Found::Absent);
-            }
-            let read = read.take().ok_or(Error::Invalid("a value is read once"))?;
-            Ok(Found::Live(read(value, seq, expires)))
-        };
+        let Some(file) = self.files.get(&location.segment()) else { return Ok(false) };
         let (offset, len_max) = (u64::from(location.offset()), location.len_max());
         if !self.cache.takes(len_max) || file.lend(offset, 1).is_some() {
             return file.with_frame(offset, len_max, |f| {
-                judge(f.key, f.value, f.seq, f.expires.unwrap_or(0), f.tombstone)
+                Ok(judge(f.key, f.value, f.seq, f.expires.unwrap_or(0), f.tombstone))
             });
         }
         if let Some(record) = self.cache.get(file.number, location.offset()) {
             let CachedRecord { seq, expires, tombstone, .. } = *record;
-            return judge(record.key(), record.value(), seq, expires, tombstone);
+            return Ok(judge(record.key(), record.value(), seq, expires, tombstone));
         }
         let record = file.with_frame(offset, len_max, |f| Ok(CachedRecord::new(&f)))?;
         let CachedRecord { seq, expires, tombstone, .. } = record;
-        let judged = judge(record.key(), record.value(), seq, expires, tombstone);
+        let known = judge(record.key(), record.value(), seq, expires, tombstone);
         self.cache.insert(file.number, location.offset(), record);
-        judged
+        Ok(known)
     }
 
     /// The record of `key` as of a past moment.

@@ -194,16 +194,10 @@ test('one opener at a time: in this process, in another one, and the native tool
   // The native tool holds the store while it waits for lines.
   const holder = spawn(silt, ['--db', dir, 'import', '-'], { stdio: ['pipe', 'ignore', 'ignore'] });
   try {
-    await until(() => {
-      try {
-        new NodeStorage(dir).shutSync();
-        return false;
-      } catch (e) {
-        assert.equal(e.code, 'SILT_LOCKED');
-        assert.match(e.message, new RegExp(`process ${holder.pid} \\(silt\\)`));
-        return true;
-      }
-    });
+    const noted = new RegExp(`^${holder.pid} silt`);
+    await until(() => noted.test(fs.readFileSync(join(dir, 'LOCK'), 'utf8')));
+    assert.throws(() => new NodeStorage(dir),
+      { code: 'SILT_LOCKED', message: new RegExp(`process ${holder.pid} \\(silt\\)`) });
   } finally {
     holder.kill('SIGKILL');
   }

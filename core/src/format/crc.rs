@@ -1,0 +1,75 @@
+//! CRC-32 whose tables are made at the first use.
+//!
+//! The crate that other targets use carries 16 KiB of tables, which do not compress: a quarter
+//! of all that a page would load.
+
+use alloc::boxed::Box;
+
+use once_cell::race::OnceBox;
+
+const POLYNOMIAL: u32 = 0xedb8_8320;
+/// Bytes taken in one step.
+const STEP: usize = 8;
+
+type Tables = [[u32; 256]; STEP];
+
+static TABLES: OnceBox<Tables> = OnceBox::new();
+
+fn make_tables() -> Box<Tables> {
+    let mut tables = Box::new([[0; 256]; STEP]);
+    let mut first = [0; 256];
+    for (byte, entry) in (0..).zip(&mut first) {
+        *entry =
+            (0..8).fold(byte, |crc: u32, _| (crc >> 1) ^ if crc & 1 == 1 { POLYNOMIAL } else { 0 });
+    }
+    let mut before = first;
+    for table in tables.iter_mut() {
+        *table = before;
+        // The same byte with one more zero byte after it.
+        before = before.map(|crc: u32| (crc >> 8) ^ first[(crc & 0xff) as usize]);
+    }
+    tables
+}
+
+/// The CRC-32 of what had `crc`, with `bytes` after it.
+pub(super) fn update(crc: u32, bytes: &[u8]) -> u32 {
+    let t = TABLES.get_or_init(make_tables);
+    let mut crc = !crc;
+    let (steps, rest) = bytes.as_chunks::<STEP>();
+    for b in steps {
+        let c = crc ^ u32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+        let [c0, c1, c2, c3] = c.to_le_bytes();
+        crc = t[7][c0 as usize]
+            ^ t[6][c1 as usize]
+            ^ t[5][c2 as usize]
+            ^ t[4][c3 as usize]
+            ^ t[3][b[4] as usize]
+            ^ t[2][b[5] as usize]
+            ^ t[1][b[6] as usize]
+            ^ t[0][b[7] as usize];
+    }
+    for byte in rest {
+        crc = (crc >> 8) ^ t[0][((crc ^ u32::from(*byte)) & 0xff) as usize];
+    }
+    !crc
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::update;
+
+    #[test]
+    fn it_is_the_one_of_all_other_targets() {
+        assert_eq!(update(0, b"123456789"), 0xcbf4_3926);
+        let bytes: Vec<u8> = (0..1000_u32).map(|i| ((i * i) >> 3) as u8).collect();
+        for len in (0..40).chain([255, 256, 999, 1000]) {
+            for seed in [0, 1, 0xdead_beef, u32::MAX] {
+                let mut hasher = crc32fast::Hasher::new_with_initial(seed);
+                hasher.update(&bytes[..len]);
+                assert_eq!(update(seed, &bytes[..len]), hasher.finalize(), "{len} {seed}");
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The engine inside a JavaScript host, over memory and over a storage that JavaScript
+//! implements: run by `wasm-bindgen-test-runner`, under Node or in a browser.
+#![cfg(target_arch = "wasm32")]
+#![allow(clippy::unwrap_used)]
+
+use siltdb_core::storage::MemoryStorage;
+use siltdb_core::{Host, Options, ScanOptions, Store};
+use siltdb_wasm::wire::{Reader, code, put_b, put_n, status};
+use siltdb_wasm::{Clock, Engine, HostStorage, JsHost, JsStorage};
+use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+use wasm_bindgen_test::wasm_bindgen_test;
+
+const YEAR_US: u64 = 365 * 24 * 3_600 * 1_000_000;
+
+#[wasm_bindgen(module = "/tests/host_storage.js")]
+extern "C" {
+    fn new_storage() -> HostStorage;
+    fn new_clock() -> Clock;
+    fn set_ready(storage: &HostStorage, ready: bool);
+    fn set_failing(storage: &HostStorage, code: Option<String>);
+    fn handles_open(storage: &HostStorage) -> u32;
+}
+
+fn host() -> JsHost {
+    JsHost::new(new_clock())
+}
+
+fn set_request(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+    out.extend([code::WRITE, 0, 1, 0]);
+    put_b(out, key);
+    put_b(out, value);
+}
+
+fn get_request(out: &mut Vec<u8>, key: &[u8]) {
+    out.extend([code::GET, 0]);
+    put_b(out, key);
+}
+
+fn skip_written(reply: &mut Reader<'_>) {
+    assert_eq!(reply.u8(), Ok(status::OK));
+    assert!(reply.n().unwrap() > 50 * YEAR_US);
+    assert_eq!((reply.u8(), reply.u8(), reply.n()), (Ok(2), Ok(1), Ok(1)));
+}
+
+fn text_of(thrown: JsValue) -> String {
+    thrown.as_string().unwrap()
+}
+
+#[wasm_bindgen_test]
+fn the_clock_counts_microseconds_since_1970() {
+    let now = host().now_us();
+    assert!((50 * YEAR_US..200 * YEAR_US).contains(&now), "{now}");
+}
+
+#[wasm_bindgen_test]
+fn random_numbers_differ_and_use_all_bits() {
+    let host = host();
+    let draws: Vec<u64> = (0..64).map(|_| host.random_u64()).collect();
+    assert_eq!(draws.iter().fold(0, |bits, draw| bits | draw), u64::MAX);
+    assert_eq!(draws.iter().fold(u64::MAX, |bits, draw| bits & draw), 0);
+}
+
+#[wasm_bindgen_test]
+fn a_store_in_memory_and_one_in_javascript_answer_alike() {
+    let options = Options { segment_bytes: 4096, ..Options::default() };
+    let memory = MemoryStorage::new();
+    let javascript = JsStorage::new(new_storage());
+    for round in 0..3_u32 {
+        let mut a = Store::open(memory.clone(), host(), options.clone()).unwrap();
+        let mut b = Store::open(javascript.clone(), host(), options.clone()).unwrap();
+        for i in 0..500_u32 {
+            let key = format!("key/{}", (i * 7 + round) % 90);
+            let value = format!("{round} {i}");
+            if i % 5 == 0 {
+                a.delete(key.as_bytes()).unwrap();
+                b.delete(key.as_bytes()).unwrap();
+            } else {
+                a.set(key.as_bytes(), value.as_bytes()).unwrap();
+                b.set(key.as_bytes(), value.as_bytes()).unwrap();
+            }
+        }
+        if round == 1 {
+            a.compact(&mut |_| {}).unwrap();
+            b.compact(&mut |_| {}).unwrap();
+        }
+        let all = ScanOptions::default();
+        let told = |(key, value): (Vec<u8>, Vec<u8>)| (key, value);
+        let in_a: Vec<_> =
+            a.scan(&all).unwrap().map(|r| r.map(|r| told((r.key, r.value))).unwrap()).collect();
+        let in_b: Vec<_> =
+            b.scan(&all).unwrap().map(|r| r.map(|r| told((r.key, r.value))).unwrap()).collect();
+        assert!(in_a.len() > 40);
+        assert_eq!(in_a, in_b);
+        a.close().unwrap();
+        b.close().unwrap();
+    }
+}
+
+#[wasm_bindgen_test]
+fn packed_requests_are_answered_and_survive_a_reopening() {
+    let storage = new_storage();
+    let mut engine = Engine::open(storage.clone(), &[], new_clock()).unwrap();
+    let mut request = Vec::new();
+    set_request(&mut request, b"river/elbe", b"1094");
+    get_request(&mut request, b"river/elbe");
+    get_request(&mut request, b"river/oder");
+    let reply = engine.execute(1, &request, 0).unwrap();
+    assert_eq!(engine.position(), request.len());
+    let mut reply = Reader::new(&reply, 0);
+    skip_written(&mut reply);
+    assert_eq!((reply.u8(), reply.b()), (Ok(status::OK), Ok(&b"1094"[..])));
+    assert!(reply.n().unwrap() > 0 && reply.n() == Ok(0));
+    assert_eq!(reply.u8(), Ok(status::ABSENT));
+    assert!(reply.is_done());
+    engine.close().unwrap();
+    assert_eq!(handles_open(&storage), 0);
+    let mut engine = Engine::open(storage.clone(), &[], new_clock()).unwrap();
+    request.clear();
+    get_request(&mut request, b"river/elbe");
+    let reply = engine.execute(1, &request, 0).unwrap();
+    assert_eq!(reply.get(..6), Some(&[status::OK, 4, b'1', b'0', b'9', b'4'][..]));
+}
+
+#[wasm_bindgen_test]
+fn a_request_waits_while_the_storage_is_not_ready() {
+    let storage = new_storage();
+    let mut engine = Engine::open(storage.clone(), &[], new_clock()).unwrap();
+    let mut request = Vec::new();
+    set_request(&mut request, b"key", b"value");
+    set_ready(&storage, false);
+    assert!(engine.execute(1, &request, 0).unwrap().is_empty());
+    assert_eq!(engine.position(), 0);
+    set_ready(&storage, true);
+    let reply = engine.execute(1, &request, 0).unwrap();
+    skip_written(&mut Reader::new(&reply, 0));
+    assert_eq!(engine.position(), request.len());
+}
+
+#[wasm_bindgen_test]
+fn what_the_storage_throws_comes_back_with_its_code() {
+    let storage = new_storage();
+    let mut engine = Engine::open(storage.clone(), &[], new_clock()).unwrap();
+    let mut request = Vec::new();
+    set_request(&mut request, b"key", b"value");
+    engine.execute(1, &request, 0).unwrap();
+    set_failing(&storage, Some("SILT_OUT_OF_SPACE".to_owned()));
+    let reply = engine.execute(1, &request, 0).unwrap();
+    let mut reply = Reader::new(&reply, 0);
+    assert_eq!((reply.u8(), reply.b()), (Ok(status::ERROR), Ok(&b"SILT_OUT_OF_SPACE"[..])));
+    let message = String::from_utf8(reply.b().unwrap().to_vec()).unwrap();
+    assert!(message.contains("made by the test"), "{message}");
+    set_failing(&storage, None);
+    // What reached the file is unknown: no more writing, but reading.
+    let reply = engine.execute(1, &request, 0).unwrap();
+    let mut reply = Reader::new(&reply, 0);
+    assert_eq!((reply.u8(), reply.b()), (Ok(status::ERROR), Ok(&b"SILT_POISONED"[..])));
+    request.clear();
+    get_request(&mut request, b"key");
+    assert_eq!(engine.execute(1, &request, 0).unwrap()[0], status::OK);
+    assert!(text_of(engine.close().unwrap_err()).starts_with("SILT_POISONED: "));
+    assert_eq!(handles_open(&storage), 0);
+}
+
+#[wasm_bindgen_test]
+fn requests_that_are_none_are_refused() {
+    let mut engine = Engine::open(new_storage(), &[], new_clock()).unwrap();
+    for request in [&[0][..], &[99], &[code::GET], &[code::GET, 0, 5, b'k'], &[code::WRITE, 9, 0]] {
+        let thrown = text_of(engine.execute(1, request, 0).unwrap_err());
+        assert!(thrown.starts_with("SILT_INVALID: "), "{thrown}");
+    }
+    let mut long = vec![code::HISTORY];
+    put_b(&mut long, b"key");
+    long.extend([0xff; 9]);
+    assert!(engine.execute(1, &long, 0).is_err());
+    assert!(Engine::open(new_storage(), &[77, 0], new_clock()).is_err());
+}
+
+#[wasm_bindgen_test]
+fn numbers_round_trip_up_to_the_largest() {
+    let mut bytes = Vec::new();
+    let numbers = [0, 1, 127, 128, 16_383, 16_384, (1 << 53) - 1];
+    for number in numbers {
+        put_n(&mut bytes, number);
+    }
+    let mut reader = Reader::new(&bytes, 0);
+    for number in numbers {
+        assert_eq!(reader.n(), Ok(number));
+    }
+    bytes.clear();
+    put_n(&mut bytes, 1 << 53);
+    assert!(Reader::new(&bytes, 0).n().is_err());
+}
