@@ -194,8 +194,8 @@ impl<R: ReadAt> View<R> {
     /// Damage; the storage's failure.
     pub fn count(&self, options: &ScanOptions) -> Result<u64> {
         let options = ScanOptions { keys_only: true, ..options.clone() };
-        let mut count = 0;
-        for record in self.scan(&options)? {
+        let (mut count, mut scan) = (0, self.scan(&options)?);
+        while let Some(record) = scan.next_with(|_, _, _| ()) {
             record?;
             count += 1;
         }
@@ -219,17 +219,41 @@ pub struct Scan<R> {
 }
 
 impl<R: ReadAt> Scan<R> {
-    fn forward(&mut self) -> Result<Option<Record>> {
+    /// Gives `read` key, value and sequence number of the next record, as [`Iterator::next`] gives
+    /// the record itself. Forwards nothing is copied for it.
+    ///
+    /// # Errors
+    /// As [`Iterator::next`]: damage; the storage's failure.
+    pub fn next_with<T>(&mut self, read: impl FnOnce(&[u8], &[u8], u64) -> T) -> Option<Result<T>> {
+        if self.reverse {
+            return self.next().map(|record| record.map(|r| read(&r.key, &r.value, r.seq)));
+        }
+        if self.left == 0 {
+            return None;
+        }
+        let next = self.forward(|version, value| read(version.key, value, version.seq));
+        self.counted(next)
+    }
+
+    /// Gives `read` the next live version and its value.
+    fn forward<T>(
+        &mut self,
+        read: impl FnOnce(sealed::Version<'_>, &[u8]) -> T,
+    ) -> Result<Option<T>> {
         while self.merge.advance()? {
-            let Some(version) = self.merge.version() else { break };
+            let Some(cursor) = self.merge.cursor_mut() else { break };
+            let version = cursor.version();
             if version.seq > self.seq || version.key == self.done_key {
                 continue;
             }
             self.done_key.clear();
             self.done_key.extend_from_slice(version.key);
-            if let Some(record) = self.current()? {
-                return Ok(Some(record));
+            if version.tombstone || is_expired(version.expires, self.moment) {
+                continue;
             }
+            let keys_only = self.keys_only;
+            let done = if keys_only { Ok(read(version, &[])) } else { cursor.with_record(read) };
+            return done.map(Some);
         }
         Ok(None)
     }
@@ -257,16 +281,26 @@ impl<R: ReadAt> Scan<R> {
         if version.tombstone || is_expired(version.expires, self.moment) {
             return Ok(None);
         }
-        let record = |version: sealed::Version<'_>, value: &[u8]| Record {
-            key: version.key.to_vec(),
-            value: value.to_vec(),
-            seq: version.seq,
-            expires: expiry(version.expires),
-        };
         if self.keys_only {
-            return Ok(Some(record(version, &[])));
+            return Ok(Some(record_of(version, &[])));
         }
-        cursor.with_record(record).map(Some)
+        cursor.with_record(record_of).map(Some)
+    }
+
+    /// Counts what a step gave against the limit.
+    fn counted<T>(&mut self, next: Result<Option<T>>) -> Option<Result<T>> {
+        // After an error the merge's place is unknown: end rather than skip records.
+        self.left = if matches!(next, Ok(Some(_))) { self.left - 1 } else { 0 };
+        next.transpose()
+    }
+}
+
+fn record_of(version: sealed::Version<'_>, value: &[u8]) -> Record {
+    Record {
+        key: version.key.to_vec(),
+        value: value.to_vec(),
+        seq: version.seq,
+        expires: expiry(version.expires),
     }
 }
 
@@ -277,22 +311,8 @@ impl<R: ReadAt> Iterator for Scan<R> {
         if self.left == 0 {
             return None;
         }
-        let next = if self.reverse { self.backward() } else { self.forward() };
-        match next {
-            Ok(Some(record)) => {
-                self.left -= 1;
-                Some(Ok(record))
-            }
-            Ok(None) => {
-                self.left = 0;
-                None
-            }
-            Err(e) => {
-                // After an error the merge's place is unknown: end rather than skip records.
-                self.left = 0;
-                Some(Err(e))
-            }
-        }
+        let next = if self.reverse { self.backward() } else { self.forward(record_of) };
+        self.counted(next)
     }
 }
 

@@ -173,6 +173,12 @@ impl Run {
         assert_eq!(store.count(&options).unwrap(), expected.len() as u64);
         for reverse in [false, true] {
             options.reverse = reverse;
+            let mut scan = store.scan(&options).unwrap();
+            for (key, seq, value) in &expected {
+                let same = scan.next_with(|k, v, s| (k, v, s) == (key, value, *seq));
+                assert!(same.unwrap().unwrap(), "reverse {reverse}, as of {as_of:?}");
+            }
+            assert!(scan.next_with(|_, _, _| ()).is_none());
             let found = store.scan(&options).unwrap().map(|r| r.unwrap());
             let found: Vec<_> = found.map(|r| (r.key, r.seq, r.value)).collect();
             assert_eq!(found, expected, "reverse {reverse}, as of {as_of:?}");
