@@ -1,0 +1,71 @@
+// `siltdb/level` passes the whole suite of abstract-level in Chromium, on OPFS and IndexedDB.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { chromium } from 'playwright-core';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const dist = join(here, '../../dist');
+
+/** Assertions that the suite has for what the class supports in browsers, at least. */
+const COUNT = 4650;
+
+let browser;
+let server;
+let url;
+
+before(async () => {
+  const built = await build({
+    entryPoints: [join(here, 'browser-page.mjs')],
+    bundle: true, write: false, format: 'esm', target: 'es2022', platform: 'browser',
+    inject: [join(here, 'shims.mjs')],
+    alias: { path: join(here, 'empty.mjs'), fs: join(here, 'empty.mjs'), stream: 'stream-browserify' },
+    logLevel: 'error',
+  });
+  // What `new URL` names stands beside the script.
+  const files = { '/page.js': built.outputFiles[0].text };
+  for (const name of ['worker.js', 'siltdb.wasm']) files[`/${name}`] = readFileSync(join(dist, name));
+  server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, 'http://localhost');
+    const type = pathname.endsWith('.js') ? 'text/javascript'
+      : pathname.endsWith('.wasm') ? 'application/wasm' : 'text/html';
+    response.setHeader('content-type', type);
+    response.end(pathname === '/'
+      ? '<!doctype html><script type="module" src="/page.js"></script>'
+      : files[pathname] ?? '');
+  });
+  await new Promise((resolve) => server.listen(0, 'localhost', resolve));
+  url = `http://localhost:${server.address().port}/`;
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox'],
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  server?.close();
+});
+
+for (const backend of ['opfs', 'idb']) {
+  test(`abstract-level suite in Chromium on ${backend}`, async (t) => {
+    const context = await browser.newContext();
+    t.after(() => context.close());
+    const page = await context.newPage();
+    const lines = [];
+    page.on('console', (message) => lines.push(...message.text().split('\n')));
+    page.on('pageerror', (error) => lines.push(`not ok ${error}`));
+    await page.goto(`${url}?backend=${backend}`);
+    await page.waitForFunction(() => globalThis.finished, null, { timeout: 600_000 })
+      .catch((error) => assert.fail(`${error}: ${lines.slice(-20).join('\n')}`));
+    assert.deepEqual(lines.filter((line) => line.startsWith('not ok')), []);
+    const passed = lines.filter((line) => line.startsWith('ok')).length;
+    assert.ok(passed >= COUNT, `${passed} assertions instead of ${COUNT}`);
+    console.log(`# ${backend}: ${passed} assertions`);
+  });
+}
