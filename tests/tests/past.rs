@@ -12,6 +12,7 @@ use siltdb::{
 };
 use siltdb_tests::damage::{Written, place_in, scratch};
 use siltdb_tests::sim::Random;
+use siltdb_tests::simulation::scaled;
 use siltdb_tests::versions::Versions;
 
 const KEYS: u64 = 24;
@@ -183,7 +184,7 @@ fn compact(written: &Written) {
 
 #[test]
 fn everything_is_kept_for_ever() {
-    for seed in 0..3 {
+    for seed in 0..scaled(3) {
         let mut random = Random::new(seed);
         let scratch = scratch();
         let dir = place_in(&scratch, "store");
@@ -236,7 +237,7 @@ fn keep(seed: u64, rule: Retention, versions: usize) -> (usize, usize) {
 }
 
 fn keep_all(name: &str, rule: Retention, versions: usize) -> (usize, usize) {
-    let all = (0..3).map(|seed| keep(seed, rule, versions));
+    let all = (0..scaled(3)).map(|seed| keep(seed, rule, versions));
     let (read, gone) = all.fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     println!("{name}: {read} moments read, {gone} refused");
     (read, gone)
