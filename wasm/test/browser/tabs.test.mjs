@@ -109,6 +109,40 @@ for (const backend of ['opfs', 'idb']) {
   });
 }
 
+for (const backend of ['opfs', 'idb']) {
+  test(`${backend}: a leader dies between a write and its answer: it is not done twice`, async () => {
+    const [one, two] = [await tab(), await tab()];
+    const name = `mute-${backend}`;
+    await one.evaluate(async ([name, backend]) => {
+      await open_(name, { backend }, 'muteAt=9');
+    }, [name, backend]);
+    await two.evaluate(async ([name, backend]) => {
+      await open_(name, { backend });
+    }, [name, backend]);
+    const [ones, twos] = [one, two].map((page, i) => page.evaluate(async ([name, i]) => {
+      const key = `counter ${i}`;
+      for (let n = 0; n < 3; n += 1) {
+        await stores[name].set(`${key} ${n}`, 'once', undefined, null);
+      }
+      return true;
+    }, [name, i]));
+    await Promise.all([ones, twos]);
+    // Six replies went out. Now three at once to the follower; the last of them stays unsent.
+    const last = two.evaluate(async (name) => {
+      const set = (n) => stores[name].set(`late ${n}`, 'x', undefined, null);
+      const writes = [7, 8, 9].map((n) => told(() => set(n)));
+      return (await Promise.all(writes)).map(({ value, code }) => code ?? value.durability);
+    }, name);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    await one.evaluate(() => workers.at(-1).terminate());
+    // Done twice, the last would find its key and fail; the answer also says that it is synced.
+    assert.deepEqual(await last, ['flushed', 'flushed', 'synced']);
+    assert.equal((await two.evaluate((name) => stores[name].all(), name)).length, 9);
+    await one.close();
+    await two.close();
+  });
+}
+
 test('the tab of the leader is closed while all write: nothing acknowledged is lost', async () => {
   const pages = [await tab(), await tab(), await tab()];
   let done = 0;

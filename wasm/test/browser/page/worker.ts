@@ -4,6 +4,7 @@
 //                      are written in part, the journal knows nothing of it
 //   space=BYTES        files take so many bytes more, then a write is cut short as Chromium does it
 //   without=opfs,idb   the platform lacks these
+//   muteAt=N           stops for ever when it would send its Nth reply: the request is done by then
 //   seed=N             the clock stands still, and the engine's random bits follow from N
 import { serve } from '../../../js/seat.js';
 
@@ -29,6 +30,19 @@ if (native) native.write = function (this: any, bytes: Uint8Array, options: { at
   space -= bytes.length;
   return write.call(this, bytes, options);
 };
+const muteAt = Number(faults.get('muteAt') ?? 0);
+let replies = 0;
+function muted(prototype: { postMessage(...args: any[]): void }) {
+  const post = prototype.postMessage;
+  prototype.postMessage = function (this: unknown, ...args: any[]) {
+    if (args[0]?.t === 'reply' && (replies += 1) === muteAt) for (;;);
+    post.apply(this, args);
+  };
+}
+if (muteAt) {
+  muted(self as never);
+  muted(BroadcastChannel.prototype);
+}
 const seed = faults.get('seed');
 if (seed) {
   let state = BigInt(seed);
