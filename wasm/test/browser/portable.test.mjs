@@ -55,7 +55,9 @@ test('a store of the command line opens in OPFS, and comes back with what was ad
   const read = await page.evaluate(async () => {
     const s = await open_('moved', { segmentBytes: 64 * 1024 });
     const read = await s.all();
-    for (let i = 0; i < 60; i += 1) await s.set(`w${i}`, 'w'.repeat(3000), i % 7 ? 'flushed' : 'synced');
+    for (let i = 0; i < 60; i += 1) {
+      await s.set(`w${i}`, 'w'.repeat(3000), i % 7 ? 'flushed' : 'synced');
+    }
     await s.set('n9', 'from the browser');
     await s.close();
     return read;
@@ -92,7 +94,8 @@ function script() {
     const w = new Writer();
     const writes = Array.from({ length: 1 + below(8) }, () => {
       const key = encoder.encode(`key ${below(200)}`);
-      return below(5) === 0 ? { key } : { key, value: new Uint8Array(below(3000)).fill(below(256)) };
+      if (below(5) === 0) return { key };
+      return { key, value: new Uint8Array(below(3000)).fill(below(256)) };
     });
     encodeWrite(w, writes, below(10) === 0 ? 'synced' : 'flushed');
     if (i % 50 === 49) encodePlain(w, SYNC);

@@ -81,7 +81,7 @@ test('memory is used when it is asked for, and keeps nothing', async () => {
   await page.close();
 });
 
-test('without OPFS the store is in IndexedDB, and says so; without both it is an error', async () => {
+test('without OPFS the store is in IndexedDB, and says so; an error without both', async () => {
   const page = await newPage(chrome.context, server.url);
   const found = await page.evaluate(async () => {
     const s = await open_('fallen', {}, 'without=opfs');

@@ -15,7 +15,9 @@ after(async () => {
 });
 
 const tab = () => newPage(chrome.context, server.url);
-const roleIn = (page, name) => page.evaluate(async (name) => (await stores[name].info()).role, name);
+const roleIn = (page, name) => {
+  return page.evaluate(async (name) => (await stores[name].info()).role, name);
+};
 
 async function until(what, check, ms = 10_000) {
   for (const end = Date.now() + ms; ; ) {
@@ -110,7 +112,7 @@ for (const backend of ['opfs', 'idb']) {
 }
 
 for (const backend of ['opfs', 'idb']) {
-  test(`${backend}: a leader dies between a write and its answer: it is not done twice`, async () => {
+  test(`${backend}: a leader dies between a write and its answer: not done twice`, async () => {
     const [one, two] = [await tab(), await tab()];
     const name = `mute-${backend}`;
     await one.evaluate(async ([name, backend]) => {
