@@ -21,7 +21,9 @@ await build({
   outdir: site, bundle: true, format: 'esm', target: 'es2022', logLevel: 'error',
   define: { global: 'globalThis' },
 });
-for (const name of ['worker.js', 'siltdb.wasm']) cpSync(join(here, '../dist', name), join(site, name));
+for (const name of ['worker.js', 'siltdb.wasm']) {
+  cpSync(join(here, '../dist', name), join(site, name));
+}
 const entry = createRequire(import.meta.url).resolve('@sqlite.org/sqlite-wasm');
 const folder = entry.slice(0, entry.lastIndexOf('sqlite-wasm') + 'sqlite-wasm'.length);
 for (const part of ['sqlite-wasm/jswasm', 'dist', 'jswasm']) {

@@ -86,7 +86,10 @@ export class RawScan {
       limit: limit === Infinity ? 0 : limit,
       bytes: chunkBytes,
     };
-    const { more, records } = await this.#session.request((w) => encodeScan(w, request), decodeScan);
+    const { more, records } = await this.#session.request(
+      (w) => encodeScan(w, request),
+      decodeScan,
+    );
     if (turn !== this.#turn) return [];
     this.#left -= records.length;
     this.#more = more;

@@ -32,7 +32,9 @@ const VIEWS = [
   'Uint8Array', 'Int8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array',
   'Uint32Array', 'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array', 'DataView',
 ] as const;
-const ERRORS = ['EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError'];
+const ERRORS = [
+  'EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError',
+];
 
 type ViewOf = new (buffer: ArrayBuffer, offset?: number, length?: number) => ArrayBufferView;
 
@@ -101,8 +103,9 @@ class Packer {
       if (kind < 0 && !(value instanceof Uint8Array)) refuse('this binary view cannot be stored');
     } else if (value instanceof ArrayBuffer) w.u8(BUFFER).b(new Uint8Array(value));
     else if (value instanceof RegExp) w.u8(REGEXP).s(value.source).s(value.flags);
-    else if (value instanceof Error) w.u8(ERROR).s(value.name).s(value.message).s(value.stack ?? '');
-    else this.#fields(value);
+    else if (value instanceof Error) {
+      w.u8(ERROR).s(value.name).s(value.message).s(value.stack ?? '');
+    } else this.#fields(value);
   }
 
   #fields(value: object): void {

@@ -23,13 +23,17 @@ before(async () => {
   const built = await build({
     entryPoints: [join(here, 'browser-page.mjs')],
     bundle: true, write: false, format: 'esm', target: 'es2022', platform: 'browser',
-    inject: [join(here, 'shims.mjs')],
-    alias: { path: join(here, 'empty.mjs'), fs: join(here, 'empty.mjs'), stream: 'stream-browserify' },
+    inject: [join(here, 'shims.mjs')], define: { __dirname: '"/"', __filename: '"/page.js"' },
+    alias: {
+      path: join(here, 'empty.mjs'), fs: join(here, 'empty.mjs'), stream: 'stream-browserify',
+    },
     logLevel: 'error',
   });
   // What `new URL` names stands beside the script.
   const files = { '/page.js': built.outputFiles[0].text };
-  for (const name of ['worker.js', 'siltdb.wasm']) files[`/${name}`] = readFileSync(join(dist, name));
+  for (const name of ['worker.js', 'siltdb.wasm']) {
+    files[`/${name}`] = readFileSync(join(dist, name));
+  }
   server = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost');
     const type = pathname.endsWith('.js') ? 'text/javascript'
@@ -59,9 +63,13 @@ for (const backend of ['opfs', 'idb']) {
     const page = await context.newPage();
     const lines = [];
     page.on('console', (message) => lines.push(...message.text().split('\n')));
-    page.on('pageerror', (error) => lines.push(`not ok ${error}`));
+    page.on('pageerror', (error) => {
+      lines.push(`not ok ${error}`);
+      // Nothing comes after it.
+      page.evaluate(() => (globalThis.finished = true)).catch(() => {});
+    });
     await page.goto(`${url}?backend=${backend}`);
-    await page.waitForFunction(() => globalThis.finished, null, { timeout: 600_000 })
+    await page.waitForFunction(() => globalThis.finished, null, { timeout: 420_000 })
       .catch((error) => assert.fail(`${error}: ${lines.slice(-20).join('\n')}`));
     assert.deepEqual(lines.filter((line) => line.startsWith('not ok')), []);
     const passed = lines.filter((line) => line.startsWith('ok')).length;

@@ -22,7 +22,8 @@ const installed = join(work, 'node_modules', 'siltdb');
 let browser;
 
 before(async () => {
-  execFileSync('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', work], { cwd: wasm, stdio: 'ignore' });
+  const pack = ['pack', '--silent', '--ignore-scripts', '--pack-destination', work];
+  execFileSync('npm', pack, { cwd: wasm, stdio: 'ignore' });
   const [tarball] = readdirSync(work).filter((name) => name.endsWith('.tgz'));
   mkdirSync(installed, { recursive: true });
   execFileSync('tar', ['xzf', join(work, tarball), '-C', installed, '--strip-components=1']);
@@ -112,7 +113,8 @@ test('a page without a bundler', async (t) => {
 });
 
 test('Vite', async (t) => {
-  const { build } = await import(join(dirname(require.resolve('vite/package.json')), 'dist/node/index.js'));
+  const vite = dirname(require.resolve('vite/package.json'));
+  const { build } = await import(join(vite, 'dist/node/index.js'));
   const site = join(work, 'vite');
   await build({ root: fixtures, logLevel: 'error', worker: { format: 'es' },
     build: { outDir: site, emptyOutDir: true } });
