@@ -1,6 +1,6 @@
 /**
- * The database of a store: chunks of 64 KiB under [file, number], and under 'epoch' and 'notes'
- * who owns it and what requests it has begun.
+ * The database of a store: chunks of 64 KiB under [file, number], under 'epoch' who owns it, and
+ * under ['note', place] the requests it has begun.
  *
  * Every commit checks that the epoch is still its own, so that an owner that was frozen and
  * replaced can change nothing.
@@ -20,19 +20,25 @@ const CODES: Record<string, SiltErrorCode> = {
   NotAllowedError: 'SILT_DENIED',
 };
 
+/** Notes that are kept. */
+const NOTES_MAX = 1024;
+
+/** A request that was begun, and how many were before it. */
+export type StoredNote = [ordinal: number, client: number, request: number, before: number];
+
 /** What one transaction changes. */
 export interface Change {
   epoch: number;
   strict: boolean;
   removed: string[];
   chunks: [file: string, at: number, bytes: Uint8Array][];
-  notes: unknown[] | undefined;
+  notes: StoredNote[];
 }
 
 /** What a database holds. */
 export interface Loaded {
   epoch: number;
-  notes: unknown[];
+  notes: StoredNote[];
   files: Map<string, Uint8Array[]>;
 }
 
@@ -83,8 +89,10 @@ export async function load(database: IDBDatabase, own: boolean): Promise<Loaded>
       loaded.epoch = Number(epoch.result ?? 0) + (own ? 1 : 0);
       if (own) meta.put(loaded.epoch, 'epoch');
     };
-    const notes = meta.get('notes');
-    notes.onsuccess = () => (loaded.notes = (notes.result as unknown[]) ?? []);
+    const notes = meta.getAll(IDBKeyRange.bound(['note'], ['note', []]));
+    notes.onsuccess = () => {
+      loaded.notes = (notes.result as StoredNote[]).sort((a, b) => a[0] - b[0]);
+    };
     const keys = chunks.getAllKeys();
     const values = chunks.getAll();
     values.onsuccess = () => {
@@ -124,7 +132,7 @@ export async function commit(database: IDBDatabase, change: Change): Promise<voi
       chunks.delete(IDBKeyRange.bound([name], [name, []]));
     }
     for (const [file, at, bytes] of change.chunks) chunks.put(bytes, [file, at]);
-    if (change.notes) meta.put(change.notes, 'notes');
+    for (const note of change.notes) meta.put(note, ['note', note[0] % NOTES_MAX]);
   }).catch((e: unknown) => {
     if (lost) throw new SiltError('SILT_LOCKED', 'the store was taken over by another tab');
     throw e;

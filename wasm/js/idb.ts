@@ -5,15 +5,12 @@
  */
 
 import { SiltError } from './error.js';
-import { commit, type Change, CHUNK, load, openDatabase } from './idb-database.js';
+import {
+  commit, type Change, CHUNK, load, openDatabase, type StoredNote,
+} from './idb-database.js';
 import { MemoryFile } from './memory-file.js';
 import { parseName } from './names.js';
 import type { AsyncStorage } from './storage.js';
-
-/** Notes of requests that are kept. */
-const NOTES_MAX = 1024;
-
-type Note = [client: number, request: number, before: number];
 
 /** Files of a store in IndexedDB, mirrored in memory. */
 export class IdbStorage implements AsyncStorage {
@@ -23,11 +20,13 @@ export class IdbStorage implements AsyncStorage {
   #epoch = 0;
   readonly #files = new Map<string, MemoryFile>();
   readonly #handles: (MemoryFile | undefined)[] = [];
-  #notes: Note[] = [];
+  /** Notes of requests that the database holds as they were at open, and those since. */
+  #notes: StoredNote[] = [];
+  #ordinal = 0;
+  #notesKept = 0;
   /** Changed chunks by file; a file that is gone or new stands here with all it has. */
   #changed = new Map<MemoryFile, Set<number>>();
   #removed = new Set<string>();
-  #noted = false;
   #strict = false;
   #failed: SiltError | undefined;
 
@@ -46,7 +45,9 @@ export class IdbStorage implements AsyncStorage {
     this.#database = await openDatabase(this.#store);
     const loaded = await load(this.#database, own);
     this.#epoch = loaded.epoch;
-    this.#notes = loaded.notes as Note[];
+    this.#notes = loaded.notes;
+    this.#notesKept = this.#notes.length;
+    this.#ordinal = this.#notes.at(-1)?.[0] ?? 0;
     for (const [name, parts] of loaded.files) this.#files.set(name, new MemoryFile(name, parts));
   }
 
@@ -128,7 +129,8 @@ export class IdbStorage implements AsyncStorage {
   /** Whether something waits to be settled. */
   dirty(): boolean {
     if (this.#failed) return false;
-    return this.#strict || this.#noted || this.#changed.size > 0 || this.#removed.size > 0;
+    const noted = this.#notes.length > this.#notesKept;
+    return this.#strict || noted || this.#changed.size > 0 || this.#removed.size > 0;
   }
 
   /** Commits what is queued. After a failure nothing more is taken: the store is opened again. */
@@ -164,14 +166,17 @@ export class IdbStorage implements AsyncStorage {
       strict: strict || this.#strict,
       removed: [...this.#removed],
       chunks: [],
-      notes: this.#noted ? this.#notes : undefined,
+      notes: this.#notes.slice(this.#notesKept),
     };
     for (const [file, chunks] of this.#changed) {
       for (const at of chunks) change.chunks.push([file.name, at, file.slice(at * CHUNK, CHUNK)]);
     }
     this.#changed = new Map();
     this.#removed = new Set();
-    this.#strict = this.#noted = false;
+    this.#strict = false;
+    // Old ones are of no use any more: no request waits that long.
+    if (this.#notes.length > 4096) this.#notes.splice(0, 2048);
+    this.#notesKept = this.#notes.length;
     return change;
   }
 
@@ -195,13 +200,12 @@ export class IdbStorage implements AsyncStorage {
   }
 
   note(client: number, request: number, before: number): void {
-    this.#notes.push([client, request, before]);
-    if (this.#notes.length > NOTES_MAX) this.#notes.splice(0, NOTES_MAX / 2);
-    this.#noted = true;
+    this.#ordinal += 1;
+    this.#notes.push([this.#ordinal, client, request, before]);
   }
 
-  notes(): Note[] {
-    return [...this.#notes];
+  notes(): [client: number, request: number, before: number][] {
+    return this.#notes.map(([, client, request, before]) => [client, request, before]);
   }
 
   async shut(): Promise<void> {
