@@ -24,11 +24,13 @@ pub enum Kind {
     /// The engine of many threads. The test is its threads: it takes their steps in turn with
     /// everything else.
     Threads,
+    /// Drawn at each open, so that either goes on with what the other left.
+    Drawn,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 2] = [Kind::Single, Kind::Threads];
+    pub const ALL: [Kind; 3] = [Kind::Single, Kind::Threads, Kind::Drawn];
 }
 
 /// A store under test, over a simulated disk.
@@ -84,7 +86,8 @@ impl Threads {
 #[allow(clippy::missing_errors_doc, missing_docs)]
 impl SimStore {
     pub fn open(kind: Kind, storage: SimStorage, host: SimHost, options: Options) -> Result<Self> {
-        if kind == Kind::Single {
+        let drawn = kind == Kind::Drawn && host.random_u64().is_multiple_of(2);
+        if kind == Kind::Single || drawn {
             return Store::open(storage, host, options).map(Self::Single);
         }
         let engine = Engine::open(storage.clone(), host, options)?;
@@ -148,13 +151,6 @@ impl SimStore {
             }
             Self::Threads(threads) => threads.engine.upcoming_seq(),
         }
-    }
-
-    /// Whether conditions are judged only on what is written: a batch with one then writes the
-    /// buffer out.
-    #[must_use]
-    pub fn judges_written(&self) -> bool {
-        matches!(self, Self::Single(_))
     }
 
     pub fn sync(&mut self) -> Result<u64> {

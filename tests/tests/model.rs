@@ -17,7 +17,7 @@ use siltdb_tests::workload::{Op, Palette, Raw, small_disk, small_options};
 const CASES: u32 = 100;
 
 fn case(seed: u64, options: Options, palette: Palette, raws: &[Raw]) -> Result<(), TestCaseError> {
-    let kind = Kind::ALL[seed as usize % 2];
+    let kind = Kind::ALL[seed as usize % 3];
     let mut done = Vec::new();
     let fail = |done: &[Op], what: String| {
         let last = done.len().saturating_sub(40);

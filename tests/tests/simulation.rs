@@ -26,7 +26,7 @@ fn run(test: &str, kind: Kind, faults: bool, seed: u64) -> u64 {
 
 #[test]
 fn faulty_disks() {
-    for seed in seeds(600) {
+    for seed in seeds(400) {
         for kind in Kind::ALL {
             run("faulty_disks", kind, true, seed);
         }
@@ -35,7 +35,7 @@ fn faulty_disks() {
 
 #[test]
 fn power_losses_only() {
-    for seed in seeds(600) {
+    for seed in seeds(400) {
         for kind in Kind::ALL {
             run("power_losses_only", kind, false, seed);
         }
@@ -46,7 +46,7 @@ fn power_losses_only() {
 #[test]
 fn determinism() {
     let run = |seed| Kind::ALL.map(|kind| run("determinism", kind, true, seed));
-    for seed in seeds(60) {
+    for seed in seeds(40) {
         assert_eq!(run(seed), run(seed), "seed {seed} ran two ways");
     }
     assert_ne!(run(1), run(2), "the trace does not depend on the run");

@@ -84,8 +84,7 @@ impl Run {
         let buffered = writes && level == Durability::Buffered && store.last_seq() == seq;
         if buffered {
             // Conditions are judged on what is written: what waited went out first.
-            let judged = store.judges_written()
-                && batch.operations().iter().any(|operation| operation.condition.is_some());
+            let judged = batch.operations().iter().any(|operation| operation.condition.is_some());
             let first = self.model.edges().len() - 1;
             let from = self.buffered_from.filter(|_| !judged).unwrap_or(first);
             self.buffered_from = Some(from);
@@ -197,8 +196,10 @@ impl Run {
             wrong!("retention is {now:?} after it was set to {rule:?}");
         }
         // A failed call may have published the rule: until the next open either may stand, and
-        // what both keep is all that is promised.
-        self.model.set_retention(now, rule);
+        // what both keep is all that is promised. A poisoned store did not try.
+        if result != Err(Error::Poisoned) {
+            self.model.set_retention(now, rule);
+        }
         ok("set_retention", result)
     }
 
