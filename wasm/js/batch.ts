@@ -51,6 +51,8 @@ export type Operation<K, V> =
   | ({ type: 'set'; key: K; value: V } & ExpiryOptions & ConditionOptions)
   | ({ type: 'delete'; key: K } & ConditionOptions);
 
+const LEVELS: readonly string[] = ['buffered', 'flushed', 'synced'];
+
 function expiry(options: ExpiryOptions): number | undefined {
   if (options.expires) return Math.round(options.expires.getTime() * 1000);
   const { ttl } = options;
@@ -93,6 +95,14 @@ export function packOperation<K, V>(scope: Scope<K, V>, op: Operation<K, V>): Wr
   if (op.type === 'set') return packSet(scope, op.key, op.value, op);
   if (op.type === 'delete') return packDelete(scope, op.key, op);
   return refuse('an operation has the type `set` or `delete`');
+}
+
+/** The level that a caller asked for, if any. */
+export function levelOf({ durability }: CommitOptions): Durability | undefined {
+  if (durability !== undefined && !LEVELS.includes(durability)) {
+    refuse('durability is `synced`, `flushed` or `buffered`');
+  }
+  return durability;
 }
 
 /** The part of an answer that callers see. */

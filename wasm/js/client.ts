@@ -1,7 +1,7 @@
 /** The store as a program sees it. */
 
 import type { Commit, CommitOptions, DeleteOptions, Operation, SetOptions } from './batch.js';
-import { Batch, commitOf, packDelete, packOperation, packSet } from './batch.js';
+import { Batch, commitOf, levelOf, packDelete, packOperation, packSet } from './batch.js';
 import { type CodecOptions, encodeText, json, refuse, utf8 } from './codec.js';
 import type { Retention } from './engine.js';
 import type { Info, Plan, SegmentInfo, Stats, StorageInfo } from './figures.js';
@@ -71,8 +71,9 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
     options: CommitOptions = {},
   ): Promise<Commit & { count: number }> {
     const bounds = rangeBytes(this.scope, range);
+    const durability = levelOf(options);
     return this.session.request(
-      (w) => wire.encodeDeleteRange(w, bounds, options.durability),
+      (w) => wire.encodeDeleteRange(w, bounds, durability),
       wire.decodeWrite,
     );
   }
@@ -93,9 +94,13 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
     return this.#write(operations.map((op) => packOperation(this.scope, op)), options);
   }
 
-  #write(operations: readonly wire.WriteOperation[], options: CommitOptions): Promise<Commit> {
+  async #write(
+    operations: readonly wire.WriteOperation[],
+    options: CommitOptions,
+  ): Promise<Commit> {
+    const durability = levelOf(options);
     return this.session.request(
-      (w) => wire.encodeWrite(w, operations, options.durability),
+      (w) => wire.encodeWrite(w, operations, durability),
       (r) => commitOf(wire.decodeWrite(r)),
     );
   }

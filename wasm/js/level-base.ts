@@ -8,6 +8,7 @@ import {
   AbstractValueIterator,
   type AbstractDatabaseOptions,
 } from 'abstract-level';
+import { levelOf } from './batch.js';
 import { SiltError } from './error.js';
 import { RawScan, type RawScanOptions } from './scan.js';
 import { after } from './scope.js';
@@ -54,7 +55,7 @@ function bounds({ gt, gte, lt, lte }: RangeOptions): wire.KeyRange {
 }
 
 function durabilityOf(options: WriteOptions): wire.Durability | undefined {
-  return options.durability ?? (options.sync === true ? 'synced' : undefined);
+  return levelOf(options) ?? (options.sync === true ? 'synced' : undefined);
 }
 
 function momentOf(options: { snapshot?: SiltLevelSnapshot }): wire.Moment {
@@ -341,8 +342,9 @@ export abstract class SiltLevelBase<Open extends object, K, V> extends AbstractL
   async _clear(options: RangeOptions & WriteOptions): Promise<void> {
     const session = this.#open;
     if ((options.limit ?? -1) < 0 && !options.snapshot) {
+      const durability = durabilityOf(options);
       await session.request(
-        (w) => wire.encodeDeleteRange(w, bounds(options), durabilityOf(options)),
+        (w) => wire.encodeDeleteRange(w, bounds(options), durability),
         wire.decodeWrite,
       );
       return;

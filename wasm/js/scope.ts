@@ -137,6 +137,7 @@ export function momentOf(scope: Scope<any, any>, options: ReadOptions | undefine
   const at = options?.at;
   if (at === undefined) return scope.moment;
   if (typeof at === 'number' || at instanceof Date) return { at: seqOf(at) };
+  if (typeof at.view !== 'number') refuse('`at` is a snapshot, a seq or a date');
   return { view: at.view };
 }
 

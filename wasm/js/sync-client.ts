@@ -4,7 +4,7 @@
  */
 
 import type { Commit, CommitOptions, DeleteOptions, Operation, SetOptions } from './batch.js';
-import { Batch, commitOf, packDelete, packOperation, packSet } from './batch.js';
+import { Batch, commitOf, levelOf, packDelete, packOperation, packSet } from './batch.js';
 import type { CodecOptions } from './codec.js';
 import { encodeText, json, refuse, utf8 } from './codec.js';
 import type { Difference, Version } from './client.js';
@@ -160,8 +160,9 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
   /** Deletes every key of a range, in one commit; of the whole store or part if none is given. */
   deleteRange(range: Range<K> = {}, options: CommitOptions = {}): Commit & { count: number } {
     const bounds = rangeBytes(this.scope, range);
+    const durability = levelOf(options);
     return this.owner.request(
-      (w) => wire.encodeDeleteRange(w, bounds, options.durability),
+      (w) => wire.encodeDeleteRange(w, bounds, durability),
       wire.decodeWrite,
     );
   }
@@ -179,8 +180,9 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
   }
 
   #write(operations: readonly wire.WriteOperation[], options: CommitOptions): Commit {
+    const durability = levelOf(options);
     return commitOf(this.owner.request(
-      (w) => wire.encodeWrite(w, operations, options.durability),
+      (w) => wire.encodeWrite(w, operations, durability),
       wire.decodeWrite,
     ));
   }

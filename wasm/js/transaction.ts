@@ -1,7 +1,7 @@
 /** Optimistic transactions: read at one moment, write at once if nothing read has changed. */
 
 import type { CommitOptions, Commit, ExpiryOptions } from './batch.js';
-import { packDelete, packSet } from './batch.js';
+import { levelOf, packDelete, packSet } from './batch.js';
 import { SiltError } from './error.js';
 import type { ScanOptions } from './scan.js';
 import { RawScan, rawOptions } from './scan.js';
@@ -160,6 +160,7 @@ export async function transact<K, V, T>(
   options: TransactionOptions,
 ): Promise<{ result: T; commit: Commit | undefined }> {
   const retries = options.retries ?? 20;
+  const durability = levelOf(options);
   for (let tried = 0; ; tried += 1) {
     const { view, seq } = session.openView();
     seq.catch(() => {});
@@ -174,7 +175,7 @@ export async function transact<K, V, T>(
     const operations = run.operations();
     try {
       const commit = await session.request(
-        (w) => encodeWrite(w, operations, options.durability),
+        (w) => encodeWrite(w, operations, durability),
         decodeWrite,
       );
       return { result, commit };

@@ -75,11 +75,12 @@ test('an operation that fails leaves the others of its message alone', async (t)
   const results = await Promise.allSettled([
     db.set('a', 1), db.get(''), db.set('b', 2), db.set('c', undefined),
     db.set('d', new Uint8Array(1)), db.get('\ud800'), db.set('e', 1, { ttl: -1 }),
-    db.get('a', { at: -1 }), db.get('a'),
+    db.get('a', { at: -1 }), db.get('a'), db.get('a', { at: 'noon' }),
+    db.set('f', 1, { durability: 'hard' }), db.deleteRange({}, { durability: 'hard' }),
   ]);
   assert.deepEqual(results.map(({ status, reason }) => reason?.code ?? status), [
     'fulfilled', 'SILT_KEY_EMPTY', 'fulfilled', 'SILT_INVALID', 'SILT_INVALID', 'SILT_INVALID',
-    'SILT_INVALID', 'SILT_INVALID', 'fulfilled',
+    'SILT_INVALID', 'SILT_INVALID', 'fulfilled', 'SILT_INVALID', 'SILT_INVALID', 'SILT_INVALID',
   ]);
   assert.deepEqual(await db.entries().all(), [['a', 1], ['b', 2]]);
   assert.throws(() => db.keys({ limit: 1.5 }), { code: 'SILT_INVALID' });
