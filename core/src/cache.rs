@@ -5,8 +5,6 @@ use alloc::vec::Vec;
 
 use lru::LruCache;
 
-use crate::format::Frame;
-
 /// What an entry is counted for besides the bytes of its key and value.
 const ENTRY_BYTES: usize = 128;
 
@@ -25,16 +23,10 @@ pub struct CachedRecord {
 }
 
 impl CachedRecord {
-    /// The record of a verified frame.
+    /// A record as its frame tells of it.
     #[must_use]
-    pub fn new(frame: &Frame<'_>) -> Self {
-        Self {
-            bytes: [frame.key, frame.value].concat().into(),
-            key_len: frame.key.len(),
-            seq: frame.seq,
-            expires: frame.expires.unwrap_or(0),
-            tombstone: frame.tombstone,
-        }
+    pub fn new(key: &[u8], value: &[u8], seq: u64, expires: u64, tombstone: bool) -> Self {
+        Self { bytes: [key, value].concat().into(), key_len: key.len(), seq, expires, tombstone }
     }
 
     /// The key.
@@ -143,9 +135,7 @@ mod tests {
     type Kept = ((u64, u32), CachedRecord);
 
     fn record(key: &[u8], value: &[u8], seq: u64) -> CachedRecord {
-        let key_len = key.len();
-        let bytes = [key, value].concat().into();
-        CachedRecord { bytes, key_len, seq, expires: 0, tombstone: false }
+        CachedRecord::new(key, value, seq, 0, false)
     }
 
     fn next(state: &mut u64) -> u64 {

@@ -125,7 +125,10 @@ impl<S: Storage, H: Host> Store<S, H> {
             let CachedRecord { seq, expires, tombstone, .. } = *record;
             return Ok(judge(record.key(), record.value(), seq, expires, tombstone));
         }
-        let record = file.with_frame(offset, len_max, |f| Ok(CachedRecord::new(&f)))?;
+        let record = file.with_frame(offset, len_max, |f| {
+            let expires = f.expires.unwrap_or(0);
+            Ok(CachedRecord::new(f.key, f.value, f.seq, expires, f.tombstone))
+        })?;
         let CachedRecord { seq, expires, tombstone, .. } = record;
         let known = judge(record.key(), record.value(), seq, expires, tombstone);
         self.cache.insert(file.number, location.offset(), record);
