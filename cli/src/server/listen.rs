@@ -332,8 +332,12 @@ impl AsyncRead for Conn {
             Io::Tls(io) => Pin::new(io).poll_read(context, buf),
         };
         if read.is_ready() {
-            self.has_first_byte = true;
             self.moved = Instant::now();
+            if !self.has_first_byte {
+                self.has_first_byte = true;
+                let end = self.moved + self.idle_time;
+                self.read_timer.as_mut().reset(end);
+            }
             return read;
         }
         self.check_idle(context)

@@ -12,7 +12,7 @@ use crate::silt::{BINARY, Ended, Silt, files_of};
 /// Every command that works on a store, with arguments that do well on one that holds `k`.
 /// `LINES` and `BATCH` are replaced by a file of two lines of JSON, `OUT` by one that is not there
 /// yet.
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 18] = [
     &["set", "k", "v"],
     &["get", "k"],
     &["del", "k"],
@@ -20,6 +20,7 @@ const COMMANDS: [&[&str]; 17] = [
     &["count"],
     &["history", "k"],
     &["diff", "--from", "now"],
+    &["watch", "--since", "0"],
     &["import", "LINES"],
     &["export"],
     &["batch", "BATCH"],
@@ -32,7 +33,7 @@ const COMMANDS: [&[&str]; 17] = [
     &["retain", "7d"],
 ];
 /// The others.
-const ELSEWHERE: [&str; 3] = ["restore", "bench", "completions"];
+const ELSEWHERE: [&str; 4] = ["restore", "bench", "serve", "completions"];
 /// Those of them that make a store where there is none.
 const MAKERS: [&str; 4] = ["set", "import", "batch", "retain 7d"];
 

@@ -1,0 +1,323 @@
+//! Peers that mean no good: slow, silent, many, or talking nonsense. Each is cut off or refused in
+//! bounded memory, and others are served meanwhile.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use siltdb::ScanOptions;
+
+use crate::served::{Served, tokens, wait};
+use crate::silt::Silt;
+
+const MIB: u64 = 1 << 20;
+/// What HTTP/2 begins with: the preface, and empty settings.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// Whether a connection ends within a time; what comes is thrown away.
+fn ends_within(peer: &mut TcpStream, limit: Duration) -> bool {
+    let begun = Instant::now();
+    let mut buf = [0; 4_096];
+    while let Some(left) = limit.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) {
+        peer.set_read_timeout(Some(left)).unwrap();
+        match peer.read(&mut buf) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(_) => return true,
+        }
+    }
+    false
+}
+
+/// The server still serves, in bounded memory.
+fn still_serves(served: &Served, memory_max: u64) {
+    served.ok(&["set", "alive", "yes"]);
+    assert_eq!(served.ok(&["get", "alive"]), "yes");
+    let memory = served.memory();
+    assert!(memory < memory_max, "{} MiB of memory", memory / MIB);
+}
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = len[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// Headers of a call, without any compression.
+fn call(path: &str) -> Vec<u8> {
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", path),
+        (":authority", "localhost"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ];
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        block.push(0);
+        for text in [name, value] {
+            block.push(u8::try_from(text.len()).unwrap());
+            block.extend(text.as_bytes());
+        }
+    }
+    block
+}
+
+#[test]
+fn who_connects_and_says_nothing_is_cut_off() {
+    let served = Served::new(&[]);
+    let begun = Instant::now();
+    let mut peers: Vec<TcpStream> = ["grpc", "http", "resp"]
+        .iter()
+        .map(|protocol| TcpStream::connect(served.address(protocol)).unwrap())
+        .collect();
+    for peer in &mut peers {
+        assert!(ends_within(peer, Duration::from_secs(15)));
+    }
+    assert!(begun.elapsed() > Duration::from_secs(5), "cut off too early");
+    still_serves(&served, 64 * MIB);
+}
+
+#[test]
+fn who_shows_no_token_has_less_time() {
+    let silt = Silt::new();
+    let tokens = tokens(&silt);
+    let served = Served::of(silt, &["--auth-file", &tokens]);
+    for protocol in ["grpc", "http", "resp"] {
+        let mut peer = TcpStream::connect(served.address(protocol)).unwrap();
+        assert!(ends_within(&mut peer, Duration::from_secs(8)), "{protocol}");
+    }
+}
+
+#[test]
+fn a_connection_on_which_nothing_moves_is_closed() {
+    let served = Served::new(&["--idle-timeout", "1s"]);
+    let mut peer = TcpStream::connect(served.address("resp")).unwrap();
+    peer.write_all(b"PING\r\n").unwrap();
+    assert!(ends_within(&mut peer, Duration::from_secs(5)));
+    let mut half_open = TcpStream::connect(served.address("resp")).unwrap();
+    half_open.shutdown(std::net::Shutdown::Write).unwrap();
+    assert!(ends_within(&mut half_open, Duration::from_secs(2)));
+}
+
+#[test]
+fn ten_thousand_idle_connections_take_bounded_memory() {
+    // This process and the server have each as many descriptors as the system gives one.
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    let count = limit.map_or(10_000, |limit| limit.saturating_sub(300).min(10_000)) as usize;
+    rustix::process::setrlimit(
+        rustix::process::Resource::Nofile,
+        rustix::process::Rlimit { current: limit, maximum: limit },
+    )
+    .unwrap();
+    let served = Served::new(&["--max-connections", "12000", "--idle-timeout", "600s"]);
+    let before = served.memory();
+    let mut peers = Vec::new();
+    for i in 0..count {
+        // Each has said something: silence alone is cut off sooner.
+        let mut peer = connect(served.address(if i % 2 == 0 { "resp" } else { "grpc" }));
+        peer.write_all(if i % 2 == 0 { b"PING\r\n" } else { PREFACE }).unwrap();
+        peers.push(peer);
+    }
+    still_serves(&served, before + 400 * MIB);
+    let grown = served.memory().saturating_sub(before) / count as u64;
+    assert!(grown < 40 << 10, "{grown} bytes a connection");
+    for peer in peers.iter_mut().step_by(1_000) {
+        assert!(!ends_within(peer, Duration::from_millis(10)), "an idle connection was lost");
+    }
+    drop(peers);
+    served.stop();
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let begun = Instant::now();
+    loop {
+        match TcpStream::connect(address) {
+            Ok(peer) => return peer,
+            Err(e) if begun.elapsed() < Duration::from_secs(30) => {
+                assert_ne!(e.kind(), ErrorKind::ConnectionRefused);
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(e) => panic!("{e}"),
+        }
+    }
+}
+
+#[test]
+fn connections_over_the_limit_are_refused_and_places_come_back() {
+    let served = Served::new(&["--max-connections", "20"]);
+    let address = served.address("grpc");
+    let mut peers: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
+    for peer in &mut peers {
+        peer.write_all(PREFACE).unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    let mut surplus = TcpStream::connect(address).unwrap();
+    assert!(ends_within(&mut surplus, Duration::from_secs(2)));
+    let mut refused = TcpStream::connect(served.address("resp")).unwrap();
+    let mut text = String::new();
+    let _ = refused.read_to_string(&mut text);
+    assert!(text.starts_with("-ERR max number of clients"), "{text}");
+    drop(peers);
+    std::thread::sleep(Duration::from_millis(300));
+    still_serves(&served, 64 * MIB);
+}
+
+#[test]
+fn garbage_ends_a_connection() {
+    let served = Served::new(&[]);
+    let before = served.memory();
+    for i in 0..200_u32 {
+        let mut peer = TcpStream::connect(served.address("grpc")).unwrap();
+        let garbage: Vec<u8> = (0..2_000_u32).map(|n| (n * (i + 7) % 251) as u8).collect();
+        if i % 2 == 0 {
+            let _ = peer.write_all(PREFACE);
+        }
+        let _ = peer.write_all(&garbage);
+        // Garbage may look like the begin of something: no more of it comes.
+        let _ = peer.shutdown(std::net::Shutdown::Write);
+        assert!(ends_within(&mut peer, Duration::from_secs(5)), "{i}");
+    }
+    still_serves(&served, before + 64 * MIB);
+}
+
+#[test]
+fn a_declared_length_allocates_nothing() {
+    let served = Served::new(&[]);
+    let before = served.memory();
+    let mut peers = Vec::new();
+    for _ in 0..50 {
+        let mut peer = TcpStream::connect(served.address("grpc")).unwrap();
+        peer.write_all(PREFACE).unwrap();
+        for n in 0..50 {
+            let stream = n * 2 + 1;
+            let mut bytes = frame(1, 4, stream, &call("/silt.v1.Silt/Set"));
+            // A message of four gigabytes, or of all that is allowed, of which nothing comes.
+            let declared: u32 = if n % 2 == 0 { u32::MAX } else { 30 << 20 };
+            let mut message = vec![0];
+            message.extend(declared.to_be_bytes());
+            bytes.extend(frame(0, 0, stream, &message));
+            peer.write_all(&bytes).unwrap();
+        }
+        peers.push(peer);
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    still_serves(&served, before + 256 * MIB);
+}
+
+#[test]
+fn a_body_that_does_not_come_is_given_up() {
+    let served = Served::new(&[]);
+    let mut peer = TcpStream::connect(served.address("grpc")).unwrap();
+    peer.write_all(PREFACE).unwrap();
+    let mut bytes = frame(1, 4, 1, &call("/silt.v1.Silt/Set"));
+    bytes.extend(frame(0, 0, 1, &[0, 0, 0, 4, 0, 10, 1]));
+    peer.write_all(&bytes).unwrap();
+    // The answer names the code, in plain letters or not at all: it comes, and that is enough.
+    peer.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+    let begun = Instant::now();
+    let mut read = Vec::new();
+    let mut buf = [0; 1_024];
+    let headers = loop {
+        let n = peer.read(&mut buf).unwrap();
+        assert!(n > 0, "closed without an answer");
+        read.extend(&buf[..n]);
+        if let Some(answered) = has_headers(&read) {
+            break answered;
+        }
+    };
+    assert!(headers, "no answer");
+    assert!(begun.elapsed() >= Duration::from_secs(9), "given up too early");
+    still_serves(&served, 64 * MIB);
+}
+
+/// Whether frames hold headers of an answer; `None` when there is not enough to tell.
+fn has_headers(mut bytes: &[u8]) -> Option<bool> {
+    while let [a, b, c, kind, _, rest @ ..] = bytes {
+        if *kind == 1 {
+            return Some(true);
+        }
+        let len = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        bytes = rest.get(4 + len..)?;
+    }
+    None
+}
+
+#[test]
+fn large_requests_at_once_are_refused_and_not_piled_up() {
+    let served = Served::new(&[]);
+    let (mut done, mut busy) = (0, 0);
+    wait(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for i in 0..60_u8 {
+            let client = served.client().await;
+            tasks.spawn(async move {
+                let value = vec![i; 15 << 20];
+                client.set(&[i], &value).await
+            });
+        }
+        while let Some(task) = tasks.join_next().await {
+            match task.unwrap() {
+                Ok(_) => done += 1,
+                Err(e) => {
+                    assert_eq!(e.code, "SILT_BUSY", "{e}");
+                    busy += 1;
+                }
+            }
+        }
+    });
+    assert!(done > 0, "nothing was done ({busy} refused)");
+    // Requests, what is decoded of them, and what waits to be written.
+    still_serves(&served, 1_100 * MIB);
+    let held: u32 = served.ok(&["count"]).trim().parse().unwrap();
+    assert_eq!(held, done + 1, "refused means not done");
+}
+
+#[test]
+fn slow_readers_of_many_scans_leave_room_for_others() {
+    let served = Served::new(&[]);
+    wait(async {
+        let client = served.client().await;
+        for i in 0..16_u8 {
+            client.set(&[i], &vec![i; 4 << 20]).await.unwrap();
+        }
+        let before = served.memory();
+        let mut open = Vec::new();
+        let mut busy = 0;
+        for _ in 0..100 {
+            let mut answers = match served.client().await.scan(&ScanOptions::default()).await {
+                Ok(answers) => answers,
+                Err(e) => {
+                    assert_eq!(e.code, "SILT_BUSY");
+                    busy += 1;
+                    continue;
+                }
+            };
+            // One record is taken, and no more. Where replies fill the memory, not even one comes.
+            match answers.next().await.unwrap() {
+                Ok(_) => open.push(answers),
+                Err(e) => {
+                    assert_eq!(e.code, "SILT_BUSY");
+                    busy += 1;
+                }
+            }
+        }
+        assert!(busy > 0 && !open.is_empty(), "{busy} refused, {} served", open.len());
+        client.set(b"small", b"value").await.unwrap();
+        assert_eq!(client.get(b"small").await.unwrap().as_deref(), Some(&b"value"[..]));
+        let grown = served.memory().saturating_sub(before);
+        assert!(grown < 1_200 * MIB, "{} MiB", grown / MIB);
+        drop(open);
+        let begun = Instant::now();
+        while client.count(&ScanOptions::default()).await.is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "no room comes back");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+}

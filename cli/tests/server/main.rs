@@ -1,0 +1,17 @@
+//! The server, through the real binary: what it answers, what it refuses, how it ends.
+#![forbid(unsafe_code)]
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod abuse;
+mod access;
+mod calls;
+mod commands;
+mod kill;
+mod schedule;
+mod served;
+#[allow(dead_code)]
+#[path = "../cli/silt.rs"]
+mod silt;
+mod stop;
+mod tls;
