@@ -5,18 +5,26 @@ import suite from 'abstract-level/test';
 import { SiltLevel } from '../../dist/level.js';
 
 const backend = new URL(location.href).searchParams.get('backend');
-// On sublevels the suite never closes what they stand on, and a page has only so many workers.
+// On sublevels the suite never closes what they stand on, and a page has only so many workers:
+// what was opened long ago is taken from under them.
 const OPEN_MAX = 40;
-const stores = [];
+const open = [];
+
+class Bounded extends SiltLevel {
+  async reach(name, options) {
+    const channel = await super.reach(name, options);
+    open.push(channel);
+    if (open.length > OPEN_MAX) await open.shift().close();
+    return channel;
+  }
+}
+
 let count = 0;
 tape.onFinish(() => (globalThis.finished = true));
 suite({
   test: tape,
   factory(options) {
     count += 1;
-    const store = new SiltLevel(`level-${backend}-${count}`, { backend, ...options });
-    stores.push(store);
-    if (stores.length > OPEN_MAX) void stores.shift().close();
-    return store;
+    return new Bounded(`level-${backend}-${count}`, { backend, ...options });
   },
 });

@@ -13,7 +13,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, '../../dist');
 
 /** Assertions that the suite has for what the class supports in browsers, at least. */
-const COUNT = 4650;
+const COUNT = 4670;
 
 let browser;
 let server;
