@@ -94,21 +94,21 @@ class WorkerChannel implements Channel {
   }
 
   #start(): void {
-    let worker: Worker | undefined;
+    let worker: Worker;
     const { worker: given } = this.#options;
     try {
       if (given === undefined) {
         throw new SiltError('SILT_INVALID', 'options.worker is missing');
       }
-      if (given !== false) {
-        worker = typeof given === 'function' ? given() : new Worker(given, { type: 'module' });
+      if (typeof given === 'object' && 'serve' in given) {
+        const { port1, port2 } = new MessageChannel();
+        given.serve(port2, () => port2.close());
+        this.#attach(port1);
+        return;
       }
+      worker = typeof given === 'function' ? given() : new Worker(given, { type: 'module' });
     } catch (e) {
       this.#end(new SiltError('SILT_NOT_SUPPORTED', `no worker: ${String(e)}`, { cause: e }));
-      return;
-    }
-    if (!worker) {
-      this.#end(new SiltError('SILT_NOT_SUPPORTED', 'the engine needs a worker here'));
       return;
     }
     worker.onerror = (event) => {
@@ -177,6 +177,10 @@ class WorkerChannel implements Channel {
   /** Another worker takes its place, and is told what is unanswered. */
   #died(): void {
     if (this.#closed) return;
+    if (this.#closing && this.#unanswered.size === 0) {
+      this.#end(closed());
+      return;
+    }
     this.#deaths += 1;
     if (this.#deaths > DEATHS_MAX) {
       this.#end(new SiltError('SILT_CRASHED', 'the worker of the store dies again and again'));

@@ -32,6 +32,7 @@ class Seat {
   #client = 0;
   #options: PlainOptions = {};
   #lock = '';
+  #alive: Held | undefined;
   #compiled: Promise<void> | undefined;
   readonly #unanswered = new Map<number, Unanswered>();
   #opened = false;
@@ -92,7 +93,7 @@ class Seat {
     this.#options = options;
     this.#lock = linkName(name, client);
     if (locks()) {
-      await hold(this.#lock);
+      this.#alive = await hold(this.#lock);
       this.#say({ t: 'alive', lock: this.#lock });
     }
     await this.#takeSeat();
@@ -262,6 +263,7 @@ class Seat {
       await this.#leave();
     } finally {
       this.#say({ t: 'closed' });
+      this.#alive?.release();
       this.#die();
     }
   }

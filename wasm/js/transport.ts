@@ -29,6 +29,11 @@ export interface Channel {
   close(): Promise<void>;
 }
 
+/** The module `siltdb/worker`, imported. */
+export interface WorkerModule {
+  serve(port: Port<ToWorker, FromWorker>, die: () => void): void;
+}
+
 /** Where and how a store is opened. */
 export interface ConnectOptions extends EngineOptions {
   /** `auto`: OPFS, and IndexedDB where there is none. */
@@ -37,8 +42,11 @@ export interface ConnectOptions extends EngineOptions {
   fallback?: 'error' | 'memory' | undefined;
   /** `exclusive`: no other tab may have the store open. */
   multiTab?: 'auto' | 'exclusive' | undefined;
-  /** The worker's script, or what makes a worker; `false`: the engine runs in this thread. */
-  worker?: URL | string | (() => Worker) | false | undefined;
+  /**
+   * The worker's script, or what makes a worker. Where workers are not allowed, the module
+   * `siltdb/worker` itself: the engine then runs in this thread, and the store is in IndexedDB.
+   */
+  worker?: URL | string | (() => Worker) | WorkerModule | undefined;
   /** The compiled engine. */
   wasm?: URL | string | WebAssembly.Module | BufferSource | undefined;
   /** Makes the store of this snapshot; `SILT_NOT_EMPTY` if there is one. */

@@ -106,6 +106,21 @@ test('without OPFS the store is in IndexedDB, and says so; an error without both
   await page.close();
 });
 
+test('without a worker the engine runs in the page, and the store is in IndexedDB', async () => {
+  const page = await newPage(chrome.context, server.url);
+  const found = await page.evaluate(async () => {
+    const s = await open_('inside', { worker: { serve } });
+    const { durability } = await s.set('a', 'b', 'synced');
+    const { backend, role } = await s.info();
+    const told = s.events.filter(({ type }) => type === 'fallback').length;
+    await s.close();
+    const again = await open_('inside', { backend: 'idb' });
+    return [durability, backend, role, told, await again.get('a'), (await again.info()).role];
+  });
+  assert.deepEqual(found, ['synced', 'idb', 'leader', 1, 'b', 'leader']);
+  await page.close();
+});
+
 test('a private window works and keeps nothing', async () => {
   const context = await chrome.browser.newContext();
   const page = await newPage(context, server.url);

@@ -1,6 +1,7 @@
 // What the pages of the tests offer to the tests: stores by name, spoken to in packed requests.
 import { Reader, Writer } from '../../../js/bytes.js';
 import { connect } from '../../../js/connect.js';
+import { serve } from '../../../js/seat.js';
 import type { Channel, ChannelEvent, ConnectOptions } from '../../../js/transport.js';
 import * as wire from '../../../js/wire.js';
 
@@ -137,4 +138,4 @@ async function removeFile(name: string, pattern: RegExp) {
   return names;
 }
 
-Object.assign(globalThis, { open_: open, stores, workers, told, files, putFiles, removeFile });
+Object.assign(globalThis, { serve, open_: open, stores, workers, told, files, putFiles, removeFile });
