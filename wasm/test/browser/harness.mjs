@@ -48,6 +48,7 @@ const atExit = [];
 process.on('exit', () => {
   for (const run of atExit.reverse()) run();
 });
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
 /** A folder that is removed at the end of the process. */
 export function scratch() {
