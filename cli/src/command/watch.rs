@@ -8,7 +8,7 @@ use siltdb::{Changed, ScanOptions};
 
 use super::history::{op, version_json};
 use super::{Context, EncodingArgs};
-use crate::output::{Outcome, Run, note};
+use crate::output::{Out, Outcome, Run, note};
 use crate::text::Encoding;
 use crate::time;
 
@@ -61,7 +61,7 @@ impl Watch {
             }
         }
         out.finish()?;
-        if !store.is_remote() && left > 0 {
+        if !store.is_remote() && left > 0 && Out::is_terminal() {
             note("silt: nobody else can write while this store is open here; watch a server");
         }
         Ok(Outcome::Done)
