@@ -14,6 +14,17 @@ pub enum Condition {
     SeqIs(u64),
 }
 
+impl Condition {
+    /// Whether it holds for a key whose newest live record has this sequence number, 0 for none.
+    #[must_use]
+    pub fn holds(self, found: u64) -> bool {
+        match self {
+            Condition::Absent => found == 0,
+            Condition::SeqIs(seq) => found == seq,
+        }
+    }
+}
+
 /// One operation of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {

@@ -10,8 +10,7 @@ use crate::error::Result;
 use crate::sealed::{Cursor, Part};
 use crate::sort::sort_pairs;
 use crate::storage::ReadAt;
-use crate::types::{Changed, Version};
-use crate::view::expiry;
+use crate::types::{Changed, Version, expiry};
 
 /// Versions in the order of commits; those of one batch stand together and share a seq.
 #[derive(Debug)]

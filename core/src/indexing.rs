@@ -59,7 +59,7 @@ impl<R: ReadAt> Loader<R> {
             self.entries.clear();
             sealed.block(&directory.fence(self.blocks), &mut self.entries)?;
             for entry in &self.entries {
-                load(slots, sealed, entry);
+                take_slot(slots, sealed, entry, &[]);
             }
             self.blocks += 1;
             left = left.saturating_sub(self.entries.len() as u64);
@@ -72,12 +72,20 @@ fn place_of<R>(sealed: &Sealed<R>, entry: &BlockEntry) -> Location {
     Location::new(sealed.file.number, entry.offset, entry.len as usize, entry.tombstone)
 }
 
-fn load<R: ReadAt>(slots: &mut impl Slots, sealed: &Sealed<R>, entry: &BlockEntry) {
+/// Points the slot of an entry at its segment, unless it names a newer record. One that points
+/// into a segment of `replaced` names an older place of this very record.
+fn take_slot<R: ReadAt>(
+    slots: &mut impl Slots,
+    sealed: &Sealed<R>,
+    entry: &BlockEntry,
+    replaced: &[u32],
+) {
     let place = place_of(sealed, entry);
     let mut dead = entry.older;
     if !dead {
         slots.update(entry.hash, |found| match found {
             None => Some(place),
+            Some(found) if replaced.contains(&found.segment()) => Some(place),
             // Two keys of one segment share a hash: which is newer, only frames tell.
             Some(found) if found.segment() == place.segment() => Some(Location::EXACT),
             Some(found) => {
@@ -125,22 +133,7 @@ pub fn retarget<R: ReadAt>(
         entries.clear();
         output.block(&directory.fence(block), &mut entries)?;
         for entry in &entries {
-            let place = place_of(output, entry);
-            let mut dead = entry.older;
-            if !dead {
-                slots.update(entry.hash, |found| match found {
-                    Some(found) if replaced.contains(&found.segment()) => Some(place),
-                    None => Some(place),
-                    Some(found) if found.segment() == place.segment() => Some(Location::EXACT),
-                    Some(found) => {
-                        dead = !found.is_exact();
-                        Some(found)
-                    }
-                });
-            }
-            if dead {
-                output.file.add_dead(entry.len as usize);
-            }
+            take_slot(slots, output, entry, replaced);
         }
     }
     Ok(())

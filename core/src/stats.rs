@@ -63,6 +63,24 @@ pub struct Stats {
     pub index_loaded: bool,
 }
 
+impl Stats {
+    /// The sums over all live segments; everything else is left at its default.
+    #[must_use]
+    pub fn of_segments(segments: &[SegmentStats]) -> Self {
+        let sum = |of: fn(&SegmentStats) -> u64| segments.iter().map(of).sum::<u64>();
+        let (data_bytes, dead_bytes) = (sum(|s| s.data_bytes), sum(|s| s.dead_bytes));
+        Self {
+            segments: segments.len() as u64,
+            records: sum(|s| s.records),
+            file_bytes: sum(|s| s.file_bytes),
+            payload_bytes: sum(|s| s.payload_bytes),
+            dead_bytes,
+            live_bytes: data_bytes.saturating_sub(dead_bytes),
+            ..Self::default()
+        }
+    }
+}
+
 /// Figures about one live segment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SegmentStats {

@@ -115,3 +115,13 @@ fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     }
     Some(end)
 }
+
+/// Whether a record of this expiry (0 for none) is gone at `moment`.
+pub fn is_expired(expires: u64, moment: u64) -> bool {
+    expires != 0 && expires <= moment
+}
+
+/// An expiry as callers see it, of one as frames hold it, 0 for none.
+pub fn expiry(expires: u64) -> Option<u64> {
+    (expires != 0).then_some(expires)
+}

@@ -10,7 +10,7 @@ use crate::index::KeyHasher;
 use crate::merge::Merge;
 use crate::sealed::{self, Cursor, Part};
 use crate::storage::ReadAt;
-use crate::types::{Change, Record, ScanOptions, Version};
+use crate::types::{Change, Record, ScanOptions, Version, expiry, is_expired};
 
 /// How much history the store held for sure when a view was made.
 #[derive(Debug, Clone, Copy)]
@@ -391,14 +391,4 @@ impl<R: ReadAt> Iterator for Diff<R> {
         self.left = if matches!(next, Some(Ok(_))) { self.left - 1 } else { 0 };
         next
     }
-}
-
-/// Whether a record of this expiry (0 for none) is gone at `moment`.
-pub fn is_expired(expires: u64, moment: u64) -> bool {
-    expires != 0 && expires <= moment
-}
-
-/// An expiry as callers see it, of one as frames hold it, 0 for none.
-pub fn expiry(expires: u64) -> Option<u64> {
-    (expires != 0).then_some(expires)
 }

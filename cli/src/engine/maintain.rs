@@ -148,18 +148,10 @@ impl<S: Storage, H: Host> Engine<S, H> {
         self.load_index_fully()?;
         let segments = self.segments()?;
         let table = self.table.load_full();
-        let sum = |of: fn(&SegmentStats) -> u64| segments.iter().map(of).sum::<u64>();
-        let (data_bytes, dead_bytes) = (sum(|s| s.data_bytes), sum(|s| s.dead_bytes));
         let manifest = lock(&self.published).number;
         let memtables = table.logs.iter().map(|log| lock(&log.memtable).bytes() as u64);
         Ok(Stats {
             keys: self.shards.live(),
-            segments: segments.len() as u64,
-            records: sum(|s| s.records),
-            file_bytes: sum(|s| s.file_bytes),
-            payload_bytes: sum(|s| s.payload_bytes),
-            dead_bytes,
-            live_bytes: data_bytes.saturating_sub(dead_bytes),
             index_bytes: self.shards.bytes() as u64,
             memtable_bytes: memtables.sum(),
             last_seq: self.last_seq(),
@@ -176,7 +168,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
             store_id: self.store_id,
             manifest,
             index_loaded: self.is_loaded.load(Ordering::Acquire),
-            ..Stats::default()
+            ..Stats::of_segments(&segments)
         })
     }
 

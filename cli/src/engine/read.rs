@@ -9,8 +9,8 @@ use siltdb_core::error::{Error, Result};
 use siltdb_core::format::Frame;
 use siltdb_core::host::Host;
 use siltdb_core::storage::Storage;
-use siltdb_core::types::{Record, ScanOptions, Version};
-use siltdb_core::view::{Diff, Scan, View, expiry, is_expired};
+use siltdb_core::types::{Record, ScanOptions, Version, expiry, is_expired};
+use siltdb_core::view::{Diff, Scan, View};
 
 use super::Engine;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use siltdb_core::batch::{Batch, Condition, Operation};
+use siltdb_core::batch::{Batch, Operation};
 use siltdb_core::buffer::WriteBuffer;
 use siltdb_core::error::{Error, Result};
 use siltdb_core::host::Host;
@@ -210,11 +210,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
         for (at, operation) in operations.iter().enumerate() {
             let Some(condition) = operation.condition else { continue };
             let found = self.get_record(&operation.key)?.map_or(0, |record| record.seq);
-            let holds = match condition {
-                Condition::Absent => found == 0,
-                Condition::SeqIs(seq) => found == seq,
-            };
-            if !holds {
+            if !condition.holds(found) {
                 return Err(Error::ConditionFailed { operation: at, found });
             }
         }

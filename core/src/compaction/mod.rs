@@ -10,7 +10,7 @@ mod rules;
 mod run;
 
 pub use planner::Planner;
-pub use policy::{CompactionPlan, plan_all, plan_next};
+pub use policy::{CompactionPlan, plan_all};
 pub use rules::{Fate, Rules};
 pub use run::{Compacted, Compaction};
 

@@ -32,14 +32,6 @@ pub struct CompactionPlan {
 /// A segment's data may grow a little when it is rewritten: leave room below the offset limit.
 const RUN_BYTES_MAX: u64 = limits::SEGMENT_DATA_MAX - (512 << 20);
 
-/// The next automatic compaction over the sealed segments, oldest first, if one is worth it,
-/// were every dead and expired byte droppable. [`super::Planner`] knows better.
-#[must_use]
-pub fn plan_next(segments: &[SegmentStats], options: &CompactionOptions) -> Option<CompactionPlan> {
-    let droppable: Vec<_> = segments.iter().map(|s| Some(s.dead_bytes + s.expired_bytes)).collect();
-    choose(segments, &droppable, options)
-}
-
 /// The next compaction, if a rewrite of each segment drops so many bytes; `None` for a segment
 /// that must be left alone.
 pub(super) fn choose(
@@ -201,6 +193,13 @@ fn plan(run: &[SegmentStats], reason: &'static str) -> CompactionPlan {
 mod tests {
     use super::*;
     use alloc::vec;
+
+    /// As if every dead and expired byte could be dropped.
+    fn plan_next(segments: &[SegmentStats], options: &CompactionOptions) -> Option<CompactionPlan> {
+        let droppable: Vec<_> =
+            segments.iter().map(|s| Some(s.dead_bytes + s.expired_bytes)).collect();
+        choose(segments, &droppable, options)
+    }
 
     const MIB: u64 = 1 << 20;
 

@@ -212,17 +212,8 @@ impl<S: Storage, H: Host> Store<S, H> {
         }
         while self.load_index(u64::MAX)? {}
         let segments = self.segments()?;
-        let sum = |of: fn(&SegmentStats) -> u64| segments.iter().map(of).sum::<u64>();
-        let data_bytes = sum(|s| s.data_bytes);
-        let dead_bytes = sum(|s| s.dead_bytes);
         Ok(Stats {
             keys: self.index.live(),
-            segments: segments.len() as u64,
-            records: sum(|s| s.records),
-            file_bytes: sum(|s| s.file_bytes),
-            payload_bytes: sum(|s| s.payload_bytes),
-            dead_bytes,
-            live_bytes: data_bytes.saturating_sub(dead_bytes),
             index_bytes: self.index.bytes() as u64,
             memtable_bytes: self.active.as_ref().map_or(0, |a| a.memtable.bytes() as u64),
             cache_bytes: self.cache.bytes() as u64,
@@ -242,6 +233,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             store_id: self.manifest.store_id,
             manifest: self.manifest.number,
             index_loaded: self.loader.is_done(),
+            ..Stats::of_segments(&segments)
         })
     }
 

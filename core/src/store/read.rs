@@ -12,8 +12,8 @@ use crate::host::Host;
 use crate::options::Retention;
 use crate::sealed::Part;
 use crate::storage::Storage;
-use crate::types::{Record, ScanOptions, Version};
-use crate::view::{Diff, Held, Scan, View, expiry, is_expired};
+use crate::types::{Record, ScanOptions, Version, expiry, is_expired};
+use crate::view::{Diff, Held, Scan, View};
 
 /// Takes value, seq and expiry of a record.
 type Read<'a> = &'a mut dyn FnMut(&[u8], u64, u64);

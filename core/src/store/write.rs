@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 
 use super::{Active, Store};
-use crate::batch::{Batch, Condition, Operation};
+use crate::batch::{Batch, Operation};
 use crate::error::{Error, Result};
 use crate::format::{FrameSource, SegmentHeader, SegmentKind};
 use crate::host::Host;
@@ -111,11 +111,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             let Some(condition) = operation.condition else { continue };
             self.drain()?;
             let found = self.get_record(&operation.key)?.map_or(0, |record| record.seq);
-            let holds = match condition {
-                Condition::Absent => found == 0,
-                Condition::SeqIs(seq) => found == seq,
-            };
-            if !holds {
+            if !condition.holds(found) {
                 return Err(Error::ConditionFailed { operation: at, found });
             }
         }
