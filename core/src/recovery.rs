@@ -325,24 +325,25 @@ fn rewrite_tail<S: Storage>(
     hasher: &KeyHasher,
     tail: &mut LogTail<S::Reader>,
 ) -> Result<Sealed<S::Reader>> {
-    let mut places = Vec::new();
     let run = tail.memtable.order_fully();
     let mut memtable = Memtable::new();
     for i in run.by_arrival() {
         let entry = run.entry(i);
-        let place = tail.file.with_frame(u64::from(entry.offset), entry.len as usize, |frame| {
-            Ok(writer.stage(&FrameSource {
-                key: frame.key,
-                value: (!frame.tombstone).then_some(frame.value),
-                seq: frame.seq,
-                expires: frame.expires,
-                more: frame.more,
-            }))
-        })?;
-        places.push(place);
+        let (place, more) =
+            tail.file.with_frame(u64::from(entry.offset), entry.len as usize, |frame| {
+                let place = writer.stage(&FrameSource {
+                    key: frame.key,
+                    value: (!frame.tombstone).then_some(frame.value),
+                    seq: frame.seq,
+                    expires: frame.expires,
+                    more: frame.more,
+                });
+                Ok((place, frame.more))
+            })?;
         let StagedRecord { offset, len } = place;
         memtable.push(run.key(i), entry.seq, entry.tombstone, entry.expires, offset, len);
-        if writer.staged_len() - writer.len() >= REWRITE_GROUP_LEN {
+        // A batch never spans groups.
+        if !more && writer.staged_len() - writer.len() >= REWRITE_GROUP_LEN {
             writer.harden(false)?;
         }
     }
