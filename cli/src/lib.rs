@@ -6,12 +6,16 @@ mod async_store;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod engine;
+#[cfg(feature = "client")]
+pub mod json;
 pub mod native;
 #[cfg(feature = "client")]
 pub mod proto;
 #[cfg(feature = "server")]
 pub mod server;
 mod store;
+#[cfg(feature = "client")]
+pub mod time;
 mod whole;
 
 #[cfg(feature = "async")]

@@ -5,9 +5,10 @@ mod command;
 mod import;
 mod output;
 mod text;
-mod time;
 
 use std::process::ExitCode;
+
+use siltdb::time;
 
 fn main() -> ExitCode {
     command::main()

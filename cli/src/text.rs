@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
+pub use siltdb::json::{bytes as json_bytes, string as json_string};
 
 /// How keys and values stand in arguments and in lines of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -140,26 +141,6 @@ fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// Appends `"name":"text"`, or `"name_base64":"..."` where the bytes are not UTF-8.
-pub fn json_bytes(name: &str, bytes: &[u8], line: &mut Vec<u8>) {
-    line.push(b'"');
-    line.extend_from_slice(name.as_bytes());
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        line.extend_from_slice(b"\":");
-        json_string(text, line);
-    } else {
-        line.extend_from_slice(b"_base64\":\"");
-        line.extend_from_slice(BASE64.encode(bytes).as_bytes());
-        line.push(b'"');
-    }
-}
-
-/// Appends a JSON string with its quotes.
-pub fn json_string(text: &str, line: &mut Vec<u8>) {
-    // Writing a string to memory cannot fail.
-    let _ = serde_json::to_writer(line, text);
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -204,13 +185,5 @@ mod tests {
         assert!(Encoding::Hex.decode(b"000").is_err());
         assert_eq!(Encoding::Base64.decode(b"/w==").unwrap(), [255]);
         assert!(Encoding::Base64.decode(b"/w").is_err());
-    }
-
-    #[test]
-    fn json_marks_bytes_that_are_not_text() {
-        let mut line = Vec::new();
-        json_bytes("key", b"a\"\n", &mut line);
-        json_bytes("value", b"\xff", &mut line);
-        assert_eq!(line, b"\"key\":\"a\\\"\\n\"\"value_base64\":\"/w==\"");
     }
 }

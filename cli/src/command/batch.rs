@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use siltdb::{Batch as Operations, Durability, Options};
+use siltdb::{Batch as Operations, Durability, Options, json};
 use siltdb_core::batch::{check_key, check_value_len};
 use siltdb_core::error::Error;
 use siltdb_core::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX};
@@ -11,7 +11,7 @@ use siltdb_core::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX};
 use super::input::Input;
 use super::set::DurabilityArgs;
 use super::{CommitLine, Context};
-use crate::import::{Lines, ReadError, parse_batch_line};
+use crate::import::{Lines, ReadError};
 use crate::output::{EXIT_USAGE, Failure, Outcome, Run};
 use crate::text::Encoding;
 
@@ -70,7 +70,7 @@ fn read(reader: Box<dyn std::io::BufRead>, name: &str) -> Run<(Operations, Vec<u
         if text.trim_ascii().is_empty() {
             continue;
         }
-        let operation = parse_batch_line(text).map_err(|reason| refused(name, line, reason))?;
+        let operation = json::operation(text).map_err(|reason| refused(name, line, reason))?;
         let value_len = operation.value.as_ref().map_or(0, Vec::len);
         check_key(&operation.key).and_then(|()| check_value_len(value_len)).map_err(|e| {
             Failure::new(EXIT_USAGE, e.code(), e.to_string())

@@ -1,14 +1,14 @@
 //! `silt diff`.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 
 use clap::Args;
-use siltdb::{Change, Record, ScanOptions};
+use siltdb::json::change_line;
+use siltdb::{Change, ScanOptions};
 
 use super::{Context, EncodingArgs};
 use crate::output::{Failure, Outcome, Run};
-use crate::text::{self, Encoding};
+use crate::text::Encoding;
 use crate::time;
 
 /// Print what differs between two moments; exit code 1 if something does
@@ -45,7 +45,7 @@ impl Diff {
             let json = context.json;
             out.fill(|line, encoding| {
                 if json {
-                    change_json(&change, line);
+                    change_line(&change, line);
                 } else {
                     change_text(&change, encoding, line);
                 }
@@ -66,24 +66,5 @@ fn change_text(change: &Change, encoding: Encoding, line: &mut Vec<u8>) {
     for record in [&change.before, &change.after].into_iter().flatten() {
         line.push(b'\t');
         encoding.encode(&record.value, line);
-    }
-}
-
-fn change_json(change: &Change, line: &mut Vec<u8>) {
-    line.push(b'{');
-    text::json_bytes("key", &change.key, line);
-    side_json("before", change.before.as_ref(), line);
-    side_json("after", change.after.as_ref(), line);
-    line.push(b'}');
-}
-
-fn side_json(name: &str, record: Option<&Record>, line: &mut Vec<u8>) {
-    line.push(b',');
-    // Writing to memory cannot fail.
-    if let Some(record) = record {
-        text::json_bytes(name, &record.value, line);
-        let _ = write!(line, ",\"{name}_seq\":{}", record.seq);
-    } else {
-        let _ = write!(line, "\"{name}\":null");
     }
 }

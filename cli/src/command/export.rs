@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use siltdb::Record;
+use siltdb::json::record_line;
 
-use super::get::record_json;
 use super::progress::Bar;
 use super::range::RangeArgs;
 use super::target::Target;
@@ -97,7 +97,7 @@ struct Form {
 impl Form {
     fn write(&self, record: &Record, line: &mut Vec<u8>) -> Run<()> {
         match (self.format, self.encoding) {
-            (Format::Jsonl, _) => record_json(record, false, line),
+            (Format::Jsonl, _) => record_line(record, false, line),
             (Format::Tsv, Encoding::Plain) if self.literal => {
                 check_literal(record)?;
                 line.extend_from_slice(&record.key);

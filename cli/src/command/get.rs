@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Args;
+use siltdb::json;
 
 use super::{Context, EncodingArgs};
 use crate::output::{Out, Outcome, Run};
@@ -33,7 +34,7 @@ impl Get {
         };
         let mut out = context.out(self.encoding.encoding());
         if context.json {
-            out.fill(|line, _| record_json(&record, false, line))?;
+            out.fill(|line, _| json::record_line(&record, false, line))?;
         } else if self.raw || out.encoding == text::Encoding::Plain {
             out.bytes(&record.value)?;
             if Out::is_terminal() {
@@ -45,21 +46,4 @@ impl Get {
         out.finish()?;
         Ok(Outcome::Done)
     }
-}
-
-/// Appends a record as JSON, without its value where only keys are asked for.
-pub fn record_json(record: &siltdb::Record, keys_only: bool, line: &mut Vec<u8>) {
-    use std::io::Write as _;
-    line.push(b'{');
-    text::json_bytes("key", &record.key, line);
-    if !keys_only {
-        line.push(b',');
-        text::json_bytes("value", &record.value, line);
-    }
-    // Writing to memory cannot fail.
-    let _ = write!(line, ",\"seq\":{}", record.seq);
-    if let Some(expires) = record.expires {
-        let _ = write!(line, ",\"expires\":{expires}");
-    }
-    line.push(b'}');
 }

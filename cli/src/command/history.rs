@@ -5,10 +5,11 @@ use std::io::Write as _;
 
 use clap::Args;
 use siltdb::Version;
+use siltdb::json::{op_name, version_line};
 
 use super::{Context, EncodingArgs};
 use crate::output::{Outcome, Run};
-use crate::text::{self, Encoding};
+use crate::text::Encoding;
 use crate::time;
 
 /// Print what a key was, newest first; exit code 1 if nothing is held of it
@@ -34,7 +35,7 @@ impl History {
             let json = context.json;
             out.fill(|line, encoding| {
                 if json {
-                    version_json(&key, version, line);
+                    version_line(&key, version, false, line);
                 } else {
                     version_text(version, encoding, line);
                 }
@@ -45,34 +46,10 @@ impl History {
     }
 }
 
-pub fn op(version: &Version) -> &'static str {
-    if version.value.is_some() { "set" } else { "del" }
-}
-
 fn version_text(version: &Version, encoding: Encoding, line: &mut Vec<u8>) {
     // Writing to memory cannot fail.
-    let _ = write!(line, "{}\t{}\t{}\t", version.seq, time::rfc3339(version.seq), op(version));
+    let _ = write!(line, "{}\t{}\t{}\t", version.seq, time::rfc3339(version.seq), op_name(version));
     if let Some(value) = &version.value {
         encoding.encode(value, line);
     }
-}
-
-pub fn version_json(key: &[u8], version: &Version, line: &mut Vec<u8>) {
-    line.push(b'{');
-    text::json_bytes("key", key, line);
-    if let Some(value) = &version.value {
-        line.push(b',');
-        text::json_bytes("value", value, line);
-    }
-    let _ = write!(
-        line,
-        ",\"seq\":{},\"op\":\"{}\",\"time\":\"{}\"",
-        version.seq,
-        op(version),
-        time::rfc3339(version.seq)
-    );
-    if let Some(expires) = version.expires {
-        let _ = write!(line, ",\"expires\":{expires}");
-    }
-    line.push(b'}');
 }

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use siltdb::ScanOptions;
+use siltdb::json::record_line;
 
-use super::get::record_json;
 use super::range::RangeArgs;
 use super::{Context, EncodingArgs};
 use crate::output::{Outcome, Run};
@@ -42,7 +42,7 @@ impl Scan {
             let json = context.json;
             out.fill(|line, encoding| {
                 if json {
-                    record_json(&record, options.keys_only, line);
+                    record_line(&record, options.keys_only, line);
                 } else {
                     encoding.encode(&record.key, line);
                     if !options.keys_only {

@@ -4,13 +4,12 @@ use std::io::Write as _;
 
 use clap::Args;
 use data_encoding::HEXLOWER;
-use serde_json::json;
+use siltdb::json::{SegmentForm, StatsForm, rule_text};
 use siltdb::{SegmentStats, Stats as StoreStats};
 
 use super::Context;
-use super::retain::rule_text;
 use crate::output::{Out, Outcome, Run, bytes_text, count_text};
-use crate::text::{self, Encoding};
+use crate::text::Encoding;
 use crate::time;
 
 /// Show what the store holds and takes
@@ -29,8 +28,8 @@ impl Stats {
         if self.segments {
             let segments = store.segments()?;
             if context.json {
-                for segment in &segments {
-                    out.fill(|line, _| segment_json(segment, line))?;
+                for segment in segments {
+                    out.value(&SegmentForm::from(segment))?;
                 }
             } else {
                 segment_table(&segments, &mut out)?;
@@ -38,7 +37,7 @@ impl Stats {
         } else {
             let stats = store.stats()?;
             if context.json {
-                out.value(&stats_json(&stats))?;
+                out.value(&StatsForm::from(stats))?;
             } else {
                 let segments = store.segments()?;
                 stats_table(&stats, &segments, &mut out)?;
@@ -88,37 +87,6 @@ fn stats_table(stats: &StoreStats, segments: &[SegmentStats], out: &mut Out) -> 
     Ok(())
 }
 
-fn stats_json(stats: &StoreStats) -> serde_json::Value {
-    json!({
-        "store_id": HEXLOWER.encode(&stats.store_id),
-        "keys": stats.keys,
-        "records": stats.records,
-        "segments": stats.segments,
-        "file_bytes": stats.file_bytes,
-        "payload_bytes": stats.payload_bytes,
-        "live_bytes": stats.live_bytes,
-        "dead_bytes": stats.dead_bytes,
-        "retention": rule_text(stats.retention),
-        "last_seq": stats.last_seq,
-        "durable_seq": stats.durable_seq,
-        "horizon": stats.horizon,
-        "index_bytes": stats.index_bytes,
-        "index_loaded": stats.index_loaded,
-        "memtable_bytes": stats.memtable_bytes,
-        "cache_bytes": stats.cache_bytes,
-        "cache_hits": stats.cache_hits,
-        "cache_misses": stats.cache_misses,
-        "commits": stats.commits,
-        "groups": stats.groups,
-        "syncs": stats.syncs,
-        "bytes_appended": stats.bytes_appended,
-        "bytes_compacted": stats.bytes_compacted,
-        "identical_skipped": stats.identical_skipped,
-        "coalesced": stats.coalesced,
-        "manifest": stats.manifest,
-    })
-}
-
 fn segment_table(segments: &[SegmentStats], out: &mut Out) -> Run<()> {
     out.line(&format!(
         "{:>8}  {:<8}  {:>10}  {:>10}  {:>10}  {:>10}  {:>12}  {:>10}  {:<27}  {:<27}  keys",
@@ -156,29 +124,4 @@ fn segment_table(segments: &[SegmentStats], out: &mut Out) -> Run<()> {
         })?;
     }
     Ok(())
-}
-
-fn segment_json(s: &SegmentStats, line: &mut Vec<u8>) {
-    // Writing to memory cannot fail.
-    let _ = write!(
-        line,
-        "{{\"segment\":{},\"state\":\"{}\",\"file_bytes\":{},\"data_bytes\":{},\
-         \"payload_bytes\":{},\"dead_bytes\":{},\"expired_bytes\":{},\"records\":{},\
-         \"tombstones\":{},\"min_seq\":{},\"max_seq\":{},",
-        s.number,
-        s.state,
-        s.file_bytes,
-        s.data_bytes,
-        s.payload_bytes,
-        s.dead_bytes,
-        s.expired_bytes,
-        s.records,
-        s.tombstones,
-        s.min_seq,
-        s.max_seq
-    );
-    text::json_bytes("first_key", &s.first_key, line);
-    line.push(b',');
-    text::json_bytes("last_key", &s.last_key, line);
-    line.push(b'}');
 }

@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::io::Write as _;
 
 use clap::Args;
+use siltdb::json::{op_name, version_line};
 use siltdb::{Changed, ScanOptions};
 
-use super::history::{op, version_json};
 use super::{Context, EncodingArgs};
 use crate::output::{Out, Outcome, Run, note};
 use crate::text::Encoding;
@@ -48,7 +48,7 @@ impl Watch {
             let json = context.json;
             out.fill(|line, encoding| {
                 if json {
-                    version_json(&changed.key, &changed.version, line);
+                    version_line(&changed.key, &changed.version, self.keys_only, line);
                 } else {
                     changed_text(&changed, self.keys_only, encoding, line);
                 }
@@ -71,7 +71,7 @@ impl Watch {
 fn changed_text(changed: &Changed, keys_only: bool, encoding: Encoding, line: &mut Vec<u8>) {
     let version = &changed.version;
     // Writing to memory cannot fail.
-    let _ = write!(line, "{}\t{}\t{}\t", version.seq, time::rfc3339(version.seq), op(version));
+    let _ = write!(line, "{}\t{}\t{}\t", version.seq, time::rfc3339(version.seq), op_name(version));
     encoding.encode(&changed.key, line);
     if let Some(value) = version.value.as_ref().filter(|_| !keys_only) {
         line.push(b'\t');

@@ -4,15 +4,15 @@
 //! named. A reader never guesses: what it cannot read exactly is refused.
 
 pub mod csv;
-mod jsonl;
 mod lines;
 mod tsv;
 
 use std::io::{self, BufRead};
 use std::path::Path;
 
-pub use jsonl::parse_batch_line;
 pub use lines::Lines;
+
+use siltdb::{Operation, json};
 
 use crate::text::Encoding;
 
@@ -115,7 +115,7 @@ impl<R: BufRead> Reader<R> {
                     continue;
                 }
                 let row = if self.format == Format::Jsonl {
-                    jsonl::parse_row(text)
+                    json_row(text)
                 } else {
                     tsv::parse_row(text, self.encoding, self.literal)
                 };
@@ -133,4 +133,10 @@ impl<R: BufRead> Reader<R> {
     pub fn consumed(&self) -> u64 {
         self.lines.consumed()
     }
+}
+
+/// A record of JSON lines.
+fn json_row(text: &[u8]) -> Result<Row, String> {
+    let Operation { key, value, expires, .. } = json::row(text)?;
+    Ok(Row { key, value: value.unwrap_or_default(), expires })
 }

@@ -1,0 +1,310 @@
+//! Reading lines of JSON. What cannot be read exactly is refused.
+
+use data_encoding::BASE64;
+use serde::Deserialize;
+use serde_json::Value;
+use siltdb_core::limits::SEQ_MAX;
+use siltdb_core::{Change, Changed, Condition, Operation, Record, Version};
+
+use crate::time;
+
+/// A line as records are printed, and as people write it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RowLine {
+    key: Option<String>,
+    key_base64: Option<String>,
+    value: Option<String>,
+    value_base64: Option<String>,
+    ttl: Option<Value>,
+    expires: Option<u64>,
+    /// Printed with records, and not taken over: a store gives its own.
+    #[serde(rename = "seq")]
+    _seq: Option<u64>,
+}
+
+/// An operation of a batch.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OperationLine {
+    op: String,
+    key: Option<String>,
+    key_base64: Option<String>,
+    value: Option<String>,
+    value_base64: Option<String>,
+    ttl: Option<Value>,
+    expires: Option<u64>,
+    if_absent: Option<bool>,
+    if_seq: Option<u64>,
+}
+
+/// A record or a version as a server tells it.
+#[derive(Deserialize)]
+struct ToldLine {
+    key: Option<String>,
+    key_base64: Option<String>,
+    value: Option<String>,
+    value_base64: Option<String>,
+    seq: u64,
+    expires: Option<u64>,
+    op: Option<String>,
+}
+
+/// A change between two moments as a server tells it.
+#[derive(Deserialize)]
+struct ChangeLine {
+    key: Option<String>,
+    key_base64: Option<String>,
+    before: Option<String>,
+    before_base64: Option<String>,
+    before_seq: Option<u64>,
+    before_expires: Option<u64>,
+    after: Option<String>,
+    after_base64: Option<String>,
+    after_seq: Option<u64>,
+    after_expires: Option<u64>,
+}
+
+/// Reads a record to be written; its seq is of the store that gave it, and not taken over.
+///
+/// # Errors
+/// What is wrong with it, and where.
+pub fn row(line: &[u8]) -> Result<Operation, String> {
+    let line: RowLine = serde_json::from_slice(line).map_err(|e| reason(&e))?;
+    Ok(Operation {
+        key: bytes_of("key", line.key, line.key_base64)?,
+        value: Some(bytes_of("value", line.value, line.value_base64)?),
+        expires: expires_of(line.ttl.as_ref(), line.expires)?,
+        condition: None,
+    })
+}
+
+/// Reads an operation of a batch.
+///
+/// # Errors
+/// What is wrong with it, and where.
+pub fn operation(line: &[u8]) -> Result<Operation, String> {
+    let line: OperationLine = serde_json::from_slice(line).map_err(|e| reason(&e))?;
+    let value = match line.op.as_str() {
+        "set" => Some(bytes_of("value", line.value, line.value_base64)?),
+        "delete" | "del" => {
+            if line.value.is_some() || line.value_base64.is_some() {
+                return Err(String::from("a delete has no value"));
+            }
+            if line.ttl.is_some() || line.expires.is_some() {
+                return Err(String::from("a delete has no expiry"));
+            }
+            None
+        }
+        _ => return Err(String::from("\"op\" must be \"set\" or \"delete\"")),
+    };
+    let condition = match (line.if_absent, line.if_seq) {
+        (Some(true), Some(_)) => {
+            return Err(String::from("\"if_absent\" and \"if_seq\" exclude each other"));
+        }
+        (Some(true), None) => Some(Condition::Absent),
+        (_, Some(seq)) => Some(Condition::SeqIs(seq)),
+        _ => None,
+    };
+    let key = bytes_of("key", line.key, line.key_base64)?;
+    Ok(Operation { key, value, expires: expires_of(line.ttl.as_ref(), line.expires)?, condition })
+}
+
+/// Reads a record that a server tells.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn record(line: &[u8]) -> Result<Record, String> {
+    let line: ToldLine = serde_json::from_slice(line).map_err(|e| reason(&e))?;
+    let value = match (line.value, line.value_base64) {
+        // Only keys were asked for.
+        (None, None) => Vec::new(),
+        (text, base64) => bytes_of("value", text, base64)?,
+    };
+    let key = bytes_of("key", line.key, line.key_base64)?;
+    Ok(Record { key, value, seq: line.seq, expires: line.expires })
+}
+
+/// Reads a version of a key that a server tells.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn changed(line: &[u8]) -> Result<Changed, String> {
+    let line: ToldLine = serde_json::from_slice(line).map_err(|e| reason(&e))?;
+    let value = match (line.op.as_deref(), line.value, line.value_base64) {
+        (Some("del"), None, None) => None,
+        // Only keys were asked for.
+        (Some("set"), None, None) => Some(Vec::new()),
+        (Some("set"), text, base64) => Some(bytes_of("value", text, base64)?),
+        _ => return Err(String::from("\"op\" must be \"set\" or \"del\"")),
+    };
+    let key = bytes_of("key", line.key, line.key_base64)?;
+    Ok(Changed { key, version: Version { seq: line.seq, value, expires: line.expires } })
+}
+
+/// Reads a change between two moments that a server tells.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn change(line: &[u8]) -> Result<Change, String> {
+    let line: ChangeLine = serde_json::from_slice(line).map_err(|e| reason(&e))?;
+    let key = bytes_of("key", line.key, line.key_base64)?;
+    let side = |name: &str, text, base64, seq: Option<u64>, expires| {
+        let Some(seq) = seq else { return Ok::<_, String>(None) };
+        Ok(Some(Record { key: key.clone(), value: bytes_of(name, text, base64)?, seq, expires }))
+    };
+    let before = (line.before, line.before_base64);
+    let after = (line.after, line.after_base64);
+    Ok(Change {
+        before: side("before", before.0, before.1, line.before_seq, line.before_expires)?,
+        after: side("after", after.0, after.1, line.after_seq, line.after_expires)?,
+        key,
+    })
+}
+
+/// What is wrong with a line, and where in it.
+#[must_use]
+pub fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" at line ") {
+        Some((reason, _)) => format!("{reason}, at column {}", error.column()),
+        None => text,
+    }
+}
+
+/// The bytes that stand in one of two fields.
+///
+/// # Errors
+/// They stand in none or both, or are not base64.
+pub fn bytes_of(
+    name: &str,
+    text: Option<String>,
+    base64: Option<String>,
+) -> Result<Vec<u8>, String> {
+    match (text, base64) {
+        (Some(text), None) => Ok(text.into_bytes()),
+        (None, Some(base64)) => BASE64.decode(base64.as_bytes()).map_err(|e| {
+            format!("\"{name}_base64\" is not base64 at character {}", e.position + 1)
+        }),
+        (None, None) => Err(format!("\"{name}\" is missing")),
+        (Some(_), Some(_)) => Err(format!("\"{name}\" and \"{name}_base64\" exclude each other")),
+    }
+}
+
+/// When a record expires: after a time, written as on the command line or as a number of
+/// seconds, or at a moment in microseconds.
+///
+/// # Errors
+/// Both are given, or one is not as it should be.
+pub fn expires_of(ttl: Option<&Value>, expires: Option<u64>) -> Result<Option<u64>, String> {
+    let length = match ttl {
+        None if expires.is_some_and(|expires| expires > SEQ_MAX) => {
+            return Err(format!("\"expires\" is at most {SEQ_MAX}"));
+        }
+        None => return Ok(expires),
+        Some(_) if expires.is_some() => {
+            return Err(String::from("\"ttl\" and \"expires\" exclude each other"));
+        }
+        Some(Value::String(text)) => {
+            time::parse_length(text).map_err(|e| format!("\"ttl\" is {e}"))?
+        }
+        Some(Value::Number(seconds)) => match seconds.as_u64() {
+            Some(seconds) if seconds > 0 => seconds.saturating_mul(1_000_000),
+            _ => return Err(String::from("\"ttl\" must be a whole number of seconds above 0")),
+        },
+        Some(_) => return Err(String::from("\"ttl\" must be a time such as \"10m\"")),
+    };
+    time::expiry_after(length).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::json;
+
+    #[test]
+    fn a_printed_record_reads_back() {
+        let line = br#"{"key":"a\u0000","value_base64":"/w==","seq":5,"expires":9}"#;
+        let read = row(line).unwrap();
+        assert_eq!(
+            (read.key, read.value, read.expires),
+            (b"a\0".to_vec(), Some(vec![255]), Some(9))
+        );
+        let told = record(line).unwrap();
+        let mut printed = Vec::new();
+        json::record_line(&told, false, &mut printed);
+        assert_eq!(record(&printed).unwrap(), told);
+    }
+
+    #[test]
+    fn what_a_server_tells_reads_back() {
+        let version = Version { seq: 7, value: Some(vec![0, 255]), expires: Some(9) };
+        let deleted = Version { seq: 8, value: None, expires: None };
+        for version in [version.clone(), deleted] {
+            let told = Changed { key: b"k\xfe".to_vec(), version };
+            let mut line = Vec::new();
+            json::version_line(&told.key, &told.version, false, &mut line);
+            assert_eq!(changed(&line).unwrap(), told);
+        }
+        let after = Record { key: b"k".to_vec(), value: b"v".to_vec(), seq: 9, expires: Some(10) };
+        let told = Change { key: b"k".to_vec(), before: None, after: Some(after) };
+        let mut line = Vec::new();
+        json::change_line(&told, &mut line);
+        assert_eq!(change(&line).unwrap(), told);
+        for condition in [None, Some(Condition::Absent), Some(Condition::SeqIs(3))] {
+            for value in [None, Some(b"\xff".to_vec())] {
+                let expires = value.as_ref().map(|_| 12);
+                let told = Operation { key: b"k".to_vec(), value, expires, condition };
+                let mut line = Vec::new();
+                json::operation_line(&told, &mut line);
+                assert_eq!(operation(&line).unwrap(), told);
+            }
+        }
+    }
+
+    #[test]
+    fn bad_lines_say_what_and_where() {
+        for (line, reason) in [
+            (r#"{"key":"a","value":"b""#, "EOF while parsing an object, at column 22"),
+            (r#"{"value":"b"}"#, "\"key\" is missing"),
+            (r#"{"key":"a"}"#, "\"value\" is missing"),
+            (r#"{"key":"a","value_base64":"=x"}"#, "not base64 at character 1"),
+            (r#"{"key":"a","key_base64":"","value":""}"#, "exclude each other"),
+            (r#"{"key":"a","value":"b","colour":1}"#, "unknown field `colour`"),
+            (r#"{"key":"a","value":7}"#, "invalid type: integer `7`"),
+            (r#"{"key":"a","value":"b","ttl":"soon"}"#, "\"ttl\" is not a length"),
+            (r#"{"key":"a","value":"b","ttl":0}"#, "above 0"),
+            (r#"{"key":"a","value":"b","ttl":18446744073709551615}"#, "too great"),
+            (r#"{"key":"a","value":"b","expires":9007199254740992}"#, "at most 9007199254740991"),
+            (r#"{"key":"a","key":"b","value":""}"#, "duplicate field"),
+            (r#"["a","b"]"#, ""),
+            ("{\"key\":\"\u{1}\"}", "control character"),
+        ] {
+            let got = row(line.as_bytes()).unwrap_err();
+            assert!(got.contains(reason), "{line}: {got}");
+        }
+        assert!(row(b"{\"key\":\"\xff\",\"value\":\"\"}").is_err());
+    }
+
+    #[test]
+    fn operations_of_a_batch() {
+        let set = operation(br#"{"op":"set","key":"a","value":"b","if_seq":7}"#).unwrap();
+        assert_eq!(set.condition, Some(Condition::SeqIs(7)));
+        let absent = br#"{"op":"set","key":"a","value":"b","if_absent":true,"ttl":"1h"}"#;
+        let set = operation(absent).unwrap();
+        assert_eq!(set.condition, Some(Condition::Absent));
+        assert!(set.expires.is_some());
+        let delete = operation(br#"{"op":"delete","key":"a"}"#).unwrap();
+        assert_eq!(delete.value, None);
+        for line in [
+            r#"{"op":"put","key":"a","value":"b"}"#,
+            r#"{"op":"delete","key":"a","value":"b"}"#,
+            r#"{"op":"set","key":"a"}"#,
+            r#"{"key":"a","value":"b"}"#,
+            r#"{"op":"set","key":"a","value":"b","if_seq":1,"if_absent":true}"#,
+        ] {
+            assert!(operation(line.as_bytes()).is_err(), "{line}");
+        }
+    }
+}
