@@ -57,6 +57,17 @@ const TABLE: &[Row] = &[
 /// For all that is not in the table: the system's failures.
 const OTHER: Row = row("", 13, 500, "ERR");
 
+/// The codes of the table.
+pub const CODES: [&str; TABLE.len()] = {
+    let mut codes = [""; TABLE.len()];
+    let mut i = 0;
+    while i < codes.len() {
+        codes[i] = TABLE[i].code;
+        i += 1;
+    }
+    codes
+};
+
 impl Failure {
     /// A failure of a code of the table.
     #[must_use]

@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_rustls::server::TlsStream;
 
+use super::metrics::ProtocolMetrics;
 use super::{Protocol, Shared, limits};
 
 /// A bound port of one protocol.
@@ -239,7 +240,7 @@ pub struct Conn {
     moved: Instant,
     read_timer: Pin<Box<Sleep>>,
     stalled: Option<Pin<Box<Sleep>>>,
-    _counted: (Slot, Counted),
+    counted: (Slot, Counted),
 }
 
 static CONN_ID: AtomicU64 = AtomicU64::new(1);
@@ -272,7 +273,7 @@ impl Conn {
             moved: Instant::now(),
             read_timer: Box::pin(sleep(first_time)),
             stalled: None,
-            _counted: counted,
+            counted,
         })
     }
 
@@ -286,6 +287,17 @@ impl Conn {
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
         self.info.peer
+    }
+
+    fn metrics(&self) -> &ProtocolMetrics {
+        let (_, counted) = &self.counted;
+        counted.shared.metrics.of(counted.protocol)
+    }
+
+    fn count(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(len)) = written {
+            self.metrics().bytes_out.fetch_add(*len as u64, Ordering::Relaxed);
+        }
     }
 
     fn check_idle(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -327,12 +339,15 @@ impl AsyncRead for Conn {
         context: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
         let read = match &mut self.io {
             Io::Plain(io) => Pin::new(io).poll_read(context, buf),
             Io::Tls(io) => Pin::new(io).poll_read(context, buf),
         };
         if read.is_ready() {
             self.moved = Instant::now();
+            let len = (buf.filled().len() - before) as u64;
+            self.metrics().bytes_in.fetch_add(len, Ordering::Relaxed);
             if !self.has_first_byte {
                 self.has_first_byte = true;
                 let end = self.moved + self.idle_time;
@@ -354,6 +369,7 @@ impl AsyncWrite for Conn {
             Io::Plain(io) => Pin::new(io).poll_write(context, bytes),
             Io::Tls(io) => Pin::new(io).poll_write(context, bytes),
         };
+        self.count(&written);
         self.check_stall(context, written)
     }
 
@@ -366,6 +382,7 @@ impl AsyncWrite for Conn {
             Io::Plain(io) => Pin::new(io).poll_write_vectored(context, parts),
             Io::Tls(io) => Pin::new(io).poll_write_vectored(context, parts),
         };
+        self.count(&written);
         self.check_stall(context, written)
     }
 

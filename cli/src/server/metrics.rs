@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::Protocol;
+use super::{Protocol, error};
 
 /// What requests are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +68,46 @@ impl Op {
 pub const BUCKETS_US: [u64; 12] =
     [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, u64::MAX];
 
+/// What requests end with: `ok`, or the stable code of a failure.
+pub const OUTCOMES: usize = error::CODES.len() + 2;
+
+/// The name of an outcome as a label.
+#[must_use]
+pub fn outcome_name(outcome: usize) -> &'static str {
+    match outcome.checked_sub(1) {
+        None => "ok",
+        Some(code) => error::CODES.get(code).copied().unwrap_or("SILT_OTHER"),
+    }
+}
+
+/// The number of an outcome.
+fn outcome(code: Option<&str>) -> usize {
+    let Some(code) = code else { return 0 };
+    let known = error::CODES.iter().position(|known| *known == code);
+    known.unwrap_or(error::CODES.len()) + 1
+}
+
+/// Counters of one operation in one protocol.
+#[derive(Debug)]
+pub struct OpMetrics {
+    /// Requests by what they ended with; see [`outcome_name`].
+    pub outcomes: [AtomicU64; OUTCOMES],
+    /// Requests by how long they took, in the buckets of [`BUCKETS_US`], not summed up.
+    pub durations: [AtomicU64; BUCKETS_US.len()],
+    /// How long they took together, in microseconds.
+    pub duration_us: AtomicU64,
+}
+
+impl Default for OpMetrics {
+    fn default() -> Self {
+        Self {
+            outcomes: [const { AtomicU64::new(0) }; OUTCOMES],
+            durations: Default::default(),
+            duration_us: AtomicU64::new(0),
+        }
+    }
+}
+
 /// Counters of one protocol.
 #[derive(Debug, Default)]
 pub struct ProtocolMetrics {
@@ -77,14 +117,12 @@ pub struct ProtocolMetrics {
     pub connections: AtomicU64,
     /// Connections refused for a limit, or lost in the TLS handshake.
     pub connections_refused: AtomicU64,
+    /// Bytes read from peers, after TLS.
+    pub bytes_in: AtomicU64,
+    /// Bytes written to peers, before TLS.
+    pub bytes_out: AtomicU64,
     /// Requests by [`Op`].
-    pub requests: [AtomicU64; Op::ALL.len()],
-    /// Requests answered with an error.
-    pub failures: AtomicU64,
-    /// Requests by how long they took, in the buckets of [`BUCKETS_US`], not summed up.
-    pub durations: [AtomicU64; BUCKETS_US.len()],
-    /// How long they took together, in microseconds.
-    pub duration_us: AtomicU64,
+    pub ops: [OpMetrics; Op::ALL.len()],
 }
 
 /// All counters.
@@ -124,16 +162,32 @@ impl Metrics {
         }
     }
 
-    /// Counts a request that is done.
+    /// Counts a request that is done, and failed without a code if it failed.
     pub fn request(&self, protocol: Protocol, op: Op, took: Duration, is_ok: bool) {
-        let metrics = self.of(protocol);
+        self.answered(protocol, op, took, if is_ok { None } else { Some("") });
+    }
+
+    /// Counts a request that is done: `code` is the stable code of its failure, if it failed.
+    pub fn answered(&self, protocol: Protocol, op: Op, took: Duration, code: Option<&str>) {
+        let metrics = &self.of(protocol).ops[op as usize];
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        metrics.requests[op as usize].fetch_add(1, Ordering::Relaxed);
         let bucket = BUCKETS_US.iter().position(|bound| us <= *bound).unwrap_or(0);
+        metrics.outcomes[outcome(code)].fetch_add(1, Ordering::Relaxed);
         metrics.durations[bucket].fetch_add(1, Ordering::Relaxed);
         metrics.duration_us.fetch_add(us, Ordering::Relaxed);
-        if !is_ok {
-            metrics.failures.fetch_add(1, Ordering::Relaxed);
-        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<_> = (0..OUTCOMES).map(outcome_name).collect();
+        assert_eq!(names.len(), OUTCOMES);
+        assert_eq!(outcome_name(outcome(Some("SILT_BUSY"))), "SILT_BUSY");
+        assert_eq!(outcome_name(outcome(Some("SILT_NEW"))), "SILT_OTHER");
+        assert_eq!(outcome_name(outcome(None)), "ok");
     }
 }

@@ -16,6 +16,7 @@ pub mod resp;
 mod run;
 pub mod schedule;
 pub mod shared;
+pub mod stream;
 pub mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

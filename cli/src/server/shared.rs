@@ -8,6 +8,7 @@ use siltdb_core::error::Error;
 use siltdb_core::limits::SEQ_MAX;
 use siltdb_core::{Batch, Commit, Durability};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,7 +19,7 @@ use super::listen::Slots;
 use super::metrics::Metrics;
 use super::tls::Tls;
 use super::{Config, limits};
-use crate::AsyncStore;
+use crate::{AsyncStore, Store};
 
 /// The store, and what the server knows and limits.
 #[derive(Debug)]
@@ -152,6 +153,24 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// Runs what may take long in a thread of its own.
+    ///
+    /// # Errors
+    /// What the store says; `SILT_BUSY` when too many are running.
+    pub async fn long<T, F>(&self, run: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<T, Error> + Send + 'static,
+    {
+        let permit = self.long_read()?;
+        let store = self.store.store().clone();
+        let done = spawn_blocking(move || {
+            let _permit = permit;
+            run(&store)
+        });
+        done.await.map_err(|_| Failure::stopping())?.map_err(Failure::from)
     }
 
     /// Leave to run something that takes a thread for a while.

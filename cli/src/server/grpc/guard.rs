@@ -68,7 +68,7 @@ where
         let access = match access {
             Ok(access) => access,
             Err(failure) => {
-                shared.metrics.request(Protocol::Grpc, op, begun.elapsed(), false);
+                shared.metrics.answered(Protocol::Grpc, op, begun.elapsed(), Some(failure.code));
                 // The body is not read: who has no token makes the server hold nothing.
                 let response = status(&failure).into_http();
                 return Box::pin(std::future::ready(Ok(response)));
@@ -81,8 +81,10 @@ where
         let answering = self.inner.call(Request::from_parts(parts, body));
         Box::pin(async move {
             let Ok(mut response) = answering.await;
-            let is_ok = !response.headers().contains_key("grpc-status");
-            shared.metrics.request(Protocol::Grpc, op, begun.elapsed(), is_ok);
+            let headers = response.headers();
+            let code = headers.get("silt-code").map(|code| code.to_str().unwrap_or_default());
+            let code = code.or_else(|| headers.get("grpc-status").map(|_| ""));
+            shared.metrics.answered(Protocol::Grpc, op, begun.elapsed(), code);
             drop(memory);
             if let Some(answer) = response.extensions_mut().remove::<Answer>() {
                 return Ok(response.map(|body| Body::new(Held { body, _answer: answer })));

@@ -2,7 +2,6 @@
 
 mod guard;
 mod service;
-mod stream;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +39,12 @@ pub struct Answer {
 impl Answer {
     fn new(held: Held) -> Self {
         Self { _held: Arc::new(held) }
+    }
+}
+
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Self {
+        status(&failure)
     }
 }
 

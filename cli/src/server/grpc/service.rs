@@ -1,26 +1,27 @@
 //! The calls of the service.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use siltdb_core::{Batch, Commit, Operation, ScanOptions};
 use tonic::{Request, Response, Status};
 
-use super::stream::{self, Ended, Messages, Packer};
 use super::{Answer, status};
 use crate::proto::snapshot_response::Part;
 use crate::proto::{self, silt_server};
+use crate::server::Shared;
 use crate::server::auth::{Access, Action};
 use crate::server::error::Failure;
 use crate::server::shared::expiry;
-use crate::server::{Shared, limits};
+use crate::server::stream::{self, Ended, Packer, Pieces};
 
 /// The service of one server.
 #[derive(Debug, Clone)]
 pub struct Service {
     pub(super) shared: Arc<Shared>,
 }
+
+/// Messages whose failures are statuses.
+type Messages<M> = stream::Messages<M, Status>;
 
 /// What every call gives.
 type Reply<M> = Result<Response<M>, Status>;
@@ -74,20 +75,6 @@ impl Service {
             response.extensions_mut().insert(Answer::new(held));
         }
         Ok(response)
-    }
-
-    async fn blocking<T, F>(&self, run: F) -> Result<T, Status>
-    where
-        T: Send + 'static,
-        F: FnOnce(&crate::Store) -> siltdb_core::Result<T> + Send + 'static,
-    {
-        let permit = self.shared.long_read().map_err(|f| status(&f))?;
-        let store = self.shared.store.store().clone();
-        let done = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            run(&store)
-        });
-        done.await.map_err(|_| status(&Failure::stopping()))?.map_err(store_error)
     }
 
     fn read<T, M, F>(&self, pack: fn(Vec<T>) -> M, read: F) -> Reply<Messages<M>>
@@ -190,7 +177,7 @@ impl silt_server::Silt for Service {
         check(&request, Action::Read)?;
         let r = request.into_inner();
         let options = ScanOptions { as_of: r.as_of, ..range(r.from, r.to, r.prefix) };
-        let count = self.blocking(move |store| store.count(&options)).await?;
+        let count = self.shared.long(move |store| store.count(&options)).await?;
         Ok(Response::new(proto::CountResponse { count }))
     }
 
@@ -262,14 +249,14 @@ impl silt_server::Silt for Service {
     ) -> Reply<proto::CompactResponse> {
         check(&request, Action::Admin)?;
         if request.into_inner().plan {
-            let plan = self.blocking(crate::Store::compaction_plan).await?;
+            let plan = self.shared.long(crate::Store::compaction_plan).await?;
             let plan = plan.into_iter().map(Into::into).collect();
             return Ok(Response::new(proto::CompactResponse { plan, ..Default::default() }));
         }
         if self.shared.config.read_only {
             return Err(status(&Failure::read_only()));
         }
-        let report = self.blocking(|store| store.compact(&mut |_| ())).await?;
+        let report = self.shared.long(|store| store.compact(&mut |_| ())).await?;
         Ok(Response::new(proto::CompactResponse {
             runs: report.runs,
             input_bytes: report.input_bytes,
@@ -287,14 +274,10 @@ impl silt_server::Silt for Service {
         self.read(
             |_: Vec<()>| proto::SnapshotResponse::default(),
             |store, packer| {
-                let mut out = Pieces { packer, piece: Vec::new(), ended: None };
+                let piece = |bytes| proto::SnapshotResponse { part: Some(Part::Bytes(bytes)) };
+                let mut out = Pieces::new(packer, piece);
                 let copied = store.snapshot(&mut out, &mut |_| ());
-                if copied.is_ok() {
-                    let _ = out.send();
-                }
-                if let Some(ended) = out.ended {
-                    return Err(ended);
-                }
+                out.finish()?;
                 let part = Some(Part::Report(copied?.into()));
                 packer.send(proto::SnapshotResponse { part }, 0)
             },
@@ -304,7 +287,7 @@ impl silt_server::Silt for Service {
     async fn stats(&self, request: Request<proto::StatsRequest>) -> Reply<proto::StatsResponse> {
         check(&request, Action::Read)?;
         let with_segments = request.into_inner().segments;
-        let stats = self.blocking(move |store| {
+        let stats = self.shared.long(move |store| {
             let mut stats = proto::StatsResponse::from(store.stats()?);
             if with_segments {
                 stats.segment_stats = store.segments()?.into_iter().map(Into::into).collect();
@@ -327,7 +310,7 @@ impl silt_server::Silt for Service {
             let rule =
                 rule.to_store().ok_or_else(|| status(&Failure::input("no rule is given")))?;
             rule.validate().map_err(store_error)?;
-            self.blocking(move |store| store.set_retention(rule)).await?;
+            self.shared.long(move |store| store.set_retention(rule)).await?;
         }
         let retention = self.shared.store.store().retention();
         Ok(Response::new(proto::RetentionResponse { retention: Some(retention.into()) }))
@@ -336,41 +319,4 @@ impl silt_server::Silt for Service {
 
 fn changed_bytes(changed: &siltdb_core::Changed) -> usize {
     changed.key.len() + changed.version.value.as_ref().map_or(0, Vec::len)
-}
-
-/// A snapshot on its way out.
-struct Pieces<'a> {
-    packer: &'a mut Packer<(), proto::SnapshotResponse>,
-    piece: Vec<u8>,
-    ended: Option<Ended>,
-}
-
-const PIECE_BYTES: usize = limits::PAGE_BYTES_MAX / 4;
-
-impl Pieces<'_> {
-    fn send(&mut self) -> io::Result<()> {
-        let bytes = Bytes::from(std::mem::take(&mut self.piece));
-        let len = bytes.len();
-        let part = Some(Part::Bytes(bytes));
-        self.packer.send(proto::SnapshotResponse { part }, len).map_err(|ended| {
-            self.ended = Some(ended);
-            io::ErrorKind::BrokenPipe.into()
-        })
-    }
-}
-
-impl Write for Pieces<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = PIECE_BYTES.saturating_sub(self.piece.len()).max(1);
-        let taken = bytes.len().min(room);
-        self.piece.extend_from_slice(&bytes[..taken]);
-        if self.piece.len() >= PIECE_BYTES {
-            self.send()?;
-        }
-        Ok(taken)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

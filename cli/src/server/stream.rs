@@ -1,48 +1,51 @@
 //! Streams of messages: read in a thread, sent as fast as the peer takes them.
 
 use std::future::Future;
+use std::io::{self, Write};
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use futures_core::Stream;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 
-use super::status;
+use super::budget::{Budget, Held};
+use super::error::Failure;
+use super::{Shared, limits};
 use crate::Records;
-use crate::server::budget::{Budget, Held};
-use crate::server::error::Failure;
-use crate::server::{Shared, limits};
 
-/// The messages of one answer, counted against the memory of the server until they are sent.
-pub struct Messages<M> {
+/// The messages of one answer, counted against the memory of the server until they are sent. `E`
+/// is how the protocol says a failure.
+pub struct Messages<M, E = Failure> {
     receiver: mpsc::Receiver<Message<M>>,
     sending: Option<Held>,
+    error: PhantomData<fn() -> E>,
 }
 
 /// A message, and the memory it takes.
-type Message<M> = (Result<M, Status>, Option<Held>);
+type Message<M> = (Result<M, Failure>, Option<Held>);
 
-impl<M> Messages<M> {
+impl<M, E> Messages<M, E> {
     fn new(receiver: mpsc::Receiver<Message<M>>) -> Self {
-        Self { receiver, sending: None }
+        Self { receiver, sending: None, error: PhantomData }
     }
 }
 
-impl<M> Stream for Messages<M> {
-    type Item = Result<M, Status>;
+impl<M, E: From<Failure>> Stream for Messages<M, E> {
+    type Item = Result<M, E>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = std::task::ready!(self.receiver.poll_recv(context));
         // Asked for the next one, the last one is sent.
         let (message, held) = next.map_or((None, None), |(message, held)| (Some(message), held));
         self.sending = held;
-        Poll::Ready(message)
+        Poll::Ready(message.map(|message| message.map_err(E::from)))
     }
 }
 
@@ -127,12 +130,12 @@ impl From<siltdb_core::Error> for Ended {
 }
 
 /// Runs `read` in a thread; what it pushes is what the peer gets.
-pub fn read<T, M, F>(
+pub fn read<T, M, E, F>(
     shared: &Shared,
     permit: OwnedSemaphorePermit,
     pack: fn(Vec<T>) -> M,
     read: F,
-) -> Messages<M>
+) -> Messages<M, E>
 where
     T: Send + 'static,
     M: Send + 'static,
@@ -148,7 +151,7 @@ where
         // What was read before a failure is true, and told.
         let ended = packer.flush().and(ended);
         if let Err(Ended::Failed(failure)) = ended {
-            let _ = packer.put((Err(status(&failure)), None));
+            let _ = packer.put((Err(failure), None));
         }
         drop(permit);
     });
@@ -156,13 +159,13 @@ where
 }
 
 /// Sends what a change feed tells, until the server stops.
-pub fn feed<T, M>(
+pub fn feed<T, M, E>(
     shared: &Arc<Shared>,
     permit: OwnedSemaphorePermit,
     mut records: Records<T>,
     pack: fn(Vec<T>) -> M,
     size: fn(&T) -> usize,
-) -> Messages<M>
+) -> Messages<M, E>
 where
     T: Send + 'static,
     M: Send + 'static,
@@ -189,7 +192,7 @@ where
                     let message = pack(std::mem::take(&mut packed));
                     let Some(held) = shared.budget.take(std::mem::take(&mut bytes)) else {
                         let failure = Failure::busy("replies fill the memory");
-                        let _ = tell(&sender, (Err(status(&failure)), None)).await;
+                        let _ = tell(&sender, (Err(failure), None)).await;
                         return;
                     };
                     if !tell(&sender, (Ok(message), Some(held))).await {
@@ -211,7 +214,7 @@ where
             if !packed.is_empty() {
                 let _ = tell(&sender, (Ok(pack(std::mem::take(&mut packed))), None)).await;
             }
-            let _ = tell(&sender, (Err(status(&failure)), None)).await;
+            let _ = tell(&sender, (Err(failure), None)).await;
             return;
         }
     });
@@ -227,4 +230,56 @@ async fn tell<M>(sender: &mpsc::Sender<Message<M>>, message: Message<M>) -> bool
 async fn now<F: Future>(future: F) -> Poll<F::Output> {
     let mut future = std::pin::pin!(future);
     std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+}
+
+/// Bytes written to it go out in pieces.
+pub struct Pieces<'a, M> {
+    packer: &'a mut Packer<(), M>,
+    make: fn(Bytes) -> M,
+    piece: Vec<u8>,
+    ended: Option<Ended>,
+}
+
+/// Bytes of a piece.
+const PIECE_BYTES: usize = limits::PAGE_BYTES_MAX / 4;
+
+impl<'a, M> Pieces<'a, M> {
+    /// Pieces that `make` makes messages of.
+    pub fn new(packer: &'a mut Packer<(), M>, make: fn(Bytes) -> M) -> Self {
+        Self { packer, make, piece: Vec::new(), ended: None }
+    }
+
+    /// Sends what is left, or says why not all was taken.
+    pub fn finish(mut self) -> Result<(), Ended> {
+        if !self.piece.is_empty() {
+            // What it says is in `ended`, too.
+            let _ = self.send();
+        }
+        self.ended.map_or(Ok(()), Err)
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        let bytes = Bytes::from(std::mem::take(&mut self.piece));
+        let len = bytes.len();
+        self.packer.send((self.make)(bytes), len).map_err(|ended| {
+            self.ended = Some(ended);
+            io::ErrorKind::BrokenPipe.into()
+        })
+    }
+}
+
+impl<M> Write for Pieces<'_, M> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = PIECE_BYTES.saturating_sub(self.piece.len()).max(1);
+        let taken = bytes.len().min(room);
+        self.piece.extend_from_slice(&bytes[..taken]);
+        if self.piece.len() >= PIECE_BYTES {
+            self.send()?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
