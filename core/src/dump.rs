@@ -115,6 +115,21 @@ enum Walked {
 /// `NotFound`; `Unsupported`; `Corrupt` at the first damage, everything before it having been
 /// given to `visit`; the storage's failure.
 pub fn dump_segment<S: Storage>(storage: &S, number: u64, visit: Visit<'_>) -> Result<()> {
+    dump_segment_from(storage, number, 0, visit)
+}
+
+/// As [`dump_segment`], with those parts only that start at `from` or behind it. Where a group
+/// starts at `from`, nothing before it is read.
+///
+/// # Errors
+/// As [`dump_segment`]; damage inside groups that end before `from` is not looked for.
+pub fn dump_segment_from<S: Storage>(
+    storage: &S,
+    number: u64,
+    from: u64,
+    visit: Visit<'_>,
+) -> Result<()> {
+    let visit: Visit<'_> = &mut |line: DumpLine| line.offset < from || visit(line);
     let id = FileId::segment(number);
     let reader = storage.open(id)?;
     let file_len = reader.len()?;
@@ -129,8 +144,8 @@ pub fn dump_segment<S: Storage>(storage: &S, number: u64, visit: Visit<'_>) -> R
     let known = known(storage, &reader, &header, file_len);
     let file = SegmentFile::new(number, header.salt, header.base_seq, reader, file_len);
     match known.footer {
-        Some(footer) => dump_sealed(file, footer, file_len, visit),
-        None => dump_log(&file, known.synced, file_len, visit),
+        Some(footer) => dump_sealed(file, footer, (from, file_len), visit),
+        None => dump_log(&file, known.synced, (from, file_len), visit),
     }
 }
 
@@ -182,10 +197,10 @@ fn newest_manifest<S: Storage>(storage: &S) -> Option<Manifest> {
 fn dump_log<R: ReadAt>(
     file: &SegmentFile<R>,
     synced: u64,
-    file_len: u64,
+    (from, file_len): (u64, u64),
     visit: Visit<'_>,
 ) -> Result<()> {
-    let (at, what, kept, durable) = match walk_groups(file, file_len, true, visit)? {
+    let (at, what, kept, durable) = match walk_groups(file, (from, file_len), true, visit)? {
         Walked::Broken { at, what, kept, durable } => (at, what, kept, durable),
         Walked::Whole if synced > file_len => {
             return Err(file.corrupt(file_len, Malformed("more bytes: the file is cut")));
@@ -193,7 +208,7 @@ fn dump_log<R: ReadAt>(
         Walked::Whole | Walked::Stopped => return Ok(()),
     };
     // As recovery judges it: bytes known to be synced have rotted, others are a torn tail.
-    if durable.max(synced).max(durable_behind(file, at, file_len)?) > kept {
+    if durable.max(synced).max(durable_behind(file, at, file_len)?.durable_len) > kept {
         return Err(file.corrupt(at, what));
     }
     show_rest(file, at, file_len, visit)
@@ -217,14 +232,17 @@ fn show_rest<R: ReadAt>(
     Ok(())
 }
 
-/// Shows groups and frames from the header to `end`. In a `log` no batch goes on in another group.
+/// Shows groups and frames between `from` and `end`. In a `log` no batch goes on in another group.
 fn walk_groups<R: ReadAt>(
     file: &SegmentFile<R>,
-    end: u64,
+    (from, end): (u64, u64),
     log: bool,
     visit: Visit<'_>,
 ) -> Result<Walked> {
     let mut offset = SEGMENT_HEADER_LEN as u64;
+    if from > offset && from < end && group_at(file, from, end)?.is_ok() {
+        offset = from;
+    }
     let (mut kept, mut durable) = (offset, 0);
     while offset < end {
         let broken = |at, what, kept, durable| Ok(Walked::Broken { at, what, kept, durable });
@@ -233,6 +251,11 @@ fn walk_groups<R: ReadAt>(
             Err(what) => return broken(offset, what, kept, durable),
         };
         durable = durable.max(header.durable_len);
+        if header.end() <= from {
+            offset = header.end();
+            kept = offset;
+            continue;
+        }
         let part = DumpPart::Group { durable_gap: offset - header.durable_len };
         if !visit(DumpLine { offset, len: header.end() - offset, part }) {
             return Ok(Walked::Stopped);
@@ -298,20 +321,22 @@ fn frame_at<R: ReadAt>(
 fn dump_sealed<R: ReadAt>(
     file: SegmentFile<R>,
     footer: Footer,
-    file_len: u64,
+    (from, file_len): (u64, u64),
     visit: Visit<'_>,
 ) -> Result<()> {
     let n = footer.numbers;
     if (n.salt, n.base_seq) != (file.salt, file.base_seq) {
         return Err(file.corrupt(0, Malformed("the header of the segment its footer tells of")));
     }
-    match walk_groups(&file, n.data_end.min(file_len), false, visit)? {
-        Walked::Stopped => return Ok(()),
-        Walked::Broken { at, what, .. } => return Err(file.corrupt(at, what)),
-        Walked::Whole => {}
+    if from < n.data_end {
+        match walk_groups(&file, (from, n.data_end.min(file_len)), false, visit)? {
+            Walked::Stopped => return Ok(()),
+            Walked::Broken { at, what, .. } => return Err(file.corrupt(at, what)),
+            Walked::Whole => {}
+        }
     }
     let sealed = Sealed::from_parts(Arc::new(file), footer);
-    if !dump_table(&sealed, visit)? {
+    if !dump_table(&sealed, from, visit)? {
         return Ok(());
     }
     let bytes = sealed.footer.encode();
@@ -327,13 +352,16 @@ fn dump_sealed<R: ReadAt>(
 }
 
 /// Shows key table, fences and filter; `false` when the visitor has seen enough.
-fn dump_table<R: ReadAt>(sealed: &Sealed<R>, visit: Visit<'_>) -> Result<bool> {
+fn dump_table<R: ReadAt>(sealed: &Sealed<R>, from: u64, visit: Visit<'_>) -> Result<bool> {
     let n = sealed.numbers();
     let directory = sealed.directory()?;
     let mut entries = Vec::new();
     for block in 0..directory.blocks() {
         let fence = directory.fence(block);
         let (offset, len) = (n.data_end + u64::from(fence.table_offset), fence.table_len);
+        if offset < from {
+            continue;
+        }
         entries.clear();
         sealed.block(&fence, &mut entries)?;
         let first_key = directory.first_key(block).to_vec();

@@ -35,6 +35,43 @@ pub struct Opened<R> {
     pub number_max: u64,
     /// Last sequence number.
     pub last_seq: u64,
+    /// What opening found and did.
+    pub report: RecoveryReport,
+}
+
+/// What an open found and did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// There was no store.
+    pub created: bool,
+    /// The log was found as a clean close leaves it.
+    pub clean: bool,
+    /// Sealed segments that the manifest lists; nothing of their records was read.
+    pub segments: u64,
+    /// Log segments read.
+    pub log_segments: u64,
+    /// Bytes of the log that hold, all of them read.
+    pub log_bytes: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Bytes behind them that are of no whole batch: a torn append's.
+    pub dropped_bytes: u64,
+    /// Whole records among these.
+    pub dropped_records: u64,
+    /// What holds of the log was copied into sealed segments.
+    pub rewritten: bool,
+    /// Files that no manifest lists, which were removed.
+    pub removed_files: u64,
+}
+
+impl RecoveryReport {
+    fn add<R>(&mut self, tail: &LogTail<R>) {
+        self.log_segments += 1;
+        self.log_bytes += tail.len;
+        self.records += tail.memtable.len() as u64;
+        self.dropped_bytes += tail.end.dropped_bytes;
+        self.dropped_records += tail.end.dropped_records;
+    }
 }
 
 /// A log segment that is not sealed, with its records.
@@ -86,9 +123,11 @@ pub fn open<S: Storage, H: Host>(
         .map(|(id, _)| id.number)
         .fold(manifest.log.number, u64::max);
     let last_seq = manifest.last_seq;
-    let mut opened = Opened { manifest, sealed, tail: None, number_max, last_seq };
+    let report = RecoveryReport { segments: sealed.len() as u64, ..RecoveryReport::default() };
+    let mut opened = Opened { manifest, sealed, tail: None, number_max, last_seq, report };
     let mut chain = read_chain(storage, &opened.manifest, &files)?;
     for tail in &chain {
+        opened.report.add(tail);
         opened.last_seq = opened.last_seq.max(tail.end.last_seq);
     }
     let log = opened.manifest.log;
@@ -101,13 +140,15 @@ pub fn open<S: Storage, H: Host>(
     // could bring some of them back.
     let mut closed = chain.len() == 1 && chain[0].len == log.len && head_len == Some(log.len);
     closed |= planted!(TailKept) && chain.len() == 1;
-    if head_len.is_some() && !closed {
+    opened.report.rewritten = head_len.is_some() && !closed;
+    opened.report.clean = !opened.report.rewritten;
+    if opened.report.rewritten {
         rewrite(storage, host, &mut opened, chain)?;
     } else {
         make_firm(storage, &mut opened, &files)?;
         opened.tail = chain.pop();
     }
-    remove_garbage(storage, &opened, &files)?;
+    opened.report.removed_files = remove_garbage(storage, &opened, &files)?;
     Ok(opened)
 }
 
@@ -167,7 +208,8 @@ fn create<S: Storage, H: Host>(
         segments: Vec::new(),
     };
     storage.publish(FileId::manifest(1), &manifest.encode())?;
-    Ok(Opened { manifest, sealed: Vec::new(), tail: None, number_max: 1, last_seq: 0 })
+    let report = RecoveryReport { created: true, clean: true, ..RecoveryReport::default() };
+    Ok(Opened { manifest, sealed: Vec::new(), tail: None, number_max: 1, last_seq: 0, report })
 }
 
 /// Reads the log segments from the manifest's head on, each one's successor checked against it.
@@ -256,7 +298,7 @@ fn log_header<R: ReadAt>(
 fn undamaged_head<R: ReadAt>(reader: R, manifest: &Manifest, file_len: u64) -> Result<()> {
     let LogHead { number, salt, len } = manifest.log;
     let file = SegmentFile::new(number, salt, 0, reader, file_len);
-    if len > 0 || crate::log::durable_behind(&file, 0, file_len)? > 0 {
+    if len > 0 || crate::log::durable_behind(&file, 0, file_len)?.durable_len > 0 {
         return Err(Error::corrupt(file.id(), 0, "a segment header that was synced"));
     }
     Ok(())
@@ -406,7 +448,7 @@ fn remove_garbage<S: Storage>(
     storage: &S,
     opened: &Opened<S::Reader>,
     files: &[(FileId, u64)],
-) -> Result<()> {
+) -> Result<u64> {
     let manifest = &opened.manifest;
     let live = |id: &FileId| match id.kind {
         FileKind::Manifest => id.number == manifest.number,
@@ -415,10 +457,12 @@ fn remove_garbage<S: Storage>(
                 || manifest.segments.iter().any(|s| s.footer.numbers.number == id.number)
         }
     };
+    let mut removed = 0;
     for (id, _) in files.iter().filter(|(id, _)| !live(id)) {
         storage.remove(*id)?;
+        removed += 1;
     }
-    Ok(())
+    Ok(removed)
 }
 
 const _: () = assert!(FORMAT_MAJOR == 1, "recovery reads format 1");

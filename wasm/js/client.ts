@@ -4,7 +4,7 @@ import type { Commit, CommitOptions, DeleteOptions, Operation, SetOptions } from
 import { Batch, commitOf, levelOf, packDelete, packOperation, packSet } from './batch.js';
 import { type CodecOptions, encodeText, json, refuse, utf8 } from './codec.js';
 import type { Retention } from './engine.js';
-import type { Info, Plan, SegmentInfo, Stats, StorageInfo } from './figures.js';
+import type { Info, Plan, SegmentInfo, SegmentPage, Stats, StorageInfo } from './figures.js';
 import { compactStore, readStorage } from './maintain.js';
 import type { CompactOptions, CompactReport } from './maintain.js';
 import { Reads, Snapshot, expiryOf } from './reads.js';
@@ -39,6 +39,7 @@ export interface Difference<K, V> {
 }
 
 const DIFF_RECORDS = 2048;
+const PARTS = 1000;
 
 /**
  * An open store, or the part of one whose keys begin the same.
@@ -229,6 +230,34 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
   /** The files that hold the records, oldest first. */
   async segments(): Promise<SegmentInfo[]> {
     return this.#json(wire.SEGMENTS) as Promise<SegmentInfo[]>;
+  }
+
+  /**
+   * What stands in a segment, part by part, from an offset on: at most about `limit` parts, 1,000
+   * unless given. `SILT_NOT_FOUND` if there is no such segment (compaction may have replaced it);
+   * `SILT_CORRUPT` at damage, once everything before it was told.
+   */
+  async records(
+    segment: number,
+    options: { from?: number | undefined; limit?: number | undefined } = {},
+  ): Promise<SegmentPage> {
+    const number = checkCount(segment, 0, 'segment');
+    const from = checkCount(options.from, 0, 'from');
+    const limit = checkCount(options.limit, PARTS, 'limit');
+    return this.session.request(
+      (w) => wire.encodeRecords(w, number, from, limit),
+      wire.decodeRecords,
+    );
+  }
+
+  /**
+   * Bytes of a file of the store (its name, or the number of a segment) as they stand there:
+   * 64 KiB at most, fewer where the file ends.
+   */
+  async bytes(file: string | number, offset: number, length: number): Promise<Uint8Array> {
+    const name = String(file);
+    const [from, count] = [checkCount(offset, 0, 'offset'), checkCount(length, 0, 'length')];
+    return this.session.request((w) => wire.encodeBytes(w, name, from, count), wire.decodeBytes);
   }
 
   #json(code: number): Promise<unknown> {

@@ -17,7 +17,17 @@ export type { CodecOptions, KeyCodec, ValueCodec } from './codec.js';
 export type { EngineOptions, Retention } from './engine.js';
 export { SiltError } from './error.js';
 export type { SiltErrorCode } from './error.js';
-export type { Info, Plan, SegmentInfo, Stats, StorageInfo } from './figures.js';
+export type {
+  Info,
+  Plan,
+  RecordPart,
+  Recovery,
+  SegmentInfo,
+  SegmentPage,
+  SegmentPart,
+  Stats,
+  StorageInfo,
+} from './figures.js';
 export type { CompactOptions, CompactReport } from './maintain.js';
 export { Snapshot } from './reads.js';
 export type { Found } from './reads.js';

@@ -9,7 +9,7 @@ import type { CodecOptions } from './codec.js';
 import { encodeText, json, refuse, utf8 } from './codec.js';
 import type { Difference, Version } from './client.js';
 import { Engine, type EngineOptions, type Retention } from './engine.js';
-import type { Plan, SegmentInfo, Stats } from './figures.js';
+import type { Plan, SegmentInfo, SegmentPage, Stats } from './figures.js';
 import { Owner } from './owner.js';
 import { type Found, expiryOf } from './reads.js';
 import { packRetention, retentionOf } from './retention.js';
@@ -21,6 +21,7 @@ import type { AsyncStorage } from './storage.js';
 import * as wire from './wire.js';
 
 const SCAN_RECORDS = 1024;
+const PARTS = 1000;
 const COMPACT_BYTES = 8 << 20;
 
 /** What can be read at once. */
@@ -279,6 +280,36 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
   /** The files that hold the records, oldest first. */
   segments(): SegmentInfo[] {
     return this.#json(wire.SEGMENTS) as SegmentInfo[];
+  }
+
+  /**
+   * What stands in a segment, part by part, from an offset on: at most about `limit` parts, 1,000
+   * unless given. `SILT_NOT_FOUND` if there is no such segment (compaction may have replaced it);
+   * `SILT_CORRUPT` at damage, once everything before it was told.
+   */
+  records(
+    segment: number,
+    options: { from?: number | undefined; limit?: number | undefined } = {},
+  ): SegmentPage {
+    const number = checkCount(segment, 0, 'segment');
+    const from = checkCount(options.from, 0, 'from');
+    const limit = checkCount(options.limit, PARTS, 'limit');
+    return this.owner.request(
+      (w) => wire.encodeRecords(w, number, from, limit),
+      wire.decodeRecords,
+    );
+  }
+
+  /**
+   * Bytes of a file of the store (its name, or the number of a segment) as they stand there:
+   * 64 KiB at most, fewer where the file ends.
+   */
+  bytes(file: string | number, offset: number, length: number): Uint8Array {
+    const [from, count] = [checkCount(offset, 0, 'offset'), checkCount(length, 0, 'length')];
+    return this.owner.request(
+      (w) => wire.encodeBytes(w, String(file), from, count),
+      wire.decodeBytes,
+    );
   }
 
   #json(code: number): unknown {

@@ -8,6 +8,15 @@ export { loadEngine } from './engine.js';
 export type { EngineOptions, Retention } from './engine.js';
 export { SiltError } from './error.js';
 export type { SiltErrorCode } from './error.js';
+export type {
+  Plan,
+  RecordPart,
+  Recovery,
+  SegmentInfo,
+  SegmentPage,
+  SegmentPart,
+  Stats,
+} from './figures.js';
 export { MemoryStorage } from './memory.js';
 export type { ScanOptions } from './scan.js';
 export type { Range, ReadOptions } from './scope.js';

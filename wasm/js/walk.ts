@@ -102,6 +102,11 @@ function fields(r: Reader, code: number): Partial<Operation> {
     case wire.DIFF:
       range(r);
       return numbers(3);
+    case wire.RECORDS:
+      return numbers(3);
+    case wire.BYTES:
+      r.b();
+      return numbers(2);
     case wire.CHANGES:
       numbers(3);
       range(r);

@@ -8,6 +8,7 @@
 
 import { Reader, Writer } from './bytes.js';
 import { SiltError, type SiltErrorCode } from './error.js';
+import type { SegmentPage, SegmentPart } from './figures.js';
 
 export { Reader, Writer };
 
@@ -31,6 +32,8 @@ export const PLAN = 16;
 export const SYNC = 17;
 export const RETENTION = 18;
 export const INFO = 19;
+export const RECORDS = 20;
+export const BYTES = 21;
 
 /** How long a write is safe. */
 export type Durability = 'buffered' | 'flushed' | 'synced';
@@ -224,6 +227,16 @@ export function encodeChanges(
   range(w, r);
 }
 
+/** `limit` 0: all parts; a page may go beyond its limit, to end where a group ends. */
+export function encodeRecords(w: Writer, segment: number, from: number, limit: number): void {
+  w.u8(RECORDS).n(segment).n(from).n(limit);
+}
+
+/** At most 64 KiB of a file: its name, or the number of a segment. */
+export function encodeBytes(w: Writer, file: string, offset: number, length: number): void {
+  w.u8(BYTES).s(file).n(offset).n(length);
+}
+
 /** STATS, SEGMENTS, PLAN, SYNC and INFO have no fields. */
 export function encodePlain(w: Writer, code: number): void {
   w.u8(code);
@@ -366,4 +379,43 @@ export function decodeCompactStep(r: Reader): { more: boolean; done: number; tot
 export function decodeRetention(r: Reader): PackedRetention {
   found(r);
   return { kind: r.u8() as PackedRetention['kind'], amount: r.n() };
+}
+
+/** Names of parts by number. */
+const PARTS = ['segment', 'group', 'record', 'table', 'fences', 'filter', 'footer', 'torn', 'free'];
+
+function part(r: Reader): SegmentPart {
+  const place = { offset: r.n(), length: r.n() };
+  const kind = PARTS[r.u8()];
+  switch (kind) {
+    case 'segment': return { ...place, kind, number: r.n(), baseSeq: r.n() };
+    case 'group': return { ...place, kind, unsynced: r.n() };
+    case 'table': return { ...place, kind, records: r.n(), firstKey: r.b() };
+    case 'fences': return { ...place, kind, blocks: r.n() };
+    case 'footer': return { ...place, kind, records: r.n() };
+    case 'record': {
+      const flags = r.u8();
+      const state = flags & 1 ? 'tombstone' : flags & 4 ? 'live' : 'superseded';
+      const [key, valueLength, seq, expires] = [r.b(), r.n(), r.n(), r.n()];
+      return {
+        ...place, kind, key, valueLength, seq, state,
+        tombstone: (flags & 1) > 0,
+        more: (flags & 2) > 0,
+        expires: expires ? new Date(expires / 1000) : undefined,
+      };
+    }
+    default: return { ...place, kind: kind as 'torn' };
+  }
+}
+
+export function decodeRecords(r: Reader): SegmentPage {
+  found(r);
+  const next = r.n();
+  return { next: next || undefined, parts: list(r, () => part(r)) };
+}
+
+/** Answers BYTES. */
+export function decodeBytes(r: Reader): Uint8Array {
+  found(r);
+  return r.b();
 }

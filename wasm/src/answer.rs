@@ -3,7 +3,10 @@
 use siltdb_core::error::Error;
 use siltdb_core::options::Retention;
 use siltdb_core::stats::{CheckReport, SegmentStats, Stats};
-use siltdb_core::{Change, Changed, Commit, CompactionPlan, Record, SnapshotReport, Version};
+use siltdb_core::storage::FileId;
+use siltdb_core::{
+    Change, Changed, Commit, CompactionPlan, Record, RecoveryReport, SnapshotReport, Version,
+};
 
 use crate::json::Json;
 use crate::options::level_number;
@@ -101,7 +104,22 @@ fn rule(json: &mut Json, retention: Retention) {
     };
 }
 
-pub(crate) fn stats(s: &Stats) -> String {
+fn recovery(json: &mut Json, r: &RecoveryReport) {
+    json.name("recovery").open('{');
+    json.flag("created", r.created).flag("clean", r.clean).flag("rewritten", r.rewritten);
+    json.numbers(&[
+        ("segments", r.segments),
+        ("logSegments", r.log_segments),
+        ("logBytes", r.log_bytes),
+        ("records", r.records),
+        ("droppedBytes", r.dropped_bytes),
+        ("droppedRecords", r.dropped_records),
+        ("removedFiles", r.removed_files),
+    ]);
+    json.close('}');
+}
+
+pub(crate) fn stats(s: &Stats, opened: &RecoveryReport) -> String {
     let mut json = Json::default();
     json.open('{').name("storeId").hex(&s.store_id);
     json.numbers(&[
@@ -130,6 +148,7 @@ pub(crate) fn stats(s: &Stats) -> String {
         ("manifest", s.manifest),
     ]);
     rule(&mut json, s.retention);
+    recovery(&mut json, opened);
     json.flag("indexLoaded", s.index_loaded).close('}').take()
 }
 
@@ -138,6 +157,7 @@ pub(crate) fn segments(segments: &[SegmentStats]) -> String {
     json.open('[');
     for s in segments {
         json.open('{').name("state").string(s.state);
+        json.name("file").string(&FileId::segment(s.number).to_string());
         json.numbers(&[
             ("segment", s.number),
             ("fileBytes", s.file_bytes),

@@ -9,6 +9,7 @@
 mod answer;
 mod engine;
 mod host;
+mod inspect;
 mod json;
 mod operation;
 mod options;

@@ -35,7 +35,7 @@ impl From<Error> for Stop {
     }
 }
 
-type Run = Result<(), Stop>;
+pub(crate) type Run = Result<(), Stop>;
 
 /// The moment a read asks for.
 #[derive(Clone, Copy)]
@@ -83,6 +83,8 @@ impl Session<'_> {
             code::CHANGES => self.changes(request, out),
             code::COMPACT_STEP => self.compact_step(request, out),
             code::RETENTION => self.retention(request, out),
+            code::RECORDS => self.records(request, out),
+            code::BYTES => self.bytes(request, out),
             other => self.figures(other, out),
         }
     }
@@ -91,7 +93,7 @@ impl Session<'_> {
     fn figures(&mut self, operation: u8, out: &mut Vec<u8>) -> Run {
         let store = &mut *self.store;
         match operation {
-            code::STATS => answer::json(out, &answer::stats(&store.stats()?)),
+            code::STATS => answer::json(out, &answer::stats(&store.stats()?, &store.recovery())),
             code::SEGMENTS => {
                 while store.load_index(u64::MAX)? {}
                 answer::json(out, &answer::segments(&store.segments()?));
@@ -431,7 +433,7 @@ impl Session<'_> {
 }
 
 /// Limits of 0 are none.
-fn unlimited(limit: u64) -> u64 {
+pub(crate) fn unlimited(limit: u64) -> u64 {
     if limit == 0 { u64::MAX } else { limit }
 }
 

@@ -44,6 +44,19 @@ pub struct ScanEnd {
     pub durable_len: u64,
     /// Last sequence number, 0 if there is no record.
     pub last_seq: u64,
+    /// Bytes behind `len` that were written: those of a torn append.
+    pub dropped_bytes: u64,
+    /// Whole records among these.
+    pub dropped_records: u64,
+}
+
+/// What is found behind the last group that holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Behind {
+    /// The largest synced length that any group header tells of.
+    pub(crate) durable_len: u64,
+    /// Where the last byte ends that is not zero: space reserved ahead is.
+    pub(crate) written: u64,
 }
 
 /// Scans a log segment of `file_len` bytes, of which `synced` are known synced by other means,
@@ -72,7 +85,12 @@ pub fn scan_log<R: ReadAt>(
         offset = header.end();
         end.len = offset;
     }
-    let durable_len = end.durable_len.max(durable_behind(file, offset, file_len)?);
+    let behind = durable_behind(file, offset, file_len)?;
+    end.dropped_bytes = behind.written - end.len;
+    if end.dropped_records == 0 && end.dropped_bytes > 0 {
+        end.dropped_records = records_of_cut_group(file, offset, behind.written)?;
+    }
+    let durable_len = end.durable_len.max(behind.durable_len);
     if durable_len > end.len {
         return Err(Error::corrupt(file.id(), end.len, "a group of the log that was synced"));
     }
@@ -93,6 +111,31 @@ fn group_at<R: ReadAt>(
     Ok(header.filter(|header| header.end() <= file_len))
 }
 
+/// How many records of a group at `offset` are whole that ends behind the bytes written.
+fn records_of_cut_group<R: ReadAt>(
+    file: &SegmentFile<R>,
+    offset: u64,
+    written: u64,
+) -> Result<u64> {
+    let body = offset + GROUP_HEADER_LEN as u64;
+    if body > written {
+        return Ok(0);
+    }
+    file.with_bytes(offset, (written - offset) as usize, |bytes| {
+        if GroupHeader::decode(bytes, offset, file.salt).is_err() {
+            return Ok(0);
+        }
+        let (mut at, mut count) = (GROUP_HEADER_LEN, 0);
+        while let Ok(frame) =
+            Frame::decode(&bytes[at..], seed_at(file.salt, offset + at as u64), file.base_seq)
+        {
+            at += frame.len;
+            count += 1;
+        }
+        Ok(count)
+    })
+}
+
 /// Gives the group's whole batches to `visit`; `false` when the group does not hold to its end.
 fn scan_group<R: ReadAt>(
     file: &SegmentFile<R>,
@@ -106,7 +149,10 @@ fn scan_group<R: ReadAt>(
     while at < body.len() {
         let offset = header.body() + at as u64;
         let seed = seed_at(file.salt, offset);
-        let Ok(frame) = Frame::decode(&body[at..], seed, file.base_seq) else { return false };
+        let Ok(frame) = Frame::decode(&body[at..], seed, file.base_seq) else {
+            end.dropped_records += pending.len() as u64;
+            return false;
+        };
         at += frame.len;
         pending.push(ScannedRecord {
             key: frame.key.to_vec(),
@@ -125,32 +171,39 @@ fn scan_group<R: ReadAt>(
             end.len = header.body() + at as u64;
         }
     }
+    end.dropped_records += pending.len() as u64;
     pending.is_empty()
 }
 
-/// The largest synced length that any group header behind `offset` tells of.
+/// Looks through everything behind `offset`.
 pub(crate) fn durable_behind<R: ReadAt>(
     file: &SegmentFile<R>,
     offset: u64,
     file_len: u64,
-) -> Result<u64> {
-    let mut durable_len = 0;
+) -> Result<Behind> {
+    let mut behind = Behind { durable_len: 0, written: offset };
     let mut start = offset;
-    while start + (GROUP_HEADER_LEN as u64) <= file_len {
+    while start < file_len {
         let len = (file_len - start).min(SEARCH_LEN as u64) as usize;
         file.with_bytes(start, len, |bytes| {
-            for at in 0..=len - GROUP_HEADER_LEN {
+            if let Some(last) = bytes.iter().rposition(|b| *b != 0) {
+                behind.written = start + last as u64 + 1;
+            }
+            for at in 0..(len + 1).saturating_sub(GROUP_HEADER_LEN) {
                 if bytes[at] != GROUP_MARKER {
                     continue;
                 }
                 let place = start + at as u64;
                 if let Ok(header) = GroupHeader::decode(&bytes[at..], place, file.salt) {
-                    durable_len = durable_len.max(header.durable_len);
+                    behind.durable_len = behind.durable_len.max(header.durable_len);
                 }
             }
             Ok(())
         })?;
+        if start + len as u64 == file_len {
+            break;
+        }
         start += (len - GROUP_HEADER_LEN + 1) as u64;
     }
-    Ok(durable_len)
+    Ok(behind)
 }

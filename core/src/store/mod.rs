@@ -23,7 +23,7 @@ use crate::indexing::{self, Loader};
 use crate::log::LogWriter;
 use crate::memtable::Memtable;
 use crate::options::Options;
-use crate::recovery;
+use crate::recovery::{self, RecoveryReport};
 use crate::sealed::Sealed;
 use crate::segment_file::SegmentFile;
 use crate::storage::Storage;
@@ -79,6 +79,7 @@ pub struct Store<S: Storage, H: Host> {
     /// Whether automatic compaction has something to do or to look for.
     compaction_due: bool,
     counters: Counters,
+    recovery: RecoveryReport,
 }
 
 impl<S: Storage, H: Host> Store<S, H> {
@@ -114,6 +115,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             poisoned: false,
             compaction_due: true,
             counters: Counters::default(),
+            recovery: opened.report,
             sealed: opened.sealed,
             manifest: opened.manifest,
             storage,
@@ -163,6 +165,11 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// Last sequence number.
     pub fn last_seq(&self) -> u64 {
         self.last_seq
+    }
+
+    /// What opening the store found and did.
+    pub fn recovery(&self) -> RecoveryReport {
+        self.recovery
     }
 
     /// Oldest moment that can be read.

@@ -9,6 +9,7 @@ use crate::cache::CachedRecord;
 use crate::changes::Changes;
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::index::Location;
 use crate::options::Retention;
 use crate::sealed::Part;
 use crate::storage::Storage;
@@ -71,6 +72,26 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// As [`Store::get`].
     pub fn contains(&mut self, key: &[u8]) -> Result<bool> {
         Ok(self.get_with(key, |_| ())?.is_some())
+    }
+
+    /// Whether the segment of this number is a live one.
+    pub fn has_segment(&self, number: u64) -> bool {
+        self.files.get(&Location::segment_id(number)).is_some_and(|file| file.number == number)
+    }
+
+    /// Whether the record at this place of a segment is the newest of its key, deletes and the
+    /// write buffer left aside. The index must be loaded.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn is_newest(&mut self, segment: u64, offset: u64, key: &[u8], seq: u64) -> Result<bool> {
+        let Some(location) = self.index.get(self.hasher.hash(key)) else { return Ok(false) };
+        if location.is_exact() {
+            let found = self.hardened(self.last_seq, self.now()).get(key)?;
+            return Ok(found.is_some_and(|record| record.seq == seq));
+        }
+        let here = location.segment() == Location::segment_id(segment);
+        Ok(here && u64::from(location.offset()) == offset && self.has_segment(segment))
     }
 
     /// Gives `read` the value, seq and expiry of `key`, once or not at all. Not generic: it is

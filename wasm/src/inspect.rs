@@ -1,0 +1,127 @@
+//! Looking into files: the parts of a segment, and bytes as they stand there.
+
+use siltdb_core::error::{StorageError, StorageErrorKind};
+use siltdb_core::storage::{FileId, ReadAt, Storage};
+use siltdb_core::{DumpLine, DumpPart, Error, dump_segment_from};
+
+use crate::operation::{Run, Session, unlimited};
+use crate::wire::{Reader, part, put_b, put_n, status};
+
+/// Most bytes of a file that are given at once.
+const BYTES_MAX: u64 = 64 << 10;
+/// How far a page goes beyond its limit to end where a group ends, so that the next one begins
+/// there: a factor.
+const PAGE_FACTOR: u64 = 4;
+
+impl Session<'_> {
+    /// Parts of a segment, from a place on.
+    pub(crate) fn records(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        let (number, from, limit) = (request.n()?, request.n()?, unlimited(request.n()?));
+        if !self.store.has_segment(number) {
+            return Err(not_found("open", FileId::segment(number)).into());
+        }
+        while self.store.load_index(u64::MAX)? {}
+        let (mut lines, mut next) = (Vec::new(), 0);
+        let walked = dump_segment_from(self.store.storage(), number, from, &mut |line| {
+            if matches!(line.part, DumpPart::Entry(_)) {
+                return true;
+            }
+            let many = lines.len() as u64;
+            let inside = matches!(line.part, DumpPart::Record { .. });
+            if many >= limit && (!inside || many / PAGE_FACTOR >= limit) {
+                next = line.offset;
+                return false;
+            }
+            lines.push(line);
+            true
+        });
+        match walked {
+            Ok(()) => {}
+            // What stands before the damage is told first.
+            Err(Error::Corrupt(c)) if lines.last().is_some_and(|l| l.offset < c.offset) => {
+                next = c.offset;
+            }
+            Err(e) => return Err(e.into()),
+        }
+        out.push(status::OK);
+        put_n(out, next);
+        put_n(out, lines.len() as u64);
+        for line in &lines {
+            self.line(number, line, out)?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, number: u64, line: &DumpLine, out: &mut Vec<u8>) -> Result<(), Error> {
+        put_n(out, line.offset);
+        put_n(out, line.len);
+        match &line.part {
+            DumpPart::Segment(header) => {
+                out.push(part::SEGMENT);
+                put_n(out, header.number);
+                put_n(out, header.base_seq);
+            }
+            DumpPart::Group { durable_gap } => {
+                out.push(part::GROUP);
+                put_n(out, *durable_gap);
+            }
+            DumpPart::Record { key, value_len, seq, tombstone, expires, more } => {
+                let live = !*tombstone && self.store.is_newest(number, line.offset, key, *seq)?;
+                let flags = u8::from(*tombstone) | u8::from(*more) << 1 | u8::from(live) << 2;
+                out.extend([part::RECORD, flags]);
+                put_b(out, key);
+                put_n(out, *value_len);
+                put_n(out, *seq);
+                put_n(out, expires.unwrap_or(0));
+            }
+            DumpPart::Table { records, first_key } => {
+                out.push(part::TABLE);
+                put_n(out, u64::from(*records));
+                put_b(out, first_key);
+            }
+            DumpPart::Fences { blocks } => {
+                out.push(part::FENCES);
+                put_n(out, *blocks);
+            }
+            DumpPart::Filter => out.push(part::FILTER),
+            DumpPart::Footer(footer) => {
+                out.push(part::FOOTER);
+                put_n(out, footer.numbers.records);
+            }
+            DumpPart::Reserved => out.push(part::FREE),
+            _ => out.push(part::TORN),
+        }
+        Ok(())
+    }
+
+    /// Bytes of a file of the store; fewer where it ends.
+    pub(crate) fn bytes(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        let (name, offset, len) = (request.b()?, request.n()?, request.n()?);
+        if len > BYTES_MAX {
+            return Err(Error::Invalid("at most 64 KiB of a file are given at once").into());
+        }
+        let name = core::str::from_utf8(name).unwrap_or_default();
+        let number = name.parse().ok().filter(|n| *n > 0).map(FileId::segment);
+        let Some(id) = FileId::parse(name).or(number) else {
+            return Err(Error::Invalid("no file of a store has this name").into());
+        };
+        let storage = self.store.storage();
+        let mut there = false;
+        storage.list(&mut |listed, _| there |= listed == id).map_err(Error::Storage)?;
+        if !there {
+            return Err(not_found("read", id).into());
+        }
+        let reader = storage.open(id).map_err(Error::Storage)?;
+        let left = reader.len().map_err(Error::Storage)?.saturating_sub(offset);
+        let mut bytes = vec![0; left.min(len) as usize];
+        reader.read_at(offset, &mut bytes).map_err(Error::Storage)?;
+        out.push(status::OK);
+        put_b(out, &bytes);
+        Ok(())
+    }
+}
+
+fn not_found(op: &'static str, file: FileId) -> Error {
+    let (file, kind) = (Some(file), StorageErrorKind::NotFound);
+    Error::Storage(StorageError { op, file, kind, message: String::new() })
+}
