@@ -49,6 +49,7 @@ const ENTRIES = [
   ['slim.js', 'slim.ts', 'esm', 'browser'],
   ['sync.js', 'sync.ts', 'esm', 'browser'],
   ['level.js', 'level.ts', 'esm', 'browser'],
+  ['inspector.js', 'inspector/index.ts', 'esm', 'browser'],
   ['node.js', 'node.ts', 'esm', 'node'],
   ['node.cjs', 'node.ts', 'cjs', 'node'],
   ['sync-node.js', 'sync-node.ts', 'esm', 'node'],

@@ -1,0 +1,60 @@
+/** Opens the store and fills the page, panel after panel. */
+
+import 'siltdb/inspector';
+import { App, type Panel } from './app.js';
+import { el, messageOf, report } from './dom.js';
+import { logMap } from './panels/log-map.js';
+import { obeyReset } from './reset.js';
+import { themeSwitch, tools } from './tools.js';
+
+const PANELS: Record<string, Panel> = {
+  map: logMap,
+};
+
+/** Marks the panel that is being read in the list of panels. */
+function followScrolling(): void {
+  const links = new Map([...document.querySelectorAll<HTMLAnchorElement>('nav a')].map(
+    (a) => [a.hash.slice(1), a]));
+  const seen = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      for (const a of links.values()) a.removeAttribute('aria-current');
+      const link = links.get(target.id);
+      link?.setAttribute('aria-current', 'true');
+      // Only the list is scrolled, never the page.
+      const list = link?.closest('ol');
+      if (link && list) list.scrollLeft = link.offsetLeft - list.clientWidth / 3;
+    }
+  }, { rootMargin: '-20% 0px -70% 0px' });
+  for (const section of document.querySelectorAll('main > section')) seen.observe(section);
+}
+
+async function start(): Promise<void> {
+  const toolbar = document.getElementById('tools') as HTMLElement;
+  const figures = document.getElementById('figures') as HTMLElement;
+  toolbar.append(themeSwitch());
+  followScrolling();
+  const began = performance.now();
+  const app = await App.open();
+  tools(toolbar, figures, app, performance.now() - began);
+  obeyReset(app);
+  for (const [id, panel] of Object.entries(PANELS)) {
+    const root = document.querySelector<HTMLElement>(`#${id} > .panel`);
+    if (!root) continue;
+    try {
+      await panel(root, app);
+    } catch (e) {
+      report(e);
+      root.append(el('p', { class: 'bad' }, `This panel does not work here: ${messageOf(e)}`));
+    }
+  }
+  document.documentElement.dataset['ready'] = 'true';
+}
+
+start().catch((e: unknown) => {
+  report(e);
+  const main = document.getElementById('main') as HTMLElement;
+  main.prepend(el('p', { class: 'bad' }, `The store does not open: ${messageOf(e)}`));
+});
+
+navigator.serviceWorker?.register('sw.js').catch(() => undefined);
