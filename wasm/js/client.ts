@@ -180,8 +180,8 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
 
   /** Holds the store as it is now, or was at a moment, for reading. Close it when it is done. */
   async snapshot(at?: number | Date): Promise<Snapshot<K, V>> {
-    const { view, seq } = this.session.openView(at === undefined ? undefined : seqOf(at));
-    return new Snapshot(this.session, this.scope, view, await seq);
+    const { moment, seq } = this.session.openView(at === undefined ? undefined : seqOf(at));
+    return new Snapshot(this.session, this.scope, moment, await seq);
   }
 
   /**

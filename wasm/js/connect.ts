@@ -10,6 +10,13 @@ import {
 
 /** A worker that dies so often without an answer between is not started again. */
 const DEATHS_MAX = 3;
+/** How many of these a worker costs that has not even begun. */
+const SILENT_DEATHS = 2;
+/** How long a worker may take to begin, and in how many steps that time is counted. */
+const START_MS = 10_000;
+const START_STEPS = 4;
+/** The next worker is started after so long, for the first death without an answer. */
+const PAUSE_MS = 100;
 
 interface Unanswered {
   message: Extract<ToWorker, { n: number }>;
@@ -45,6 +52,8 @@ class WorkerChannel implements Channel {
   #worker: Worker | undefined;
   #isOpen = false;
   #deaths = 0;
+  /** Runs until the worker has said that it lives. */
+  #starting: ReturnType<typeof setTimeout> | undefined;
   #closing: Promise<void> | undefined;
   #closed: SiltError | undefined;
   #whenClosed: () => void = () => {};
@@ -94,6 +103,7 @@ class WorkerChannel implements Channel {
   }
 
   #start(): void {
+    if (this.#closed) return;
     let worker: Worker;
     const { worker: given } = this.#options;
     try {
@@ -113,12 +123,33 @@ class WorkerChannel implements Channel {
     }
     worker.onerror = (event) => {
       // Before it says anything: its script cannot be loaded, or the engine cannot start.
-      if (this.#isOpen) return;
-      const what = event.message || 'its script cannot be loaded';
-      this.#end(new SiltError('SILT_NOT_SUPPORTED', `the worker does not start: ${what}`));
+      if (this.#worker !== worker || this.#starting === undefined) return;
+      this.#lost(event.message || 'its script cannot be loaded');
     };
     this.#worker = worker;
     this.#attach(worker as Port<FromWorker, ToWorker>);
+  }
+
+  /** The worker has not begun. */
+  #lost(why: string): void {
+    if (this.#isOpen) this.#died(why);
+    else this.#end(new SiltError('SILT_NOT_SUPPORTED', `the worker does not start: ${why}`));
+  }
+
+  /** Counts in steps, so that a page that slept does not take its sleep for the worker's. */
+  #expect(port: Port<FromWorker, ToWorker>, steps = START_STEPS): void {
+    clearTimeout(this.#starting);
+    const ms = (this.#options.startTimeoutMs ?? START_MS) / START_STEPS;
+    this.#starting = setTimeout(() => {
+      if (this.#port !== port) return;
+      if (steps > 1) this.#expect(port, steps - 1);
+      else this.#died('it says nothing', SILENT_DEATHS);
+    }, ms);
+  }
+
+  #began(): void {
+    clearTimeout(this.#starting);
+    this.#starting = undefined;
   }
 
   /** Talks to a worker, a new one or the one after it. */
@@ -127,6 +158,11 @@ class WorkerChannel implements Channel {
     port.onmessage = ({ data }) => {
       if (this.#port === port) this.#hear(data, port);
     };
+    port.addEventListener('messageerror', () => {
+      if (this.#port !== port) return;
+      this.#end(new SiltError('SILT_IO', 'what the worker has sent cannot be read'));
+    });
+    this.#expect(port);
     const options = plain(this.#options);
     if (this.#isOpen) delete options.restore;
     port.postMessage({ t: 'open', name: this.#name, client: this.#client, options });
@@ -139,8 +175,10 @@ class WorkerChannel implements Channel {
   #hear(message: FromWorker, port: Port<FromWorker, ToWorker>): void {
     switch (message.t) {
       case 'alive':
+        this.#began();
+        if (message.lock === undefined) break;
         void gone(message.lock).then(() => {
-          if (this.#port === port) this.#died();
+          if (this.#port === port) this.#died('it was ended');
         });
         break;
       case 'opened':
@@ -175,19 +213,23 @@ class WorkerChannel implements Channel {
   }
 
   /** Another worker takes its place, and is told what is unanswered. */
-  #died(): void {
+  #died(why: string, deaths = 1): void {
     if (this.#closed) return;
     if (this.#closing && this.#unanswered.size === 0) {
       this.#end(closed());
       return;
     }
-    this.#deaths += 1;
+    this.#deaths += deaths;
     if (this.#deaths > DEATHS_MAX) {
-      this.#end(new SiltError('SILT_CRASHED', 'the worker of the store dies again and again'));
+      const code = this.#isOpen ? 'SILT_CRASHED' : 'SILT_NOT_SUPPORTED';
+      this.#end(new SiltError(code, `the worker of the store does not live: ${why}`));
       return;
     }
+    this.#began();
+    this.#port = undefined;
     this.#worker?.terminate();
-    this.#start();
+    if (this.#deaths === 1) this.#start();
+    else setTimeout(() => this.#start(), PAUSE_MS * this.#deaths);
   }
 
   #tell(event: ChannelEvent): void {
@@ -198,6 +240,7 @@ class WorkerChannel implements Channel {
   #end(error: SiltError): void {
     if (this.#closed) return;
     this.#closed = error;
+    this.#began();
     this.#page.abort();
     this.#worker?.terminate();
     for (const { reject } of this.#unanswered.values()) reject(error);

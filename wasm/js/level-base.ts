@@ -59,7 +59,7 @@ function durabilityOf(options: WriteOptions): wire.Durability | undefined {
 }
 
 function momentOf(options: { snapshot?: SiltLevelSnapshot }): wire.Moment {
-  return options.snapshot ? { view: options.snapshot.view } : {};
+  return options.snapshot?.moment ?? {};
 }
 
 /** The types leave the argument of the constructor out. */
@@ -67,20 +67,20 @@ const Base = AbstractSnapshot as unknown as new (options: object) => AbstractSna
 
 /** A snapshot: the view is asked for at once, so what is written later is not in it. */
 class SiltLevelSnapshot extends Base {
-  readonly view: number;
+  readonly moment: wire.Moment;
   readonly #session: Session;
 
   constructor(session: Session, options: object) {
     super(options);
     this.#session = session;
-    const { view, seq } = session.openView();
-    this.view = view;
+    const { moment, seq } = session.openView();
+    this.moment = moment;
     // Whoever reads through it hears of a failure.
     seq.catch(() => {});
   }
 
   async _close(): Promise<void> {
-    await this.#session.closeView(this.view);
+    await this.#session.closeView(this.moment);
   }
 }
 
@@ -88,7 +88,7 @@ class SiltLevelSnapshot extends Base {
 class Cursor {
   readonly #scan: RawScan;
   readonly #session: Session;
-  readonly #own: number | undefined;
+  readonly #own: wire.Moment | undefined;
   #records: wire.PackedRecord[] = [];
   #at = 0;
 
@@ -96,10 +96,9 @@ class Cursor {
     this.#session = session;
     let moment = momentOf(options);
     if (moment.view === undefined) {
-      const { view, seq } = session.openView();
-      seq.catch(() => {});
-      this.#own = view;
-      moment = { view };
+      const opened = session.openView();
+      opened.seq.catch(() => {});
+      this.#own = moment = opened.moment;
     }
     const limit = options.limit ?? -1;
     const raw: RawScanOptions = {

@@ -4,6 +4,7 @@ import { type ScanOptions, Scan, RawScan, rawOptions } from './scan.js';
 import { type Range, type ReadOptions, type Scope } from './scope.js';
 import { entryOf, keyBytes, keyOf, momentOf, rangeBytes } from './scope.js';
 import type { Session } from './session.js';
+import type { Moment } from './wire.js';
 import { decodeGet, decodeGetMany, decodeHas, decodeNumber } from './wire.js';
 import { encodeCount, encodeGet, encodeGetMany, encodeHas } from './wire.js';
 
@@ -126,19 +127,19 @@ export class Snapshot<K, V> extends Reads<K, V> implements AsyncDisposable {
   /** The time of that commit. */
   readonly time: Date;
   /** @internal */
-  readonly view: number;
+  readonly moment: Moment;
 
   /** @internal */
-  constructor(session: Session, scope: Scope<K, V>, view: number, seq: number) {
-    super(session, { ...scope, moment: { view } });
-    this.view = view;
+  constructor(session: Session, scope: Scope<K, V>, moment: Moment, seq: number) {
+    super(session, { ...scope, moment });
+    this.moment = moment;
     this.seq = seq;
     this.time = new Date(seq / 1000);
   }
 
   /** Gives it back: what only it could read may now be compacted away. */
   async close(): Promise<void> {
-    await this.session.closeView(this.view);
+    await this.session.closeView(this.moment);
   }
 
   /** As `close()`. */

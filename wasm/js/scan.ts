@@ -43,6 +43,8 @@ export class RawScan {
   #more = true;
   /** The view that this scan has opened and has to close. */
   #kept: number | undefined;
+  /** The moment of that view, once it is known: another host opens it again there. */
+  #seq: number | undefined;
   /** Grows whenever what is on its way is of no use any more. */
   #turn = 0;
   #ahead: Promise<PackedRecord[]> | undefined;
@@ -76,7 +78,9 @@ export class RawScan {
     if (keep && this.#kept === undefined && limit < this.#left) {
       this.#kept = this.#session.nextView();
     }
-    const kept = this.#kept === undefined ? undefined : { keep: true, view: this.#kept };
+    const view = this.#kept;
+    const at = this.#seq ?? moment.at;
+    const kept = view === undefined ? undefined : { keep: true, view, at };
     const request: ScanRequest = {
       ...this.#range,
       ...moment,
@@ -86,11 +90,12 @@ export class RawScan {
       limit: limit === Infinity ? 0 : limit,
       bytes: chunkBytes,
     };
-    const { more, records } = await this.#session.request(
+    const { seq, more, records } = await this.#session.request(
       (w) => encodeScan(w, request),
       decodeScan,
     );
     if (turn !== this.#turn) return [];
+    if (this.#kept !== undefined) this.#seq = seq;
     this.#left -= records.length;
     this.#more = more;
     this.#records = this.#records < FIRST_RECORDS * 8 ? this.#records * 8 : Infinity;
@@ -107,7 +112,7 @@ export class RawScan {
     const view = this.#kept;
     this.#kept = undefined;
     // What fails here has closed the view in another way.
-    if (view !== undefined) this.#session.closeView(view).catch(() => {});
+    if (view !== undefined) this.#session.closeNumber(view).catch(() => {});
   }
 
   /** Goes on at `key`, or where its order puts it. Only for a moment that somebody else holds. */

@@ -20,8 +20,8 @@ export interface Range<K> {
 
 /** A moment that is held open; see `Silt.snapshot`. */
 export interface HeldMoment {
-  /** Number of the open view. @internal */
-  readonly view: number;
+  /** @internal */
+  readonly moment: Moment;
 }
 
 /** What a read looks at. */
@@ -137,8 +137,8 @@ export function momentOf(scope: Scope<any, any>, options: ReadOptions | undefine
   const at = options?.at;
   if (at === undefined) return scope.moment;
   if (typeof at === 'number' || at instanceof Date) return { at: seqOf(at) };
-  if (typeof at.view !== 'number') refuse('`at` is a snapshot, a seq or a date');
-  return { view: at.view };
+  if (typeof at.moment?.view !== 'number') refuse('`at` is a snapshot, a seq or a date');
+  return at.moment;
 }
 
 /** A whole number that a caller gave, or the default. */

@@ -23,6 +23,7 @@ interface Unanswered {
 export function serve(port: Port<ToWorker, FromWorker>, die: () => void): void {
   const seat = new Seat(port, die);
   port.onmessage = ({ data }) => seat.hear(data);
+  port.addEventListener('messageerror', () => seat.misheard());
 }
 
 class Seat {
@@ -75,6 +76,11 @@ class Seat {
     }
   }
 
+  /** A message that cannot be read is one that would never be answered. */
+  misheard(): void {
+    this.#fail(new SiltError('SILT_NOT_SUPPORTED', 'the worker cannot read what it was sent'));
+  }
+
   #turn(run: () => Promise<void>): void {
     this.#turns = this.#turns.then(run).catch((e: unknown) => this.#fail(e));
   }
@@ -92,10 +98,8 @@ class Seat {
     this.#client = client;
     this.#options = options;
     this.#lock = linkName(name, client);
-    if (locks()) {
-      this.#alive = await hold(this.#lock);
-      this.#say({ t: 'alive', lock: this.#lock });
-    }
+    if (locks()) this.#alive = await hold(this.#lock);
+    this.#say({ t: 'alive', lock: locks() && this.#lock });
     await this.#takeSeat();
   }
 

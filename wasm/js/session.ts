@@ -8,6 +8,7 @@
 import { Reader, Writer } from './bytes.js';
 import { SiltError } from './error.js';
 import type { Channel, ChannelEvent } from './transport.js';
+import type { Moment } from './wire.js';
 import { decodeNothing, decodeNumber, encodeViewClose, encodeViewOpen } from './wire.js';
 
 /** A message of this size goes off at once. */
@@ -21,7 +22,11 @@ interface Waiting {
 
 /** A view of the client: a number, chosen here, so that it is there before the host answers. */
 export interface OpenView {
-  readonly view: number;
+  /**
+   * What reads through the view look at. Its seq is there once it is known: a host that has not
+   * opened the view, having taken over from the one that had, opens it at that.
+   */
+  readonly moment: Moment;
   /** The seq it looks at. */
   readonly seq: Promise<number>;
 }
@@ -32,12 +37,14 @@ export class Session {
   #writer = new Writer(1024);
   #waiting: Waiting[] = [];
   #views = 0;
+  readonly #open = new Set<Moment>();
   #closed: Promise<void> | undefined;
   readonly #listeners = new Set<(event: ChannelEvent) => void>();
 
   constructor(channel: Channel) {
     this.channel = channel;
     channel.onEvent((event) => {
+      if (event.type === 'role') this.#openAgain();
       for (const listen of [...this.#listeners]) listen(event);
     });
   }
@@ -93,11 +100,35 @@ export class Session {
   /** Opens a view of the store as it is after all that was asked for before. */
   openView(at?: number): OpenView {
     const view = this.nextView();
-    return { view, seq: this.request((w) => encodeViewOpen(w, view, at), decodeNumber) };
+    const moment: Moment = { view };
+    this.#open.add(moment);
+    const seq = this.request((w) => encodeViewOpen(w, view, at), decodeNumber).then((seen) => {
+      if (this.#open.has(moment)) moment.at = seen;
+      return seen;
+    });
+    return { moment, seq };
+  }
+
+  /** There may be another host: it is to hold what the views look at, before it compacts. */
+  #openAgain(): void {
+    if (this.#closed) return;
+    for (const { view = 0, at } of this.#open) {
+      // What cannot be opened is told to whoever reads through it.
+      if (at !== undefined) {
+        this.request((w) => encodeViewOpen(w, view, at), decodeNumber).catch(() => {});
+      }
+    }
   }
 
   /** Closes a view. */
-  async closeView(view: number): Promise<void> {
+  async closeView(moment: Moment): Promise<void> {
+    this.#open.delete(moment);
+    delete moment.at;
+    await this.closeNumber(moment.view ?? 0);
+  }
+
+  /** Closes a view that a scan has opened. */
+  async closeNumber(view: number): Promise<void> {
     // A closed store has closed its views.
     if (!this.#closed) await this.request((w) => encodeViewClose(w, view), decodeNothing);
   }

@@ -126,18 +126,19 @@ export class SyncSnapshot<K, V> extends SyncReads<K, V> implements Disposable {
   /** The last commit that is seen. */
   readonly seq: number;
   /** @internal */
-  readonly view: number;
+  readonly moment: wire.Moment;
 
   /** @internal */
   constructor(owner: Owner, scope: Scope<K, V>, view: number, seq: number) {
-    super(owner, { ...scope, moment: { view } });
-    this.view = view;
+    const moment = { view };
+    super(owner, { ...scope, moment });
+    this.moment = moment;
     this.seq = seq;
   }
 
   /** Gives it back. */
   close(): void {
-    this.owner.closeView(this.view);
+    this.owner.closeView(this.moment.view ?? 0);
   }
 
   /** As `close()`. */

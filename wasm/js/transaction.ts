@@ -162,14 +162,14 @@ export async function transact<K, V, T>(
   const retries = options.retries ?? 20;
   const durability = levelOf(options);
   for (let tried = 0; ; tried += 1) {
-    const { view, seq } = session.openView();
+    const { moment, seq } = session.openView();
     seq.catch(() => {});
-    const run = new Run(session, { view });
+    const run = new Run(session, moment);
     let result: T;
     try {
       result = await body(new Transaction(run, scope));
     } finally {
-      session.closeView(view).catch(() => {});
+      session.closeView(moment).catch(() => {});
     }
     if (run.written.size === 0) return { result, commit: undefined };
     const operations = run.operations();

@@ -47,6 +47,8 @@ export interface ConnectOptions extends EngineOptions {
    * `siltdb/worker` itself: the engine then runs in this thread, and the store is in IndexedDB.
    */
   worker?: URL | string | (() => Worker) | WorkerModule | undefined;
+  /** Milliseconds in which a worker must have begun; 10,000 unless given. */
+  startTimeoutMs?: number | undefined;
   /** The compiled engine. */
   wasm?: URL | string | WebAssembly.Module | BufferSource | undefined;
   /** Makes the store of this snapshot; `SILT_NOT_EMPTY` if there is one. */
@@ -81,7 +83,7 @@ export type ToWorker =
 
 /** From a worker to its client. */
 export type FromWorker =
-  | { t: 'alive'; lock: string }
+  | { t: 'alive'; lock: string | undefined }
   | { t: 'opened' }
   | { t: 'failed'; e: PlainError }
   | { t: 'reply'; n: number; b: Uint8Array }
@@ -95,6 +97,7 @@ export type FromWorker =
 export interface Port<In, Out> {
   postMessage(message: Out, transfer?: Transferable[]): void;
   onmessage: ((event: MessageEvent<In>) => void) | null;
+  addEventListener(type: 'messageerror', listen: () => void): void;
 }
 
 /** Bytes from which moving a buffer is cheaper than copying it. */

@@ -67,7 +67,7 @@ export function watch<K, V>(
   if (since === undefined) {
     // Asked for here, so that every later call of this client is among the changes.
     const opened = session.openView();
-    session.closeView(opened.view).catch(() => {});
+    session.closeView(opened.moment).catch(() => {});
     start = opened.seq;
   } else start = Promise.resolve(seqOf(since));
   // Whoever iterates hears of a failure.

@@ -117,9 +117,14 @@ impl Session<'_> {
     /// The view that a moment means; `None` for the newest state.
     fn view(&mut self, moment: Moment) -> Result<Option<View<JsReader>>, Error> {
         if let Some(number) = moment.view {
-            let open = self.views.find(self.client, number);
-            let open = open.ok_or(Error::Invalid("no view of this number is open"))?;
-            return Ok(Some(open.view.clone()));
+            if let Some(open) = self.views.find(self.client, number) {
+                return Ok(Some(open.view.clone()));
+            }
+            // Whoever opened it is gone, and the client knows what it looked at.
+            let at = moment.at.ok_or(Error::Invalid("no view of this number is open"))?;
+            let view = self.store.view_as_of(at)?;
+            self.views.open(self.client, number, view.clone(), false);
+            return Ok(Some(view));
         }
         moment.at.map(|seq| self.store.view_as_of(seq)).transpose()
     }

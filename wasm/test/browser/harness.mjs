@@ -29,10 +29,17 @@ export async function serve() {
     '/page.js': ['text/javascript', await bundle('page')],
     '/worker.js': ['text/javascript', await bundle('worker')],
     '/siltdb.wasm': ['application/wasm', readFileSync(wasm)],
+    // A script that loads and does nothing.
+    '/silent.js': ['text/javascript', ''],
   };
+  // `?csp=...` is the Content Security Policy of what is answered.
   const server = createServer(({ url }, response) => {
-    const [type, body] = files[url.split('?')[0]] ?? [];
-    response.writeHead(type ? 200 : 404, type ? { 'content-type': type } : {});
+    const { pathname, searchParams } = new URL(url, 'http://localhost');
+    const [type, body] = files[pathname] ?? [];
+    const csp = searchParams.get('csp');
+    response.writeHead(type ? 200 : 404, {
+      ...(type && { 'content-type': type }), ...(csp && { 'content-security-policy': csp }),
+    });
     response.end(body);
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));

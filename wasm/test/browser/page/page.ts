@@ -1,5 +1,6 @@
 // What the pages of the tests offer to the tests: stores by name, spoken to in packed requests.
 import { Reader, Writer } from '../../../js/bytes.js';
+import { attach } from '../../../js/client.js';
 import { connect } from '../../../js/connect.js';
 import { serve } from '../../../js/seat.js';
 import type { Channel, ChannelEvent, ConnectOptions } from '../../../js/transport.js';
@@ -79,9 +80,23 @@ class Store {
 }
 
 const stores: Record<string, Store> = {};
+const silts: Record<string, unknown> = {};
 const workers: Worker[] = [];
 
+/** Opens a store; `faults` are those of its first worker, see `worker.ts`. */
 async function open(name: string, options: ConnectOptions = {}, faults = '', as = name) {
+  const store = new Store(await reach(name, options, faults));
+  stores[as] = store;
+  return store;
+}
+
+/** The same with the client of the package, kept as `silts[name]`. */
+async function silt(name: string, options: ConnectOptions = {}) {
+  silts[name] = await attach(await reach(name, options), {});
+  return silts[name];
+}
+
+function reach(name: string, options: ConnectOptions, faults = '') {
   let last: Worker | undefined;
   const worker = () => {
     last = new Worker('/worker.js', { type: 'module', name: faults });
@@ -90,10 +105,7 @@ async function open(name: string, options: ConnectOptions = {}, faults = '', as 
     workers.push(last);
     return last;
   };
-  const channel = await connect(name, { worker, wasm: '/siltdb.wasm', ...options });
-  const store = new Store(channel);
-  stores[as] = store;
-  return store;
+  return connect(name, { worker, wasm: '/siltdb.wasm', ...options });
 }
 
 /** Runs and gives the error as a value. */
@@ -138,4 +150,6 @@ async function removeFile(name: string, pattern: RegExp) {
   return names;
 }
 
-Object.assign(globalThis, { serve, open_: open, stores, workers, told, files, putFiles, removeFile });
+Object.assign(globalThis, {
+  serve, open_: open, silt_: silt, silts, stores, workers, told, files, putFiles, removeFile,
+});

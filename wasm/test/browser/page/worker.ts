@@ -5,6 +5,7 @@
 //   space=BYTES        files take so many bytes more, then a write is cut short as Chromium does it
 //   without=opfs,idb   the platform lacks these
 //   muteAt=N           stops for ever when it would send its Nth reply: the request is done by then
+//   garble=N           the Nth request cannot be read when it comes
 //   seed=N             the clock stands still, and the engine's random bits follow from N
 import { serve } from '../../../js/seat.js';
 
@@ -53,6 +54,16 @@ if (seed) {
     state = BigInt.asUintN(64, state * 6364136223846793005n + 1442695040888963407n);
     return into.fill(state);
   }) as never;
+}
+
+const garble = Number(faults.get('garble') ?? 0);
+let requests = 0;
+if (garble) {
+  self.addEventListener('message', (event) => {
+    if (event.data.t !== 'send' || (requests += 1) !== garble) return;
+    event.stopImmediatePropagation();
+    self.dispatchEvent(new MessageEvent('messageerror'));
+  });
 }
 
 serve(self as never, () => self.close());
