@@ -20,6 +20,9 @@ const CODES: Record<string, SiltErrorCode> = {
   NotAllowedError: 'SILT_DENIED',
 };
 
+/** How long a database that is still open elsewhere is waited for. */
+const BLOCKED_MS = 1500;
+
 /** Notes that are kept. */
 const NOTES_MAX = 1024;
 
@@ -42,9 +45,14 @@ export interface Loaded {
   files: Map<string, Uint8Array[]>;
 }
 
+/** What the name of every database of a store begins with. */
+export function databasePrefix(): string {
+  return 'siltdb:';
+}
+
 /** The database's name. */
 export function databaseName(store: string): string {
-  return `siltdb:${store}`;
+  return databasePrefix() + store;
 }
 
 function failure(what: string, thrown: unknown): SiltError {
@@ -164,6 +172,11 @@ export async function deleteDatabase(store: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const request = indexedDB.deleteDatabase(databaseName(store));
     request.onsuccess = () => resolve();
+    // A killed worker keeps it open for a moment; whoever keeps it longer is one without locks.
+    request.onblocked = () => {
+      const error = new SiltError('SILT_LOCKED', `${store} is open, and goes when it is closed`);
+      setTimeout(() => reject(error), BLOCKED_MS);
+    };
     request.onerror = () => reject(failure('delete the store', request.error));
   });
 }

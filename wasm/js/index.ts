@@ -6,6 +6,7 @@ import { connect } from './connect.js';
 import type { ConnectOptions } from './transport.js';
 
 export * from './exports.js';
+export { destroy, list } from './stores.js';
 export type { ConnectOptions } from './transport.js';
 
 /** Options of {@link open}. */

@@ -17,6 +17,17 @@ export function fileName(kind: FileKind, number: number): string {
   return `${String(number).padStart(16, '0')}.${kind}`;
 }
 
+/** The store of a folder; undefined for a folder of another kind. */
+export function storeOfFolder(folder: string): string | undefined {
+  if (folder === '%') return '';
+  try {
+    const store = decodeURIComponent(folder);
+    return folderName(store) === folder ? store : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** A store's name as one path segment, so that no name can leave its folder. */
 export function folderName(store: string): string {
   const name = encodeURIComponent(store).replace(/^\.+$/, (dots) => '%2E'.repeat(dots.length));

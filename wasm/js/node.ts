@@ -6,6 +6,7 @@ import { type NodeOptions, connectNode } from './connect-node.js';
 
 export * from './exports.js';
 export type { NodeOptions } from './connect-node.js';
+export { destroy } from './node-stores.js';
 
 /** Options of {@link open}. */
 export interface OpenOptions<K = any, V = any> extends NodeOptions, CodecOptions<K, V> {}

@@ -9,6 +9,7 @@ import { connect } from './connect.js';
 import type { ConnectOptions } from './transport.js';
 
 export * from './exports.js';
+export { destroy, list } from './stores.js';
 export type { ConnectOptions } from './transport.js';
 
 /** Where the parts of the package are, as the caller's bundler has put them. */

@@ -3,6 +3,7 @@ import { Reader, Writer } from '../../../js/bytes.js';
 import { attach } from '../../../js/client.js';
 import { connect } from '../../../js/connect.js';
 import { serve } from '../../../js/seat.js';
+import { destroy, list } from '../../../js/stores.js';
 import type { Channel, ChannelEvent, ConnectOptions } from '../../../js/transport.js';
 import * as wire from '../../../js/wire.js';
 
@@ -151,5 +152,5 @@ async function removeFile(name: string, pattern: RegExp) {
 }
 
 Object.assign(globalThis, {
-  serve, open_: open, silt_: silt, silts, stores, workers, told, files, putFiles, removeFile,
+  serve, destroy_: destroy, list_: list, open_: open, silt_: silt, silts, stores, workers, told, files, putFiles, removeFile,
 });

@@ -1,0 +1,72 @@
+/** The stores of a site as a whole: which there are, and how one is done away with. */
+
+import { SiltError } from './error.js';
+import { databasePrefix, deleteDatabase } from './idb-database.js';
+import { folderName, storeOfFolder } from './names.js';
+import { cannot } from './opfs-handle.js';
+import { hold, storeName } from './tabs.js';
+
+/** How long files that a killed worker still holds are waited for. */
+const WAIT_MS = 1500;
+
+/** The folder of all stores, if the platform has one. */
+async function storesFolder(): Promise<FileSystemDirectoryHandle | undefined> {
+  const storage = globalThis.navigator?.storage;
+  if (typeof storage?.getDirectory !== 'function') return undefined;
+  try {
+    return await (await storage.getDirectory()).getDirectoryHandle('siltdb');
+  } catch (e) {
+    const { name } = e as Error;
+    // Where files are not allowed at all, no store has any.
+    if (name === 'NotFoundError' || name === 'SecurityError') return undefined;
+    throw cannot('look at the origin private file system', e);
+  }
+}
+
+/** The names of the stores of this site, in order. */
+export async function list(): Promise<string[]> {
+  const names = new Set<string>();
+  const folder = await storesFolder();
+  if (folder) {
+    for await (const [name, entry] of folder.entries()) {
+      const store = entry.kind === 'directory' ? storeOfFolder(name) : undefined;
+      if (store !== undefined) names.add(store);
+    }
+  }
+  const prefix = databasePrefix();
+  for (const { name } of (await globalThis.indexedDB?.databases?.()) ?? []) {
+    if (name?.startsWith(prefix)) names.add(name.slice(prefix.length));
+  }
+  return [...names].sort();
+}
+
+/**
+ * Removes a store with all it holds, wherever the site keeps it. One that is not there is fine;
+ * `SILT_LOCKED` while it is open here or in another tab, and then nothing is removed.
+ */
+export async function destroy(name: string): Promise<void> {
+  const held = await hold(storeName(name), { now: true });
+  if (!held) throw new SiltError('SILT_LOCKED', `${name} is open: close it first`);
+  try {
+    const folder = await storesFolder();
+    if (folder) await removeFolder(folder, folderName(name));
+    if (globalThis.indexedDB) await deleteDatabase(name);
+  } finally {
+    held.release();
+  }
+}
+
+async function removeFolder(from: FileSystemDirectoryHandle, name: string): Promise<void> {
+  const start = Date.now();
+  for (let pause = 5; ; pause *= 2) {
+    try {
+      await from.removeEntry(name, { recursive: true });
+      return;
+    } catch (e) {
+      if ((e as Error).name === 'NotFoundError') return;
+      const error = cannot(`remove ${name}`, e);
+      if (error.code !== 'SILT_LOCKED' || Date.now() - start > WAIT_MS) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+}
