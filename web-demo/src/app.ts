@@ -141,3 +141,22 @@ export function latest(run: () => Promise<void>): () => Promise<void> {
     return going ?? Promise.resolve();
   };
 }
+
+/** Runs a task only while its panel is on the screen; what was asked for before is done then. */
+export function whileSeen(root: HTMLElement, run: () => Promise<void>): () => Promise<void> {
+  let seen = false;
+  let asked = false;
+  const observer = new IntersectionObserver((entries) => {
+    seen = entries.at(-1)?.isIntersecting ?? false;
+    if (seen && asked) {
+      asked = false;
+      void run();
+    }
+  }, { rootMargin: '200px' });
+  observer.observe(root);
+  return () => {
+    if (seen) return run();
+    asked = true;
+    return Promise.resolve();
+  };
+}

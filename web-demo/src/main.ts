@@ -3,12 +3,16 @@
 import 'siltdb/inspector';
 import { App, type Panel } from './app.js';
 import { el, messageOf, report } from './dom.js';
+import { consolePanel } from './panels/console/index.js';
 import { logMap } from './panels/log-map.js';
+import { time } from './panels/time/index.js';
 import { obeyReset } from './reset.js';
 import { themeSwitch, tools } from './tools.js';
 
 const PANELS: Record<string, Panel> = {
   map: logMap,
+  time,
+  console: consolePanel,
 };
 
 /** Marks the panel that is being read in the list of panels. */
