@@ -67,6 +67,9 @@ pub struct Serve {
     /// Name that HTTP requests may call the server, besides this machine's own.
     #[arg(long = "allow-host", value_name = "NAME")]
     allowed_hosts: Vec<String>,
+    /// Origin whose pages may use HTTP from a browser, as https://example.com.
+    #[arg(long = "cors-origin", value_name = "ORIGIN")]
+    cors_origins: Vec<String>,
     /// Connections of all protocols at a time, up to 16384.
     #[arg(long, default_value_t = limits::CONNECTIONS_DEFAULT, value_name = "N")]
     max_connections: usize,
@@ -159,6 +162,7 @@ impl Serve {
             resp_port: (!self.no_resp).then_some(self.resp_port),
             metrics_port: self.metrics_port,
             allowed_hosts: self.allowed_hosts,
+            cors_origins: self.cors_origins,
             insecure_listen: self.insecure_listen,
             auth_file: self.auth_file,
             tls,

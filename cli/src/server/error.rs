@@ -36,6 +36,7 @@ const TABLE: &[Row] = &[
     row("SILT_BATCH_TOO_LARGE", 3, 413, "ERR"),
     row("SILT_INVALID", 3, 400, "ERR"),
     row("SILT_BAD_INPUT", 3, 400, "ERR"),
+    row("SILT_MEDIA_TYPE", 3, 415, "ERR"),
     row("SILT_CONDITION_FAILED", 9, 412, "ERR"),
     row("SILT_HISTORY_GONE", 11, 410, "ERR"),
     row("SILT_KEY_NOT_FOUND", 5, 404, "ERR"),
@@ -147,16 +148,16 @@ impl Failure {
 
     /// The problem document of HTTP (RFC 9457), as JSON text.
     #[must_use]
-    pub fn problem(&self, request_id: &str) -> String {
+    pub fn problem(&self, request_id: Option<&str>) -> String {
         let mut problem = serde_json::json!({
             "type": "about:blank",
             "title": self.code,
             "status": self.http_status(),
             "detail": self.message,
             "code": self.code,
-            "request_id": request_id,
         });
         if let Some(fields) = problem.as_object_mut() {
+            fields.extend(request_id.map(|id| ("request_id".to_owned(), id.into())));
             fields.extend(self.details.iter().map(|(name, n)| ((*name).to_owned(), (*n).into())));
         }
         problem.to_string()
@@ -201,7 +202,7 @@ mod tests {
     fn a_failed_condition_tells_what_it_found_in_every_protocol() {
         let failure = Failure::from(Error::ConditionFailed { operation: 0, found: 7 });
         assert_eq!((failure.grpc_code(), failure.http_status()), (9, 412));
-        assert!(failure.problem("1").contains("\"found\":7"));
+        assert!(failure.problem(Some("1")).contains("\"found\":7"));
         assert!(failure.resp_text().starts_with("ERR ") && failure.resp_text().contains("SILT_"));
         assert!(!Failure::input("a\r\nb").resp_text().contains('\n'));
     }

@@ -71,6 +71,8 @@ pub struct Config {
     pub metrics_port: Option<u16>,
     /// Names the `Host` header of HTTP may have besides this machine's own.
     pub allowed_hosts: Vec<String>,
+    /// Origins of pages that may use HTTP from a browser, as `https://example.com`.
+    pub cors_origins: Vec<String>,
     /// Lets other machines connect without tokens and TLS.
     pub insecure_listen: bool,
     /// Tokens and roles.
@@ -106,6 +108,7 @@ impl Config {
             resp_port: Some(6_380),
             metrics_port: None,
             allowed_hosts: Vec::new(),
+            cors_origins: Vec::new(),
             insecure_listen: false,
             auth_file: None,
             tls: None,
@@ -137,6 +140,14 @@ impl Config {
         }
         if self.grpc_port.or(self.http_port).or(self.resp_port).is_none() {
             return usage("every protocol is switched off");
+        }
+        for origin in &self.cors_origins {
+            let host = origin.split_once("://").map(|(_, host)| host);
+            if !host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*'])) {
+                return usage(
+                    "--cors-origin is SCHEME://HOST or SCHEME://HOST:PORT, without a path",
+                );
+            }
         }
         self.schedule.check().map_err(StartError::Usage)
     }

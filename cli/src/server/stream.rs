@@ -60,14 +60,40 @@ pub struct Packer<T, M> {
     cut: CancellationToken,
     records: Vec<T>,
     bytes: usize,
-    pack: fn(Vec<T>) -> M,
+    /// Makes a message of records; missing where only whole messages are sent.
+    pack: Option<fn(Vec<T>) -> M>,
 }
 
 /// Nobody takes the messages any more.
 #[derive(Debug)]
 pub struct Gone;
 
+/// A way to send messages from tasks and threads in turn, and what is sent that way.
+pub fn channel<M, E>(shared: &Shared) -> (Packer<(), M>, Messages<M, E>) {
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let packer = Packer {
+        sender,
+        budget: Arc::clone(&shared.budget),
+        runtime: Handle::current(),
+        cut: shared.cut.clone(),
+        records: Vec::new(),
+        bytes: 0,
+        pack: None,
+    };
+    (packer, Messages::new(receiver))
+}
+
 impl<T, M> Packer<T, M> {
+    /// Sends from a task what takes hardly any memory; `false` when nobody takes it.
+    pub async fn tell(&self, message: Result<M, Failure>) -> bool {
+        tell(&self.sender, (message, None)).await
+    }
+
+    /// Waits until nobody takes messages any more.
+    pub async fn closed(&self) {
+        self.sender.closed().await;
+    }
+
     /// Adds a record that takes about so many bytes.
     pub fn push(&mut self, record: T, bytes: usize) -> Result<(), Ended> {
         self.bytes += bytes;
@@ -80,10 +106,8 @@ impl<T, M> Packer<T, M> {
 
     fn flush(&mut self) -> Result<(), Ended> {
         let bytes = std::mem::take(&mut self.bytes);
-        if self.records.is_empty() {
-            return Ok(());
-        }
-        let message = (self.pack)(std::mem::take(&mut self.records));
+        let Some(pack) = self.pack.filter(|_| !self.records.is_empty()) else { return Ok(()) };
+        let message = pack(std::mem::take(&mut self.records));
         self.send(message, bytes)
     }
 
@@ -145,8 +169,15 @@ where
     let (runtime, cut) = (Handle::current(), shared.cut.clone());
     let budget = Arc::clone(&shared.budget);
     spawn_blocking(move || {
-        let mut packer =
-            Packer { sender, budget, runtime, cut, records: Vec::new(), bytes: 0, pack };
+        let mut packer = Packer {
+            sender,
+            budget,
+            runtime,
+            cut,
+            records: Vec::new(),
+            bytes: 0,
+            pack: Some(pack),
+        };
         let ended = read(&mut packer);
         // What was read before a failure is true, and told.
         let ended = packer.flush().and(ended);

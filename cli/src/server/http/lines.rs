@@ -1,0 +1,169 @@
+//! Answers of many records: lines of JSON, or one document with an array.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::ACCEPT;
+
+use super::reply::{self, Form, Piece, Reply};
+use crate::Store;
+use crate::server::error::Failure;
+use crate::server::stream::{self, Ended, Packer, Pieces};
+use crate::server::{Shared, limits};
+
+/// Values longer than this are looked at before a line is made of them.
+const LONG: usize = 64 << 10;
+
+/// Whether lines are asked for.
+pub fn wants_lines(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok()).any(|accept| {
+        accept.split(',').any(|kind| {
+            let kind = kind.split(';').next().unwrap_or_default().trim();
+            kind.eq_ignore_ascii_case("application/x-ndjson")
+                || kind.eq_ignore_ascii_case("application/jsonl")
+        })
+    })
+}
+
+/// How many bytes of JSON the bytes of a key or a value become, at least.
+pub fn json_len(bytes: &[u8]) -> usize {
+    match std::str::from_utf8(bytes) {
+        Err(_) => bytes.len() / 3 * 4 + 4,
+        Ok(text) => text.bytes().map(escaped_len).sum(),
+    }
+}
+
+fn escaped_len(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 2,
+        0..=31 => 6,
+        _ => 1,
+    }
+}
+
+/// Lines on their way out.
+pub struct Lines<'a> {
+    pieces: Option<Pieces<'a, Piece>>,
+    shared: Arc<Shared>,
+    line: Vec<u8>,
+    /// What stands around the lines of a document: begin, between, end.
+    frame: [&'static [u8]; 3],
+    count: u64,
+}
+
+impl Lines<'_> {
+    /// Adds a line that `fill` makes, of these keys and values.
+    pub fn push(&mut self, parts: &[&[u8]], fill: impl FnOnce(&mut Vec<u8>)) -> Result<(), Ended> {
+        let long: usize = parts.iter().map(|p| if p.len() > LONG { json_len(p) } else { 0 }).sum();
+        // A line of a long value may take several times its bytes: not without leave.
+        let held = self.shared.budget.take(long);
+        let _held = held.ok_or_else(|| Ended::Failed(Failure::busy("replies fill the memory")))?;
+        self.line.clear();
+        self.line.extend_from_slice(self.frame[usize::from(self.count > 0)]);
+        fill(&mut self.line);
+        self.count += 1;
+        let line = std::mem::take(&mut self.line);
+        let written = self.write(&line);
+        if line.capacity() <= limits::PAGE_BYTES_MAX {
+            self.line = line;
+        }
+        written
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Ended> {
+        let Some(pieces) = &mut self.pieces else { return Err(Ended::Gone) };
+        if pieces.write_all(bytes).is_ok() {
+            return Ok(());
+        }
+        // Why it failed is known to the pieces.
+        self.pieces.take().map_or(Ok(()), Pieces::finish).and(Err(Ended::Gone))
+    }
+
+    fn finish(mut self) -> Result<(), Ended> {
+        if self.count == 0 {
+            self.write(self.frame[0])?;
+        }
+        self.write(self.frame[2])?;
+        self.pieces.take().map_or(Ok(()), Pieces::finish)
+    }
+}
+
+/// What stands around records: nothing but line ends, or the document `{"NAME":[...]}`.
+fn frame(is_lines: bool, name: &'static str) -> [&'static [u8]; 3] {
+    match (is_lines, name) {
+        (true, _) => [b"", b"\n", b"\n"],
+        (_, "versions") => [b"{\"versions\":[", b",", b"]}"],
+        _ => [b"{\"changes\":[", b",", b"]}"],
+    }
+}
+
+/// Streams what `read` pushes, as lines or as the document of this name.
+pub async fn stream<F>(
+    shared: &Arc<Shared>,
+    headers: &HeaderMap,
+    name: &'static str,
+    read: F,
+) -> Reply
+where
+    F: FnOnce(&Store, &mut Lines<'_>) -> Result<(), Ended> + Send + 'static,
+{
+    let is_lines = wants_lines(headers);
+    let permit = shared.long_read()?;
+    let (store, context) = (shared.store.store().clone(), Arc::clone(shared));
+    let messages = stream::read(
+        shared,
+        permit,
+        |_: Vec<()>| Piece::Bytes(Bytes::new()),
+        move |packer| run(&store, context, packer, frame(is_lines, name), read),
+    );
+    let (kind, form) = match is_lines {
+        true => (reply::JSON_LINES, Form::Lines),
+        false => (reply::JSON, Form::Opaque),
+    };
+    reply::flow(kind, form, messages).await
+}
+
+fn run<F>(
+    store: &Store,
+    shared: Arc<Shared>,
+    packer: &mut Packer<(), Piece>,
+    frame: [&'static [u8]; 3],
+    read: F,
+) -> Result<(), Ended>
+where
+    F: FnOnce(&Store, &mut Lines<'_>) -> Result<(), Ended>,
+{
+    let pieces = Some(Pieces::new(packer, Piece::Bytes));
+    let mut lines = Lines { pieces, shared, line: Vec::new(), frame, count: 0 };
+    match read(store, &mut lines) {
+        Ok(()) if lines.count == 0 && frame[0].is_empty() => Ok(()),
+        Ok(()) => lines.finish(),
+        Err(Ended::Failed(failure)) => {
+            // What was read before the failure is true, and told in whole lines.
+            if lines.count > 0 && frame[0].is_empty() {
+                lines.finish()?;
+            }
+            Err(Ended::Failed(failure))
+        }
+        Err(gone) => Err(gone),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    #[test]
+    fn the_length_of_json_is_known_before() {
+        let all: Vec<u8> = (0..=255).collect();
+        let text: String = (0..128_u8).map(char::from).collect();
+        for bytes in [all.as_slice(), text.as_bytes(), b"", b"plain"] {
+            let mut line = Vec::new();
+            json::bytes("k", bytes, &mut line);
+            assert!(json_len(bytes) + 16 >= line.len(), "{} of {}", json_len(bytes), line.len());
+        }
+    }
+}
