@@ -3,6 +3,7 @@
 
 mod command;
 mod import;
+mod interrupt;
 mod output;
 mod text;
 

@@ -13,6 +13,7 @@ use siltdb::client::ClientError;
 use siltdb_core::error::{Error, StorageErrorKind};
 use siltdb_core::storage::FileId;
 
+use crate::interrupt;
 use crate::text::{self, Encoding};
 use crate::time;
 
@@ -23,6 +24,8 @@ pub enum Outcome {
     Done,
     /// A key is absent, or a comparison or a check found something.
     Found,
+    /// A script failed with this exit code, and why was told where it happened.
+    Told(u8),
 }
 
 /// A failed command: its exit code and the line that says why.
@@ -118,6 +121,23 @@ impl Failure {
         self
     }
 
+    /// The stable code.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// Names the line of the script, before the place the failure is about.
+    #[must_use]
+    pub fn in_script(mut self, line: Option<&str>) -> Self {
+        if let Some(line) = line {
+            self.place = Some(match self.place {
+                Some(place) => format!("{line}: {place}"),
+                None => line.to_owned(),
+            });
+        }
+        self
+    }
+
     /// Adds to the message what else the reader should know.
     #[must_use]
     pub fn and(mut self, more: &str) -> Self {
@@ -171,16 +191,22 @@ impl Failure {
 
 /// Prints a failure and gives the exit code of the process.
 pub fn finish(result: Run, json: bool) -> ExitCode {
+    ExitCode::from(tell(result, json))
+}
+
+/// Prints a failure and gives the exit code of the command.
+pub fn tell(result: Run, json: bool) -> u8 {
     match result {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Found) => ExitCode::from(1),
+        Ok(Outcome::Done) => 0,
+        Ok(Outcome::Found) => 1,
+        Ok(Outcome::Told(code)) => code,
         Err(failure) => {
             if !failure.is_broken_pipe() {
                 let line = if json { failure.json() } else { failure.human() };
                 // Nobody is left to be told when stderr is closed.
                 let _ = writeln!(io::stderr(), "{line}");
             }
-            ExitCode::from(failure.exit)
+            failure.exit
         }
     }
 }
@@ -286,6 +312,7 @@ impl Out {
 
     /// Writes bytes as they are.
     pub fn bytes(&mut self, bytes: &[u8]) -> Run<()> {
+        interrupt::check()?;
         self.stdout.write_all(bytes).map_err(|e| Failure::io("stdout", &e))
     }
 
@@ -305,6 +332,7 @@ impl Out {
 
     /// Writes one line made by `fill` in a buffer that is used again.
     pub fn fill(&mut self, fill: impl FnOnce(&mut Vec<u8>, Encoding)) -> Run<()> {
+        interrupt::check()?;
         self.line.clear();
         fill(&mut self.line, self.encoding);
         self.line.push(b'\n');

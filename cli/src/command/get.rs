@@ -37,7 +37,7 @@ impl Get {
             out.fill(|line, _| json::record_line(&record, false, line))?;
         } else if self.raw || out.encoding == text::Encoding::Plain {
             out.bytes(&record.value)?;
-            if Out::is_terminal() {
+            if Out::is_terminal() || context.in_shell() {
                 out.bytes(b"\n")?;
             }
         } else {

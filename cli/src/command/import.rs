@@ -66,8 +66,10 @@ impl Import {
     /// Stores every record of the file, in batches, and syncs once at the end.
     pub fn run(self, context: &Context) -> Run {
         let format = self.format()?;
-        if self.skip_identical && context.server.is_some() {
-            return Err(Failure::usage("--skip-identical works on a store in a directory"));
+        if self.skip_identical && (context.server.is_some() || context.in_shell()) {
+            return Err(Failure::usage(
+                "--skip-identical works on a store in a directory, and not in the shell",
+            ));
         }
         let input = Input::open(&self.file)?;
         let bar = Bar::bytes("importing", input.len);

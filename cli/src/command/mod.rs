@@ -22,6 +22,7 @@ mod scan;
 #[cfg(feature = "server")]
 mod serve;
 mod set;
+mod shell;
 mod snapshot;
 mod stats;
 mod target;
@@ -29,8 +30,10 @@ mod usage;
 mod verify;
 mod watch;
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use clap::{Args, Parser, Subcommand};
 use siltdb::client::ConnectOptions;
@@ -98,6 +101,7 @@ enum Command {
     Bench(bench::Bench),
     #[cfg(feature = "server")]
     Serve(Box<serve::Serve>),
+    Shell(shell::Shell),
     Completions(completions::Completions),
 }
 
@@ -108,46 +112,63 @@ pub fn main() -> ExitCode {
         Err(error) => return usage::report(&error),
     };
     let context = Context::new(cli.global);
-    let result = match cli.command {
-        Command::Set(command) => command.run(&context),
-        Command::Get(command) => command.run(&context),
-        Command::Del(command) => command.run(&context),
-        Command::Scan(command) => command.run(&context),
-        Command::Count(command) => command.run(&context),
-        Command::History(command) => command.run(&context),
-        Command::Watch(command) => command.run(&context),
-        Command::Diff(command) => command.run(&context),
-        Command::Import(command) => command.run(&context),
-        Command::Export(command) => command.run(&context),
-        Command::Batch(command) => command.run(&context),
-        Command::Compact(command) => command.run(&context),
-        Command::Stats(command) => command.run(&context),
-        Command::Verify(command) => command.run(&context),
-        Command::Dump(command) => command.run(&context),
-        Command::Snapshot(command) => command.run(&context),
-        Command::Restore(command) => command.run(&context),
-        Command::Retain(command) => command.run(&context),
-        Command::Bench(command) => command.run(&context),
-        #[cfg(feature = "server")]
-        Command::Serve(command) => command.run(&context),
-        Command::Completions(command) => command.run(),
-    };
+    let result = cli.command.run(&context);
     output::finish(result, context.json)
 }
 
+impl Command {
+    fn run(self, context: &Context) -> Run {
+        match self {
+            Command::Set(command) => command.run(context),
+            Command::Get(command) => command.run(context),
+            Command::Del(command) => command.run(context),
+            Command::Scan(command) => command.run(context),
+            Command::Count(command) => command.run(context),
+            Command::History(command) => command.run(context),
+            Command::Watch(command) => command.run(context),
+            Command::Diff(command) => command.run(context),
+            Command::Import(command) => command.run(context),
+            Command::Export(command) => command.run(context),
+            Command::Batch(command) => command.run(context),
+            Command::Compact(command) => command.run(context),
+            Command::Stats(command) => command.run(context),
+            Command::Verify(command) => command.run(context),
+            Command::Dump(command) => command.run(context),
+            Command::Snapshot(command) => command.run(context),
+            Command::Restore(command) => command.run(context),
+            Command::Retain(command) => command.run(context),
+            Command::Bench(command) => command.run(context),
+            #[cfg(feature = "server")]
+            Command::Serve(command) => command.run(context),
+            Command::Shell(command) => command.run(context),
+            Command::Completions(command) => command.run(),
+        }
+    }
+}
+
 /// What every command is told.
-struct Context {
+#[derive(Clone)]
+pub struct Context {
     db: PathBuf,
     json: bool,
     server: Option<String>,
     token_file: Option<PathBuf>,
     server_ca: Option<PathBuf>,
+    kept: Option<Kept>,
+}
+
+/// The store that the shell keeps open, once there is one, and the moment it reads.
+#[derive(Clone, Default)]
+struct Kept {
+    store: Rc<RefCell<Option<Opened>>>,
+    at: Option<u64>,
 }
 
 impl Context {
     fn new(global: Global) -> Self {
         let Global { db, json, server, token_file, server_ca } = global;
-        Self { db, json, server: server.filter(|url| !url.is_empty()), token_file, server_ca }
+        let server = server.filter(|url| !url.is_empty());
+        Self { db, json, server, token_file, server_ca, kept: None }
     }
 
     /// Opens the store to read it. A missing one is not created, and nothing compacts it.
@@ -159,6 +180,20 @@ impl Context {
 
     /// Opens the store to write it, and creates it if it is missing.
     fn open(&self, options: Options) -> Run<Opened> {
+        let Some(kept) = &self.kept else { return self.open_anew(options) };
+        let mut store = kept.store.borrow_mut();
+        let store = match &mut *store {
+            Some(store) => store,
+            none => {
+                // It outlives the command, so it is maintained as a store that stays open is.
+                let options = Options { create: options.create, ..Options::default() };
+                none.insert(self.open_anew(options)?)
+            }
+        };
+        Ok(store.at(kept.at))
+    }
+
+    fn open_anew(&self, options: Options) -> Run<Opened> {
         let Some(url) = &self.server else {
             let store = Store::open(&self.db, options).map_err(|e| self.failed(&e))?;
             return Ok(Opened::local(store, &self.db));
@@ -182,8 +217,18 @@ impl Context {
         Ok(Some(text.trim().to_owned()))
     }
 
+    /// Whether the store stays open after the command.
+    fn in_shell(&self) -> bool {
+        self.kept.is_some()
+    }
+
     /// For commands that work on a directory alone.
     fn local_only(&self) -> Run<()> {
+        if self.in_shell() {
+            return Err(Failure::usage(
+                "this cannot be done in the shell, which holds the store open",
+            ));
+        }
         match &self.server {
             None => Ok(()),
             Some(_) => Err(Failure::usage(

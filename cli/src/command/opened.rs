@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use siltdb::client::{Answers, Client, ClientError, CompactionPlan, ConnectOptions, Piece};
 use siltdb::{
@@ -12,10 +13,21 @@ use siltdb::{
 use tokio::runtime::Runtime;
 
 use super::target::Target;
+use crate::interrupt;
 use crate::output::{Failure, Run};
 
-/// A store that a command reads and writes.
-pub enum Opened {
+/// How long Ctrl-C may go unnoticed while a server says nothing.
+const INTERRUPT_POLL: Duration = Duration::from_millis(100);
+
+/// A store that a command reads and writes. Clones share it.
+#[derive(Clone)]
+pub struct Opened {
+    place: Rc<Place>,
+    /// The moment that is read, when it is not the newest.
+    at: Option<u64>,
+}
+
+enum Place {
     /// In a directory.
     Local(Local),
     /// Behind a server.
@@ -23,13 +35,13 @@ pub enum Opened {
 }
 
 /// A store in a directory.
-pub struct Local {
+struct Local {
     store: Store,
     dir: PathBuf,
 }
 
 /// A connection to a server, for a thread that waits.
-pub struct Remote {
+struct Remote {
     client: Client,
     runtime: Rc<Runtime>,
     url: Rc<str>,
@@ -78,8 +90,17 @@ impl Remote {
         let mut answers = self.wait(call)?;
         let (runtime, url) = (Rc::clone(&self.runtime), Rc::clone(&self.url));
         Ok(Box::new(std::iter::from_fn(move || {
-            let answer = runtime.block_on(answers.next())?;
-            Some(answer.map_err(|e| Failure::server(&url, &e)))
+            loop {
+                // Looked at now and then, because a feed may be silent for long.
+                let next = async { tokio::time::timeout(INTERRUPT_POLL, answers.next()).await };
+                match runtime.block_on(next) {
+                    Ok(answer) => return Some(answer?.map_err(|e| Failure::server(&url, &e))),
+                    Err(_) => match interrupt::check() {
+                        Ok(()) => {}
+                        Err(failure) => return Some(Err(failure)),
+                    },
+                }
+            }
         })))
     }
 }
@@ -87,124 +108,152 @@ impl Remote {
 impl Opened {
     /// A store in a directory.
     pub fn local(store: Store, dir: &Path) -> Self {
-        Opened::Local(Local { store, dir: dir.to_owned() })
+        Self::new(Place::Local(Local { store, dir: dir.to_owned() }))
     }
 
     /// A store behind a server.
     pub fn connect(options: ConnectOptions) -> Run<Self> {
-        Remote::connect(options).map(Opened::Remote)
+        Ok(Self::new(Place::Remote(Remote::connect(options)?)))
+    }
+
+    fn new(place: Place) -> Self {
+        Self { place: Rc::new(place), at: None }
+    }
+
+    /// The same store as it was at a moment: reads tell of it, and nothing is written.
+    pub fn at(&self, at: Option<u64>) -> Self {
+        Self { place: Rc::clone(&self.place), at }
+    }
+
+    /// The scan as it is at the moment that is read.
+    fn at_scan(&self, options: &ScanOptions) -> ScanOptions {
+        ScanOptions { as_of: options.as_of.or(self.at), ..options.clone() }
+    }
+
+    /// The past stays as it was.
+    fn check_present(&self) -> Run<()> {
+        match self.at {
+            None => Ok(()),
+            Some(_) => Err(Failure::usage("this is the past; 'at now' leads back to the present")),
+        }
     }
 
     /// Whether it is behind a server.
     pub fn is_remote(&self) -> bool {
-        matches!(self, Opened::Remote(_))
+        matches!(*self.place, Place::Remote(_))
     }
 
     pub fn get_record(&self, key: &[u8], as_of: Option<u64>) -> Run<Option<Record>> {
-        match self {
-            Opened::Local(l) => match as_of {
+        let as_of = as_of.or(self.at);
+        match &*self.place {
+            Place::Local(l) => match as_of {
                 Some(seq) => l.store.get_as_of(key, seq),
                 None => l.store.get_record(key),
             }
             .map_err(|e| l.failed(&e)),
-            Opened::Remote(r) => r.wait(r.client.get_record(key, as_of)),
+            Place::Remote(r) => r.wait(r.client.get_record(key, as_of)),
         }
     }
 
     pub fn contains(&self, key: &[u8]) -> Run<bool> {
-        match self {
-            Opened::Local(l) => l.store.contains(key).map_err(|e| l.failed(&e)),
-            // A count of the one key, so that no value is sent.
-            Opened::Remote(r) => {
-                let mut to = key.to_vec();
-                to.push(0);
-                let (from, to) = (Some(key.to_vec()), Some(to));
-                let options = ScanOptions { from, to, ..ScanOptions::default() };
-                Ok(r.wait(r.client.count(&options))? > 0)
-            }
+        if let (Place::Local(l), None) = (&*self.place, self.at) {
+            return l.store.contains(key).map_err(|e| l.failed(&e));
         }
+        // A count of the one key, so that no value is read or sent.
+        let mut to = key.to_vec();
+        to.push(0);
+        let (from, to) = (Some(key.to_vec()), Some(to));
+        Ok(self.count(&ScanOptions { from, to, ..ScanOptions::default() })? > 0)
     }
 
     pub fn write(&self, batch: &Batch, durability: Option<Durability>) -> Run<Commit> {
-        match self {
-            Opened::Local(l) => l.store.write(batch, durability).map_err(|e| l.failed(&e)),
-            Opened::Remote(r) => r.wait(r.client.batch(batch, durability)),
+        self.check_present()?;
+        match &*self.place {
+            Place::Local(l) => l.store.write(batch, durability).map_err(|e| l.failed(&e)),
+            Place::Remote(r) => r.wait(r.client.batch(batch, durability)),
         }
     }
 
     pub fn sync(&self) -> Run<u64> {
-        match self {
-            Opened::Local(l) => l.store.sync().map_err(|e| l.failed(&e)),
-            Opened::Remote(r) => r.wait(r.client.sync()),
+        match &*self.place {
+            Place::Local(l) => l.store.sync().map_err(|e| l.failed(&e)),
+            Place::Remote(r) => r.wait(r.client.sync()),
         }
     }
 
     pub fn scan(&self, options: &ScanOptions) -> Run<Rows<Record>> {
-        match self {
-            Opened::Local(l) => l.rows(l.store.scan(options)),
-            Opened::Remote(r) => r.rows(r.client.scan(options)),
+        let options = self.at_scan(options);
+        match &*self.place {
+            Place::Local(l) => l.rows(l.store.scan(&options)),
+            Place::Remote(r) => r.rows(r.client.scan(&options)),
         }
     }
 
     pub fn count(&self, options: &ScanOptions) -> Run<u64> {
-        match self {
-            Opened::Local(l) => l.store.count(options).map_err(|e| l.failed(&e)),
-            Opened::Remote(r) => r.wait(r.client.count(options)),
+        let options = self.at_scan(options);
+        match &*self.place {
+            Place::Local(l) => l.store.count(&options).map_err(|e| l.failed(&e)),
+            Place::Remote(r) => r.wait(r.client.count(&options)),
         }
     }
 
     /// How many live keys there are, about.
     pub fn len(&self) -> Run<u64> {
-        match self {
-            Opened::Local(l) => l.store.len().map_err(|e| l.failed(&e)),
-            Opened::Remote(_) => Ok(self.stats()?.keys),
+        match &*self.place {
+            Place::Local(l) => l.store.len().map_err(|e| l.failed(&e)),
+            Place::Remote(_) => Ok(self.stats()?.keys),
         }
     }
 
     pub fn history(&self, key: &[u8]) -> Run<Vec<Version>> {
-        match self {
-            Opened::Local(l) => l.store.history(key).map_err(|e| l.failed(&e)),
-            Opened::Remote(r) => r.rows(r.client.history(key))?.collect(),
-        }
+        let mut versions = match &*self.place {
+            Place::Local(l) => l.store.history(key).map_err(|e| l.failed(&e)),
+            Place::Remote(r) => r.rows(r.client.history(key))?.collect(),
+        }?;
+        versions.retain(|version| self.at.is_none_or(|at| version.seq <= at));
+        Ok(versions)
     }
 
-    /// Changes between two moments; `None` is now.
+    /// Changes between two moments; `None` is the moment that is read.
     pub fn diff(&self, from: u64, to: Option<u64>, options: &ScanOptions) -> Run<Rows<Change>> {
-        match self {
-            Opened::Local(l) => {
+        let to = to.or(self.at);
+        match &*self.place {
+            Place::Local(l) => {
                 let to = to.unwrap_or_else(|| l.store.last_seq().max(from));
                 l.rows(l.store.diff(from, to, options))
             }
-            Opened::Remote(r) => r.rows(r.client.diff(from, to, options)),
+            Place::Remote(r) => r.rows(r.client.diff(from, to, options)),
         }
     }
 
     /// What was committed after a moment; of a server also what is committed from now on, without
     /// end.
     pub fn changes(&self, since: Option<u64>, options: &ScanOptions) -> Run<Rows<Changed>> {
-        match self {
-            Opened::Local(l) => {
+        let since = since.or(self.at);
+        match &*self.place {
+            Place::Local(l) => {
                 let since = since.unwrap_or_else(|| l.store.last_seq());
                 l.rows(l.store.changes(since, options))
             }
-            Opened::Remote(r) => r.rows(r.client.changes(since, options)),
+            Place::Remote(r) => r.rows(r.client.changes(since, options)),
         }
     }
 
     pub fn compaction_plan(&self) -> Run<Vec<CompactionPlan>> {
-        match self {
-            Opened::Local(l) => {
+        match &*self.place {
+            Place::Local(l) => {
                 let plans = l.store.compaction_plan().map_err(|e| l.failed(&e))?;
                 Ok(plans.into_iter().map(CompactionPlan::from).collect())
             }
-            Opened::Remote(r) => r.wait(r.client.compaction_plan()),
+            Place::Remote(r) => r.wait(r.client.compaction_plan()),
         }
     }
 
     pub fn compact(&self, progress: &mut dyn FnMut(Progress)) -> Run<CompactionReport> {
-        match self {
-            Opened::Local(l) => l.store.compact(progress).map_err(|e| l.failed(&e)),
-            Opened::Remote(r) => r.wait(r.client.compact()),
+        self.check_present()?;
+        match &*self.place {
+            Place::Local(l) => l.store.compact(progress).map_err(|e| l.failed(&e)),
+            Place::Remote(r) => r.wait(r.client.compact()),
         }
     }
 
@@ -214,11 +263,12 @@ impl Opened {
         target: &mut Target,
         progress: &mut dyn FnMut(Progress),
     ) -> Run<SnapshotReport> {
-        let r = match self {
-            Opened::Local(l) => {
+        self.check_present()?;
+        let r = match &*self.place {
+            Place::Local(l) => {
                 return l.store.snapshot(target, progress).map_err(|e| l.failed(&e));
             }
-            Opened::Remote(r) => r,
+            Place::Remote(r) => r,
         };
         let mut done = 0;
         for piece in r.rows(r.client.snapshot())? {
@@ -237,47 +287,49 @@ impl Opened {
     }
 
     pub fn stats(&self) -> Run<Stats> {
-        match self {
-            Opened::Local(l) => l.store.stats().map_err(|e| l.failed(&e)),
-            Opened::Remote(r) => r.wait(r.client.stats()),
+        match &*self.place {
+            Place::Local(l) => l.store.stats().map_err(|e| l.failed(&e)),
+            Place::Remote(r) => r.wait(r.client.stats()),
         }
     }
 
     pub fn segments(&self) -> Run<Vec<SegmentStats>> {
-        match self {
-            Opened::Local(l) => l.store.segments().map_err(|e| l.failed(&e)),
-            Opened::Remote(r) => r.wait(r.client.segments()),
+        match &*self.place {
+            Place::Local(l) => l.store.segments().map_err(|e| l.failed(&e)),
+            Place::Remote(r) => r.wait(r.client.segments()),
         }
     }
 
     pub fn retention(&self) -> Run<Retention> {
-        match self {
-            Opened::Local(l) => Ok(l.store.retention()),
-            Opened::Remote(r) => r.wait(r.client.retention()),
+        match &*self.place {
+            Place::Local(l) => Ok(l.store.retention()),
+            Place::Remote(r) => r.wait(r.client.retention()),
         }
     }
 
     pub fn set_retention(&self, retention: Retention) -> Run<()> {
-        match self {
-            Opened::Local(l) => l.store.set_retention(retention).map_err(|e| l.failed(&e)),
-            Opened::Remote(r) => r.wait(r.client.set_retention(retention)),
+        self.check_present()?;
+        match &*self.place {
+            Place::Local(l) => l.store.set_retention(retention).map_err(|e| l.failed(&e)),
+            Place::Remote(r) => r.wait(r.client.set_retention(retention)),
         }
     }
 
     pub fn last_seq(&self) -> Run<u64> {
-        match self {
-            Opened::Local(l) => Ok(l.store.last_seq()),
-            Opened::Remote(_) => Ok(self.stats()?.last_seq),
+        match &*self.place {
+            Place::Local(l) => Ok(l.store.last_seq()),
+            Place::Remote(_) => Ok(self.stats()?.last_seq),
         }
     }
 
-    /// Closes a store after writing, so that an error on the way out is not lost.
+    /// Closes a store after writing, so that an error on the way out is not lost. While a clone
+    /// is kept, as the shell does, the store stays open.
     pub fn close(self) -> Run<()> {
-        match self {
-            Opened::Local(Local { store, dir }) => {
+        match Rc::try_unwrap(self.place) {
+            Ok(Place::Local(Local { store, dir })) => {
                 store.close().map_err(|e| Failure::store(&dir, &e))
             }
-            Opened::Remote(_) => Ok(()),
+            Ok(Place::Remote(_)) | Err(_) => Ok(()),
         }
     }
 }

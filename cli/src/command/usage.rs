@@ -5,26 +5,31 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-use crate::output::{self, Failure};
+use crate::output::{self, Failure, Outcome};
 
-/// Prints help and the version as they are, and a mistake as one line.
+/// Tells of a command line that is not run: help, the version, or a mistake.
 pub fn report(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().take_while(|a| a != "--").any(|a| a == "--json");
+    ExitCode::from(tell(error, json, None))
+}
+
+/// Prints help and the version as they are, and a mistake as one line. `line` is where the command
+/// stands in a script.
+pub fn tell(error: &clap::Error, json: bool, line: Option<&str>) -> u8 {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let written = write!(std::io::stdout(), "{}", error.render());
-            match written.map_err(|e| Failure::io("stdout", &e)) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(failure) => output::finish(Err(failure), false),
-            }
+            let written = written.map_err(|e| Failure::io("stdout", &e));
+            output::tell(written.map(|()| Outcome::Done), false)
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             // Help that nobody asked for goes to stderr, and there is none to tell if it is gone.
             let _ = write!(std::io::stderr(), "{}", error.render());
-            ExitCode::from(output::EXIT_USAGE)
+            output::EXIT_USAGE
         }
         _ => {
-            let json = std::env::args_os().take_while(|a| a != "--").any(|a| a == "--json");
-            output::finish(Err(Failure::usage(message(&error.render().to_string()))), json)
+            let failure = Failure::usage(message(&error.render().to_string()));
+            output::tell(Err(failure.in_script(line)), json)
         }
     }
 }

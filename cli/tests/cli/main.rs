@@ -12,6 +12,7 @@ mod million;
 mod past;
 mod place;
 mod records;
+mod shell;
 mod silt;
 mod sweep;
 mod time_travel;

@@ -115,6 +115,21 @@ fn files_come_and_go_through_a_server() {
 }
 
 #[test]
+fn a_shell_works_on_a_server() {
+    let served = Served::new(&[]);
+    let url = served.url("grpc");
+    let script =
+        |silt: &Silt, lines: &str| silt.run_with(&["shell", "--server", &url], lines.as_bytes());
+    let ended =
+        script(&served.silt, "set a 1\nset b 2\nscan\nat 1h ago\ncount\nget a\nat now\nget a\n");
+    assert_eq!(ended.stdout(), "a\t1\nb\t2\n0\n1\n", "{}", ended.stderr());
+    assert_eq!(ended.code(), 0);
+    script(&served.silt, "at 1h ago\nset a 2\n").failed(2, "SILT_USAGE");
+    let silt = served.stop();
+    script(&silt, "get a\n").failed(3, "SILT_UNREACHABLE");
+}
+
+#[test]
 fn watch_tells_the_past_and_what_is_new() {
     let served = Served::new(&[]);
     let first = served.ok(&["set", "--json", "a/1", "old"]);
