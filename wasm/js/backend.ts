@@ -10,6 +10,8 @@ import type { Backend, ChannelEvent, PlainOptions } from './transport.js';
 
 /** Times that opening is tried with more files ready. */
 const ATTEMPTS_MAX = 16;
+/** The same for a restore, whose files may have numbers far apart. */
+const RESTORE_ATTEMPTS_MAX = 4096;
 
 /** An open store. */
 export interface OpenStore {
@@ -86,12 +88,14 @@ async function compileAt(address: URL | string): Promise<WebAssembly.Module> {
 }
 
 /** Opens the engine; where it asks for a file that is not ready, it is tried again with it. */
-async function withFiles<T>(storage: HostedStorage, run: () => T): Promise<T> {
+async function withFiles<T>(
+  storage: HostedStorage, run: () => T, attempts = ATTEMPTS_MAX,
+): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return run();
     } catch (e) {
-      if (codeOf(e) !== 'SILT_NOT_READY' || attempt >= ATTEMPTS_MAX) throw e;
+      if (codeOf(e) !== 'SILT_NOT_READY' || attempt >= attempts) throw e;
     }
     await storage.prepare?.();
   }
@@ -99,6 +103,8 @@ async function withFiles<T>(storage: HostedStorage, run: () => T): Promise<T> {
 
 async function restore(storage: HostedStorage, snapshot: Blob): Promise<void> {
   const bytes = new Uint8Array(await snapshot.arrayBuffer());
+  // A restore names its files only as it comes to them: each attempt has those of the one before.
+  storage.reuse = true;
   await withFiles(storage, () => {
     let at = 0;
     Engine.restore(storage, (into) => {
@@ -107,7 +113,8 @@ async function restore(storage: HostedStorage, snapshot: Blob): Promise<void> {
       at += piece.length;
       return piece.length;
     });
-  });
+  }, RESTORE_ATTEMPTS_MAX);
+  storage.reuse = false;
   await storage.settle?.(true);
 }
 

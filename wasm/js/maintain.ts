@@ -10,8 +10,8 @@ import { decodeCompactStep, decodeJson, encodeCompactStep, encodePlain, STATS } 
 export interface CompactOptions {
   /** Ends it after the step that runs, with `SILT_ABORTED`; what is done stays. */
   signal?: AbortSignal | undefined;
-  /** Is told of every step, in bytes. */
-  onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
+  /** Is told of every step, in bytes. The next one waits for the promise that it may return. */
+  onProgress?: ((progress: { done: number; total: number }) => void | Promise<void>) | undefined;
   /** Bytes of a step: reads and writes of others come between two. 1 MiB unless given. */
   stepBytes?: number | undefined;
 }
@@ -43,7 +43,7 @@ export async function compactStore(
       (w) => encodeCompactStep(w, budget),
       decodeCompactStep,
     );
-    onProgress?.({ done, total });
+    await onProgress?.({ done, total });
     if (!more) break;
   }
   return { before, after: await size(), ms: performance.now() - began };

@@ -74,6 +74,8 @@ export class OpfsStorage implements AsyncStorage {
   readonly #doomed = new Set<string>();
   #restocking: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** While true a file that is removed is kept open as a spare: a restore begins again with it. */
+  reuse = false;
   /** Why no spares could be made: the engine then goes on without, and reads still work. */
   #stuck: SiltError | undefined;
   #shut = false;
@@ -190,9 +192,18 @@ export class OpfsStorage implements AsyncStorage {
     } catch {
       // The file goes as a whole a little later.
     }
+    if (this.reuse && this.#keep(file)) return;
     file.sync.close();
     this.#doomed.add(name);
     this.#restockSoon();
+  }
+
+  #keep({ name, sync }: OpenFile): boolean {
+    const id = parseName(name);
+    const stock = this.#stocks.find((s) => s.kind === id?.kind);
+    if (!id || !stock || sync.getSize() > 0) return false;
+    stock.spares.set(id.number, sync);
+    return true;
   }
 
   size(handle: number): number {

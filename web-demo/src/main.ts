@@ -3,9 +3,16 @@
 import 'siltdb/inspector';
 import { App, type Panel } from './app.js';
 import { el, messageOf, report } from './dom.js';
+import { compaction } from './panels/compaction.js';
 import { consolePanel } from './panels/console/index.js';
+import { crash } from './panels/crash/index.js';
+import { embed } from './panels/embed.js';
+import { exchange } from './panels/exchange.js';
 import { logMap } from './panels/log-map.js';
+import { storage } from './panels/storage.js';
+import { tabs } from './panels/tabs.js';
 import { time } from './panels/time/index.js';
+import { watch } from './panels/watch.js';
 import { obeyReset } from './reset.js';
 import { themeSwitch, tools } from './tools.js';
 
@@ -13,6 +20,13 @@ const PANELS: Record<string, Panel> = {
   map: logMap,
   time,
   console: consolePanel,
+  compaction,
+  tabs,
+  crash,
+  exchange,
+  storage,
+  watch,
+  embed,
 };
 
 /** Marks the panel that is being read in the list of panels. */

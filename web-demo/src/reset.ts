@@ -1,29 +1,20 @@
 /** Removing stores: the reader's own, in all tabs, and those of the experiments. */
 
+import { destroy } from 'siltdb';
 import { type App, NAME } from './app.js';
 import { report, say } from './dom.js';
 
 const channel = new BroadcastChannel('siltdb-demo reset');
 
 /** Waits until no worker holds the store. */
-async function released(name: string): Promise<void> {
+export async function released(name: string): Promise<void> {
   await navigator.locks?.request(`siltdb:${name}`, () => undefined);
 }
 
-/** Removes a store that nobody has open, with all that it holds. */
+/** Removes a store, as soon as nobody has it open. */
 export async function removeStore(name: string): Promise<void> {
   await released(name);
-  try {
-    const root = await navigator.storage.getDirectory();
-    const all = await root.getDirectoryHandle('siltdb');
-    await all.removeEntry(encodeURIComponent(name), { recursive: true });
-  } catch (e) {
-    if ((e as Error).name !== 'NotFoundError' && (e as Error).name !== 'SecurityError') throw e;
-  }
-  await new Promise<void>((resolve) => {
-    const request = indexedDB.deleteDatabase(`siltdb:${name}`);
-    request.onsuccess = request.onerror = request.onblocked = () => resolve();
-  });
+  await destroy(name);
 }
 
 /** Throws the store away, past and all, and begins with an empty one in every tab. */

@@ -26,7 +26,8 @@ p, ol, ul, dl, dd { margin: 0; padding: 0; }
 .layout { display: grid; gap: 16px; }
 @container (min-width: 720px) {
   .layout { grid-template-columns: minmax(0, 1fr) 304px; }
-  .detail { border-left: 1px solid var(--line); padding-left: 16px; min-height: 320px; }
+  .detail { border-left: 1px solid var(--line); padding-left: 16px;
+    min-height: var(--silt-detail-height, 320px); }
 }
 .strips { list-style: none; max-height: var(--silt-height, 464px); overflow: auto; min-width: 0; }
 .strips li { padding: 0 0 12px; }
