@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
@@ -57,6 +58,10 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
+/** Browsers of tests that failed would keep the process alive. */
+const open = new Set();
+after(() => Promise.all([...open].map((kill) => kill())));
+
 /** A folder that is removed at the end of the process. */
 export function scratch() {
   const folder = mkdtempSync(join(tmpdir(), 'siltdb-browser-'));
@@ -84,7 +89,9 @@ export async function start(profile) {
       // It is gone already.
     }
     await exited;
+    open.delete(kill);
   };
+  open.add(kill);
   atExit.push(() => void kill());
   const address = await new Promise((resolve, reject) => {
     let told = '';
