@@ -45,6 +45,7 @@ pub struct Operation {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     operations: Vec<Operation>,
+    required: Vec<(Vec<u8>, Condition)>,
     bytes: usize,
 }
 
@@ -77,6 +78,27 @@ impl Batch {
         self
     }
 
+    /// Asks for a condition on a key that the batch need not write.
+    pub fn require(&mut self, key: &[u8], condition: Condition) -> &mut Self {
+        self.required.push((key.into(), condition));
+        self
+    }
+
+    /// What must hold for keys that the batch need not write.
+    #[must_use]
+    pub fn required(&self) -> &[(Vec<u8>, Condition)] {
+        &self.required
+    }
+
+    /// Every condition with its key: of the operations by their numbers, then what is required,
+    /// numbered on.
+    pub fn conditions(&self) -> impl Iterator<Item = (usize, &[u8], Condition)> {
+        let of_operations = self.operations.iter().map(|o| (o.key.as_slice(), o.condition));
+        let required = self.required.iter().map(|(key, c)| (key.as_slice(), Some(*c)));
+        let all = of_operations.chain(required).enumerate();
+        all.filter_map(|(at, (key, condition))| Some((at, key, condition?)))
+    }
+
     /// The operations, in the order they were added.
     #[must_use]
     pub fn operations(&self) -> &[Operation] {
@@ -104,6 +126,7 @@ impl Batch {
     /// Removes every operation, keeping the memory.
     pub fn clear(&mut self) {
         self.operations.clear();
+        self.required.clear();
         self.bytes = 0;
     }
 
@@ -125,6 +148,9 @@ impl Batch {
             if operation.expires.is_some_and(|expires| expires > limits::SEQ_MAX) {
                 return Err(Error::Invalid("an expiry is at most 9007199254740991 (June 2255)"));
             }
+        }
+        for (key, _) in &self.required {
+            check_key(key)?;
         }
         if self.bytes > limits::BATCH_BYTES_MAX {
             return Err(Error::BatchTooLarge { size: self.bytes, max: limits::BATCH_BYTES_MAX });

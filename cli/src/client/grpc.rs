@@ -118,6 +118,10 @@ impl Grpc {
         batch: &Batch,
         durability: Option<siltdb_core::Durability>,
     ) -> Result<Commit> {
+        if !batch.required().is_empty() {
+            let text = "conditions on keys that are not written do not go over the network";
+            return Err(ClientError::new("SILT_BAD_INPUT", text));
+        }
         let operations = batch.operations().iter().map(|op| proto::Operation {
             key: op.key.clone(),
             value: op.value.clone(),

@@ -151,7 +151,9 @@ impl<S: Storage, H: Host> Engine<S, H> {
             log.ask_for_sync();
         }
         if undecided.is_some() {
-            let touched = batch.operations().iter().any(|o| log.touches(self.hasher.hash(&o.key)));
+            let written = batch.operations().iter().map(|o| &o.key);
+            let mut keys = written.chain(batch.required().iter().map(|(key, _)| key));
+            let touched = keys.any(|key| log.touches(self.hasher.hash(key)));
             if touched {
                 self.finish_group(log, results);
                 self.check_writable()?;
@@ -200,16 +202,15 @@ impl<S: Storage, H: Host> Engine<S, H> {
 
     /// Whether the batch must be judged against what is stored.
     fn must_read(&self, batch: &Batch) -> bool {
-        self.options.skip_identical || batch.operations().iter().any(|o| o.condition.is_some())
+        self.options.skip_identical || batch.conditions().next().is_some()
     }
 
     /// Judges the conditions, and picks the operations to be written: the last on each key, and
     /// of these not what is stored already if the options say so. `None` for all.
     fn judge<'b>(&self, batch: &'b Batch) -> Result<Option<Vec<&'b Operation>>> {
         let operations = batch.operations();
-        for (at, operation) in operations.iter().enumerate() {
-            let Some(condition) = operation.condition else { continue };
-            let found = self.get_record(&operation.key)?.map_or(0, |record| record.seq);
+        for (at, key, condition) in batch.conditions() {
+            let found = self.get_record(key)?.map_or(0, |record| record.seq);
             if !condition.holds(found) {
                 return Err(Error::ConditionFailed { operation: at, found });
             }
@@ -242,7 +243,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
     }
 
     fn write_buffered(&self, batch: &Batch) -> Result<Commit> {
-        if batch.operations().iter().any(|o| o.condition.is_some()) {
+        if batch.conditions().next().is_some() {
             // A record that was judged by its seq is not replaced in the buffer.
             self.drain()?;
         }

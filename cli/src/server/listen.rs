@@ -47,6 +47,16 @@ impl Listener {
         self.tcp.local_addr()
     }
 
+    /// The same port for so many runtimes, of whichever each connection is then.
+    ///
+    /// # Errors
+    /// The system's refusal.
+    pub fn split(self, count: usize) -> io::Result<Vec<Detached>> {
+        let tcp = self.tcp.into_std()?;
+        let protocol = self.protocol;
+        (0..count).map(|_| Ok(Detached { tcp: tcp.try_clone()?, protocol })).collect()
+    }
+
     /// Accepts connections until the server stops, and runs `handle` on each in a task of its own,
     /// for which stopping waits.
     pub async fn serve<F, Fut>(self, shared: Arc<Shared>, handle: F)
@@ -102,6 +112,23 @@ impl Listener {
                 }
             }
         });
+    }
+}
+
+/// A bound port that belongs to no runtime.
+#[derive(Debug)]
+pub struct Detached {
+    tcp: std::net::TcpListener,
+    protocol: Protocol,
+}
+
+impl Detached {
+    /// The port, for the runtime that this is called in.
+    ///
+    /// # Errors
+    /// The system's refusal.
+    pub fn attach(self) -> io::Result<Listener> {
+        Ok(Listener { tcp: TcpListener::from_std(self.tcp)?, protocol: self.protocol })
     }
 }
 

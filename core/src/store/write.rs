@@ -107,10 +107,9 @@ impl<S: Storage, H: Host> Store<S, H> {
 
     /// Judges the conditions and keeps the last operation on every key.
     fn judge(&mut self, batch: &Batch) -> Result<Vec<Operation>> {
-        for (at, operation) in batch.operations().iter().enumerate() {
-            let Some(condition) = operation.condition else { continue };
+        for (at, key, condition) in batch.conditions() {
             self.drain()?;
-            let found = self.get_record(&operation.key)?.map_or(0, |record| record.seq);
+            let found = self.get_record(key)?.map_or(0, |record| record.seq);
             if !condition.holds(found) {
                 return Err(Error::ConditionFailed { operation: at, found });
             }

@@ -1,0 +1,115 @@
+//! `COMMAND`: what the server tells of its commands.
+
+use super::{Call, Outcome};
+use crate::server::resp::parser::Args;
+use crate::server::resp::reply::{Reply, Trouble};
+use crate::server::resp::table::{self, Spec, TABLE};
+
+/// `COMMAND [COUNT|DOCS|INFO|LIST|GETKEYS]`
+pub fn command(call: &mut Call<'_>) -> Outcome {
+    let sub = call.args.get(1).to_ascii_uppercase();
+    let args = call.args;
+    match sub.as_slice() {
+        b"" => {
+            call.out.array(TABLE.len());
+            TABLE.iter().for_each(|spec| tell(call.out, spec));
+        }
+        b"COUNT" => call.out.size(TABLE.len()),
+        b"LIST" => {
+            call.out.array(TABLE.len());
+            TABLE.iter().for_each(|spec| call.out.bulk(spec.name.as_bytes()));
+        }
+        b"INFO" if args.count() == 2 => {
+            call.out.array(TABLE.len());
+            TABLE.iter().for_each(|spec| tell(call.out, spec));
+        }
+        b"INFO" => {
+            call.out.array(args.count() - 2);
+            for name in args.from(2) {
+                match table::find(name) {
+                    Some(spec) => tell(call.out, spec),
+                    None => call.out.null_array(),
+                }
+            }
+        }
+        b"DOCS" => docs(call),
+        b"GETKEYS" => return get_keys(call),
+        _ => return Err(call.unknown_subcommand()),
+    }
+    Ok(())
+}
+
+fn tell(out: &mut Reply, spec: &Spec) {
+    let (first, last, step) = spec.keys;
+    out.array(10);
+    out.bulk(spec.name.as_bytes());
+    out.int(spec.arity.into());
+    let flags: Vec<_> = spec.flag_names().collect();
+    out.set(flags.len());
+    flags.iter().for_each(|flag| out.simple(flag));
+    out.int(first.into());
+    out.int(last.into());
+    out.int(step.into());
+    let category =
+        format!("@{}", if spec.group == "connection" { "connection" } else { spec.group });
+    out.set(1);
+    out.simple(&category);
+    out.array(0);
+    out.array(0);
+    out.array(0);
+}
+
+fn docs(call: &mut Call<'_>) {
+    let args = call.args;
+    let all: Vec<&Spec> = match args.count() {
+        2 => TABLE.iter().collect(),
+        _ => args.from(2).filter_map(table::find).collect(),
+    };
+    call.out.map(all.len());
+    for spec in all {
+        call.out.bulk(spec.name.as_bytes());
+        call.out.map(3);
+        for (name, text) in
+            [("summary", spec.summary), ("since", spec.since), ("group", spec.group)]
+        {
+            call.out.bulk(name.as_bytes());
+            call.out.bulk(text.as_bytes());
+        }
+    }
+}
+
+fn get_keys(call: &mut Call<'_>) -> Outcome {
+    let args = call.args;
+    if args.count() < 3 {
+        return Err(call.arity("command|getkeys"));
+    }
+    let Some(spec) = table::find(args.get(2)) else {
+        return Err(Trouble::err("Invalid command specified"));
+    };
+    if !spec.takes(args.count() - 2) {
+        return Err(Trouble::err("Invalid number of arguments specified for command"));
+    }
+    let places = key_places(spec, args, 2);
+    if places.is_empty() {
+        return Err(Trouble::err("The command has no key arguments"));
+    }
+    call.out.array(places.len());
+    for place in places {
+        call.out.bulk(args.get(place));
+    }
+    Ok(())
+}
+
+/// The places of a command's keys among words that begin with so many of another command.
+fn key_places(spec: &Spec, args: Args<'_>, skip: usize) -> Vec<usize> {
+    let (first, last, step) = spec.keys;
+    let count = args.count() - skip;
+    let (Ok(first), Ok(step)) = (usize::try_from(first), usize::try_from(step)) else {
+        return Vec::new();
+    };
+    if first == 0 || step == 0 {
+        return Vec::new();
+    }
+    let last = usize::try_from(last).unwrap_or_else(|_| count.saturating_sub(1));
+    (first..=last.min(count - 1)).step_by(step).map(|place| place + skip).collect()
+}

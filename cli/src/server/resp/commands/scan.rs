@@ -1,0 +1,239 @@
+//! Commands that look at many keys. They run in threads for blocking work.
+
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+
+use siltdb_core::ScanOptions;
+
+use super::{Call, Outcome};
+use crate::server::limits::PAGE_RECORDS_MAX;
+use crate::server::resp::glob;
+use crate::server::resp::reply::Trouble;
+
+/// Most keys that one command deletes as one.
+const FLUSH_KEYS_MAX: usize = 100_000;
+/// Keys among which RANDOMKEY chooses.
+const RANDOM_AMONG: u64 = 64;
+
+/// The bytes that every match of a pattern begins with.
+fn literal_prefix(pattern: &[u8]) -> Option<Vec<u8>> {
+    let special = |b: &u8| matches!(b, b'*' | b'?' | b'[' | b'\\');
+    let end = pattern.iter().position(special).unwrap_or(pattern.len());
+    (end > 0).then(|| pattern[..end].to_vec())
+}
+
+/// What was written in the same transaction and is not in the store yet, by key: whether it is
+/// there.
+fn written(call: &Call<'_>) -> BTreeMap<Vec<u8>, bool> {
+    call.txn.writes().map(|(key, value)| (key.to_vec(), value.is_some())).collect()
+}
+
+/// `KEYS pattern`
+pub fn keys(call: &mut Call<'_>) -> Outcome {
+    let pattern = call.args.get(1);
+    let written = written(call);
+    let options =
+        ScanOptions { prefix: literal_prefix(pattern), keys_only: true, ..ScanOptions::default() };
+    let (mut count, mut found) = (0, Vec::new());
+    let mut tell = |key: &[u8]| {
+        if glob::matches(pattern, key) {
+            count += 1;
+            call.out.reserve(found.len() + key.len() + 16)?;
+            found.extend_from_slice(&u32::try_from(key.len()).unwrap_or(0).to_le_bytes());
+            found.extend_from_slice(key);
+        }
+        Ok::<(), Trouble>(())
+    };
+    for record in call.txn.store().scan(&options)? {
+        let key = record?.key;
+        if !written.contains_key(&key) {
+            tell(&key)?;
+        }
+    }
+    for (key, _) in written.iter().filter(|(_, is_there)| **is_there) {
+        tell(key)?;
+    }
+    call.out.array(count);
+    let mut rest = found.as_slice();
+    while let Some((len, after)) = rest.split_first_chunk::<4>() {
+        let len = u32::from_le_bytes(*len) as usize;
+        let (key, after) = after.split_at_checked(len).unwrap_or((after, b""));
+        call.out.bulk(key);
+        rest = after;
+    }
+    Ok(())
+}
+
+struct Page {
+    pattern: Option<Vec<u8>>,
+    count: usize,
+    is_for_strings: bool,
+}
+
+impl Page {
+    fn parse(call: &Call<'_>) -> Result<Self, Trouble> {
+        let mut page = Self { pattern: None, count: 10, is_for_strings: true };
+        for i in (2..call.args.count()).step_by(2) {
+            if i + 1 >= call.args.count() {
+                return Err(Trouble::syntax());
+            }
+            match call.args.get(i).to_ascii_uppercase().as_slice() {
+                b"COUNT" => {
+                    let count = call.int(i + 1)?;
+                    if count < 1 {
+                        return Err(Trouble::syntax());
+                    }
+                    page.count = usize::try_from(count).unwrap_or(PAGE_RECORDS_MAX);
+                }
+                b"MATCH" => page.pattern = Some(call.args.get(i + 1).to_vec()),
+                b"TYPE" => page.is_for_strings = call.args.is(i + 1, "string"),
+                _ => return Err(Trouble::syntax()),
+            }
+        }
+        // More at a time is not given: the cursor goes on from there.
+        page.count = page.count.min(PAGE_RECORDS_MAX);
+        Ok(page)
+    }
+}
+
+/// `SCAN cursor [MATCH pattern] [COUNT n] [TYPE type]`: keys in order, so that whatever is there
+/// from the first call to the last is told exactly once.
+pub fn scan(call: &mut Call<'_>) -> Outcome {
+    let invalid = || Trouble::err("invalid cursor");
+    let cursor = std::str::from_utf8(call.args.get(1)).ok().and_then(|text| text.parse().ok());
+    let cursor: u64 = cursor.ok_or_else(invalid)?;
+    let page = Page::parse(call)?;
+    let last = match cursor {
+        0 => None,
+        cursor => Some(call.resp.cursors.get(cursor).ok_or_else(invalid)?),
+    };
+    let from = last.clone().map(|mut last| {
+        last.push(0);
+        last
+    });
+    let options = ScanOptions {
+        from,
+        prefix: page.pattern.as_deref().and_then(literal_prefix),
+        limit: Some(page.count as u64),
+        keys_only: true,
+        ..ScanOptions::default()
+    };
+    let mut keys: BTreeMap<Vec<u8>, bool> = BTreeMap::new();
+    for record in call.txn.store().scan(&options)? {
+        keys.insert(record?.key, true);
+    }
+    let next = match keys.last_key_value() {
+        Some((last, _)) if keys.len() == page.count => Some(last.clone()),
+        _ => None,
+    };
+    for (key, is_there) in written(call) {
+        let is_after = last.as_ref().is_none_or(|last| key > *last);
+        if is_after && next.as_ref().is_none_or(|next| key <= *next) {
+            keys.insert(key, is_there);
+        }
+    }
+    let pattern = page.pattern.as_deref().unwrap_or(b"*");
+    keys.retain(|key, is_there| *is_there && page.is_for_strings && glob::matches(pattern, key));
+    let cursor = next.map_or(0, |next| call.resp.cursors.put(next));
+    call.out.array(2);
+    call.out.bulk(cursor.to_string().as_bytes());
+    call.out.array(keys.len());
+    for key in keys.keys() {
+        call.out.reserve(key.len())?;
+        call.out.bulk(key);
+    }
+    Ok(())
+}
+
+/// `DBSIZE`
+pub fn dbsize(call: &mut Call<'_>) -> Outcome {
+    let mut count = call.txn.store().len()?;
+    for (key, is_there) in written(call) {
+        match (call.txn.store().contains(&key)?, is_there) {
+            (false, true) => count += 1,
+            (true, false) => count = count.saturating_sub(1),
+            _ => {}
+        }
+    }
+    call.out.int(i64::try_from(count).unwrap_or(i64::MAX));
+    Ok(())
+}
+
+/// `RANDOMKEY`: one of the keys behind a random place; not every key is as likely as another.
+pub fn randomkey(call: &mut Call<'_>) -> Outcome {
+    let random = |n: u64| foldhash::fast::RandomState::default().hash_one(n);
+    let written = written(call);
+    let mut keys = Vec::new();
+    let bounds = [false, true].map(|reverse| first(call, reverse));
+    if let [Some(first), Some(last)] = bounds {
+        let (first, last) = (first?, last?);
+        let shared = first.iter().zip(&last).take_while(|(a, b)| a == b).count();
+        let mut from = first[..shared].to_vec();
+        let (low, high) = (first.get(shared).copied(), last.get(shared).copied());
+        let (low, high) = (u64::from(low.unwrap_or(0)), u64::from(high.unwrap_or(0)));
+        from.push((low + random(1) % (high.saturating_sub(low) + 1)) as u8);
+        from.extend(random(2).to_be_bytes());
+        let mut options = ScanOptions {
+            from: Some(from),
+            limit: Some(RANDOM_AMONG),
+            keys_only: true,
+            ..ScanOptions::default()
+        };
+        for from in [options.from.take(), None] {
+            options.from = from;
+            for record in call.txn.store().scan(&options)? {
+                keys.push(record?.key);
+            }
+            keys.retain(|key| !written.contains_key(key));
+            if !keys.is_empty() {
+                break;
+            }
+        }
+    }
+    keys.extend(written.into_iter().filter(|(_, is_there)| *is_there).map(|(key, _)| key));
+    match keys.len() {
+        0 => call.out.null(),
+        n => call.out.bulk(&keys[(random(3) % n as u64) as usize]),
+    }
+    Ok(())
+}
+
+fn first(call: &Call<'_>, reverse: bool) -> Option<Result<Vec<u8>, Trouble>> {
+    let options =
+        ScanOptions { reverse, limit: Some(1), keys_only: true, ..ScanOptions::default() };
+    match call.txn.store().scan(&options) {
+        Ok(mut records) => Some(Ok(records.next()?.ok()?.key)),
+        Err(e) => Some(Err(e.into())),
+    }
+}
+
+/// `FLUSHDB [ASYNC|SYNC]`, `FLUSHALL [ASYNC|SYNC]` within MULTI: all keys as one.
+pub fn flush(call: &mut Call<'_>) -> Outcome {
+    check_flush(call)?;
+    let options = ScanOptions { keys_only: true, ..ScanOptions::default() };
+    let mut keys: Vec<_> =
+        written(call).into_iter().filter(|(_, is_there)| *is_there).map(|(key, _)| key).collect();
+    for record in call.txn.store().scan(&options)? {
+        keys.push(record?.key);
+        if keys.len() > FLUSH_KEYS_MAX {
+            return Err(Trouble::err("there are too many keys to flush them within MULTI"));
+        }
+    }
+    for key in keys {
+        call.txn.delete(&key)?;
+    }
+    call.out.ok();
+    Ok(())
+}
+
+/// Checks the options of FLUSHDB and FLUSHALL.
+///
+/// # Errors
+/// Redis's words for others than it has.
+pub fn check_flush(call: &Call<'_>) -> Outcome {
+    match call.args.count() {
+        1 => Ok(()),
+        2 if call.args.is(1, "ASYNC") || call.args.is(1, "SYNC") => Ok(()),
+        _ => Err(Trouble::syntax()),
+    }
+}

@@ -1,0 +1,482 @@
+//! One connection: reads what has come, runs all requests in it in order, commits what they wrote,
+//! and sends all replies in one go.
+//!
+//! Requests that come together share a commit as long as they only touch keys. When a condition of
+//! that commit does not hold (another wrote a key in between that one of them had read), what they
+//! answered is thrown away and they are run again, one by one, taking turns with others that got
+//! into each other's way. A reply is sent only once all that came before it is committed.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::commands::Call;
+use super::gather::Gather;
+use super::parser::{Args, Bounds, Parsed, Parser};
+use super::reply::{Reply, Trouble};
+use super::session::{Queued, Session};
+use super::state::Resp;
+use super::table::{Alone, Run, Spec, TABLE, find_place};
+use super::txn::Txn;
+use crate::server::budget::Held;
+use crate::server::error::Failure;
+use crate::server::listen::Conn;
+use crate::server::{Protocol, limits};
+
+/// Bytes read at a time.
+const READ_LEN: usize = 64 << 10;
+/// Bytes of requests that are not counted against the memory of the server.
+const INPUT_FREE: usize = 64 << 10;
+/// Buffers keep so much memory while they are empty.
+const KEEP_LEN: usize = 4 << 10;
+/// Replies are sent once there are so many bytes of them, even with more requests to run.
+const SEND_LEN: usize = 1 << 20;
+/// What was written is committed once it has so many bytes, or keys.
+const COMMIT_LEN: usize = 1 << 20;
+const COMMIT_KEYS: usize = 4_096;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_LEN]);
+}
+
+/// What requests work on. It moves to another thread for those that take long.
+pub struct Work {
+    /// What is remembered of the connection.
+    pub session: Session,
+    /// What was read and written since the last commit.
+    pub txn: Txn,
+    /// Replies not yet sent.
+    pub out: Reply,
+}
+
+/// A connection.
+pub struct Connection {
+    conn: Conn,
+    pub(super) resp: Arc<Resp>,
+    pub(super) gather: Arc<Gather>,
+    parser: Parser,
+    input: Vec<u8>,
+    held: Held,
+    /// Where the next request begins.
+    start: usize,
+    /// Where requests begin whose writes are not committed, and their replies.
+    committed: (usize, usize),
+    /// Requests since then.
+    pending: usize,
+    /// Up to here requests are run one by one.
+    careful_to: usize,
+}
+
+/// What comes after a request.
+pub enum Next {
+    /// The next one.
+    Go,
+    /// The end of the connection, once all replies are sent.
+    Close,
+}
+
+/// What a request needs besides what was done at once.
+enum Todo {
+    Nothing,
+    Alone(Alone),
+    Slow(&'static Spec),
+    Close,
+}
+
+impl Connection {
+    /// Serves a connection to its end.
+    pub async fn serve(conn: Conn, resp: Arc<Resp>, gather: Arc<Gather>) {
+        let (Some(held), Some(out)) = (resp.shared.budget.take(0), Reply::new(&resp.shared.budget))
+        else {
+            return;
+        };
+        let end = resp.shared.stop.child_token();
+        let id = conn.info().id;
+        let client = resp.clients.add(id, conn.peer(), resp.local, end);
+        let access = resp.shared.auth.without_token().ok();
+        let store = resp.shared.store.store().clone();
+        let txn = Txn::new(store, resp.shared.config.value_len_max);
+        let work = Box::new(Work { session: Session::new(client, access), txn, out });
+        let connection = Self {
+            conn,
+            resp: Arc::clone(&resp),
+            gather,
+            parser: Parser::default(),
+            input: Vec::new(),
+            held,
+            start: 0,
+            committed: (0, 0),
+            pending: 0,
+            careful_to: 0,
+        };
+        if let Err(error) = connection.run(work).await {
+            tracing::debug!(protocol = "resp", %error, "a connection ended");
+        }
+        resp.clients.remove(id);
+    }
+
+    async fn run(mut self, mut work: Box<Work>) -> io::Result<()> {
+        let mut end = pin!(work.session.client.end.clone().cancelled_owned());
+        loop {
+            if !self.read(&work, end.as_mut()).await? {
+                return Ok(());
+            }
+            let next;
+            (work, next) = self.run_requests(work).await?;
+            self.send(&mut work).await?;
+            if matches!(next, Next::Close) {
+                return self.conn.shutdown().await;
+            }
+        }
+    }
+
+    /// Reads what has come; `false` when no more will, or the connection is to end.
+    async fn read(
+        &mut self,
+        work: &Work,
+        mut end: Pin<&mut WaitForCancellationFutureOwned>,
+    ) -> io::Result<bool> {
+        let (conn, input) = (&mut self.conn, &mut self.input);
+        let len = poll_fn(|context| {
+            if end.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Ok(0));
+            }
+            SCRATCH.with_borrow_mut(|scratch| {
+                let mut buf = ReadBuf::new(scratch);
+                std::task::ready!(Pin::new(&mut *conn).poll_read(context, &mut buf))?;
+                input.extend_from_slice(buf.filled());
+                Poll::Ready(Ok::<_, io::Error>(buf.filled().len()))
+            })
+        })
+        .await?;
+        let over = self.input.len().saturating_sub(INPUT_FREE + self.held.bytes());
+        if over > 0 && !self.held.grow(over.max(READ_LEN)) {
+            let busy = Trouble::from(Failure::busy("requests fill the memory"));
+            let text = format!("-{}\r\n", busy.0);
+            self.conn.write_all(text.as_bytes()).await?;
+            return Ok(false);
+        }
+        let is_unknown = work.session.access.is_none();
+        Ok(len > 0 && (!is_unknown || self.input.len() <= 2 * limits::UNKNOWN_BYTES_MAX))
+    }
+
+    /// Sends all replies, and makes room for more requests.
+    async fn send(&mut self, work: &mut Work) -> io::Result<()> {
+        self.conn.write_all(work.out.bytes()).await?;
+        self.conn.flush().await?;
+        work.out.clear(KEEP_LEN);
+        self.committed = (self.start, 0);
+        if self.start > 0 {
+            self.input.drain(..self.start);
+            self.careful_to = self.careful_to.saturating_sub(self.start);
+            self.start = 0;
+            self.committed = (0, 0);
+            self.held.shrink_to(self.input.len().saturating_sub(INPUT_FREE));
+        }
+        if self.input.is_empty() && self.input.capacity() > KEEP_LEN {
+            self.input = Vec::new();
+            self.parser.shrink();
+        }
+        Ok(())
+    }
+
+    fn bounds(&self, work: &Work) -> Bounds {
+        if work.session.access.is_none() {
+            let len = limits::UNKNOWN_BYTES_MAX;
+            return Bounds { bulk_len_max: len, request_len_max: len, is_unknown: true };
+        }
+        Bounds {
+            bulk_len_max: self.resp.shared.config.value_len_max,
+            request_len_max: limits::BATCH_BYTES_MAX,
+            is_unknown: false,
+        }
+    }
+
+    /// Runs every whole request there is.
+    async fn run_requests(&mut self, mut work: Box<Work>) -> io::Result<(Box<Work>, Next)> {
+        let begun = Instant::now();
+        loop {
+            let bounds = self.bounds(&work);
+            let input = self.input.get(self.start..).unwrap_or_default();
+            let len = match self.parser.parse(input, &bounds) {
+                Ok(Parsed::Request(len)) => len,
+                Ok(Parsed::Nothing(len)) => {
+                    self.take_request(len);
+                    continue;
+                }
+                Ok(Parsed::Incomplete) => {
+                    if self.commit(&mut work).await {
+                        return Ok((work, Next::Go));
+                    }
+                    continue;
+                }
+                Err(error) => {
+                    if self.commit(&mut work).await {
+                        work.out.error(&error.0);
+                        return Ok((work, Next::Close));
+                    }
+                    continue;
+                }
+            };
+            let args = self.parser.args(input);
+            if self.start < self.careful_to {
+                let resp = Arc::clone(&self.resp);
+                let _turn = resp.lane(args.get(1)).lock().await;
+                let todo = dispatch(&self.resp, args, &mut work, begun);
+                let next;
+                (work, next) = self.finish(work, todo, len).await?;
+                if matches!(next, Next::Close) {
+                    return Ok((work, next));
+                }
+                self.commit(&mut work).await;
+                continue;
+            }
+            let todo = dispatch(&self.resp, args, &mut work, begun);
+            if matches!(todo, Todo::Nothing) {
+                self.take_request(len);
+                self.pending += 1;
+                if work.txn.bytes() > COMMIT_LEN || work.txn.known() > COMMIT_KEYS {
+                    self.commit(&mut work).await;
+                }
+            } else {
+                let next;
+                (work, next) = self.finish(work, todo, len).await?;
+                if matches!(next, Next::Close) {
+                    return Ok((work, next));
+                }
+            }
+            if work.out.waiting() > SEND_LEN && self.commit(&mut work).await {
+                self.send(&mut work).await?;
+            }
+        }
+    }
+
+    fn take_request(&mut self, len: usize) {
+        self.start += len;
+        self.parser.reset();
+    }
+
+    /// Does what a request needs besides; what came before it is committed first.
+    async fn finish(
+        &mut self,
+        mut work: Box<Work>,
+        todo: Todo,
+        len: usize,
+    ) -> io::Result<(Box<Work>, Next)> {
+        if matches!(todo, Todo::Nothing) {
+            self.take_request(len);
+            self.pending += 1;
+            return Ok((work, Next::Go));
+        }
+        if !self.commit(&mut work).await {
+            return Ok((work, Next::Go));
+        }
+        let input = self.input.get(self.start..).unwrap_or_default();
+        let request = Queued::of(self.parser.args(input));
+        self.take_request(len);
+        let next;
+        (work, next) = match todo {
+            Todo::Nothing => (work, Next::Go),
+            Todo::Close => (work, Next::Close),
+            Todo::Alone(alone) => self.run_alone(work, alone, request).await?,
+            Todo::Slow(spec) if spec.name.starts_with("flush") => {
+                (self.flush(work, spec, request).await?, Next::Go)
+            }
+            Todo::Slow(spec) => (self.run_slow(work, spec, request).await?, Next::Go),
+        };
+        self.committed = (self.start, work.out.waiting());
+        Ok((work, next))
+    }
+
+    /// Runs a command in a thread for blocking work.
+    async fn run_slow(
+        &mut self,
+        mut work: Box<Work>,
+        spec: &'static Spec,
+        request: Queued,
+    ) -> io::Result<Box<Work>> {
+        let permit = match self.resp.shared.long_read() {
+            Ok(permit) => permit,
+            Err(busy) => {
+                work.out.error(&busy.resp_text());
+                return Ok(work);
+            }
+        };
+        let resp = Arc::clone(&self.resp);
+        let mut work = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            run_data(&resp, spec, request.args(), &mut work);
+            work
+        })
+        .await
+        .map_err(io::Error::other)?;
+        work.txn.reset(false);
+        Ok(work)
+    }
+
+    /// Commits what requests wrote since the last commit; `false` when they must be run again.
+    pub(super) async fn commit(&mut self, work: &mut Work) -> bool {
+        let result = if work.txn.has_writes() {
+            let done = self.gather.commit(&mut work.txn, work.session.durability).await;
+            done.map(|commit| work.session.last_commit = Some(commit))
+        } else {
+            match work.txn.has_changed() {
+                Ok(false) => Ok(()),
+                Ok(true) => Err(Failure::new("SILT_CONDITION_FAILED", "")),
+                Err(failure) => Err(failure),
+            }
+        };
+        work.txn.reset(false);
+        let (start, out_len) = self.committed;
+        match result {
+            Ok(()) => {}
+            Err(failure) if failure.code == "SILT_CONDITION_FAILED" => {
+                work.out.truncate(out_len);
+                self.careful_to = self.careful_to.max(self.start);
+                self.start = start;
+                self.parser.reset();
+                self.pending = 0;
+                return false;
+            }
+            Err(failure) => {
+                // Nothing of it was done: that is what each of them is told.
+                work.out.truncate(out_len);
+                let text = failure.resp_text();
+                (0..self.pending).for_each(|_| work.out.error(&text));
+            }
+        }
+        self.committed = (self.start, work.out.waiting());
+        self.pending = 0;
+        true
+    }
+}
+
+/// Runs one command on what there is; its error is its reply.
+pub fn run_data(resp: &Resp, spec: &'static Spec, args: Args<'_>, work: &mut Work) -> bool {
+    let (Run::Data(run) | Run::Slow(run)) = spec.run else { return false };
+    let before = work.out.waiting();
+    let Work { session, txn, out } = work;
+    match run(&mut Call { args, spec, txn, out, session, resp }) {
+        Ok(()) => true,
+        Err(trouble) => {
+            work.out.truncate(before);
+            work.out.error(&trouble.0);
+            false
+        }
+    }
+}
+
+/// Refuses a request, or queues it, or runs it, or says what else it needs.
+fn dispatch(resp: &Resp, args: Args<'_>, work: &mut Work, begun: Instant) -> Todo {
+    let (place, spec) = match judge(resp, args, work) {
+        Ok(found) => found,
+        Err(Some(trouble)) => {
+            if let Some(multi) = &mut work.session.multi {
+                multi.is_aborted = true;
+            }
+            work.out.error(&trouble.0);
+            return Todo::Nothing;
+        }
+        Err(None) => return Todo::Close,
+    };
+    work.session.client.note(place, begun);
+    if work.session.multi.is_some() {
+        match spec.run {
+            Run::Alone(alone) if alone.is_of_transactions() => return Todo::Alone(alone),
+            _ => queue(args, spec, work),
+        }
+        return Todo::Nothing;
+    }
+    match spec.run {
+        Run::Data(_) => {
+            let is_ok = run_data(resp, spec, args, work);
+            resp.shared.metrics.request(Protocol::Resp, spec.op(), begun.elapsed(), is_ok);
+            Todo::Nothing
+        }
+        Run::Slow(_) => Todo::Slow(spec),
+        Run::Alone(alone) => Todo::Alone(alone),
+    }
+}
+
+fn queue(args: Args<'_>, spec: &'static Spec, work: &mut Work) {
+    let Some(multi) = &mut work.session.multi else { return };
+    let trouble = match spec.run {
+        Run::Alone(_) => Some(Trouble::err("Command not allowed inside a transaction")),
+        _ => {
+            let queued = Queued::of(args);
+            let fits = multi.held.bytes() + queued.size() <= limits::BATCH_BYTES_MAX;
+            if fits && multi.held.grow(queued.size()) {
+                multi.queue.push(queued);
+                None
+            } else {
+                Some(Failure::busy("the transaction is too large").into())
+            }
+        }
+    };
+    match trouble {
+        None => work.out.simple("QUEUED"),
+        Some(trouble) => {
+            multi.is_aborted = true;
+            work.out.error(&trouble.0);
+        }
+    }
+}
+
+/// The command, if there is one and it may be run now; `Err(None)` ends the connection.
+fn judge(
+    resp: &Resp,
+    args: Args<'_>,
+    work: &Work,
+) -> Result<(usize, &'static Spec), Option<Trouble>> {
+    let found = find_place(args.get(0)).and_then(|place| Some((place, TABLE.get(place)?)));
+    let Some((place, spec)) = found else {
+        // A browser was made to send this: it would go on with lines of its choice.
+        if args.is(0, "POST") || args.is(0, "Host:") {
+            tracing::warn!("a request of HTTP came to the port of RESP: cut off");
+            return Err(None);
+        }
+        return Err(Some(unknown(args)));
+    };
+    if !spec.takes(args.count()) {
+        let text = format!("wrong number of arguments for '{}' command", spec.name);
+        return Err(Some(Trouble::err(&text)));
+    }
+    if spec.is_for_all() {
+        return Ok((place, spec));
+    }
+    let Some(access) = work.session.access else {
+        return Err(Some(Trouble(String::from("NOAUTH Authentication required."))));
+    };
+    if !access.may(spec.action) {
+        let text =
+            format!("NOPERM this user has no permissions to run the '{}' command", spec.name);
+        return Err(Some(Trouble(text)));
+    }
+    if spec.is_write() && resp.shared.config.read_only {
+        let text = "READONLY You can't write against a read only server.";
+        return Err(Some(Trouble(text.to_owned())));
+    }
+    Ok((place, spec))
+}
+
+fn unknown(args: Args<'_>) -> Trouble {
+    let text = |bytes: &[u8], len: usize| {
+        String::from_utf8_lossy(bytes.get(..len).unwrap_or(bytes)).into_owned()
+    };
+    let mut words = String::new();
+    for word in args.from(1) {
+        if words.len() >= 128 {
+            break;
+        }
+        words.push_str(&format!("'{}' ", text(word, 128 - words.len())));
+    }
+    let name = text(args.get(0), 128);
+    Trouble::err(&format!("unknown command '{name}', with args beginning with: {words}"))
+}
