@@ -23,7 +23,7 @@ use super::parser::{Args, Bounds, Parsed, Parser};
 use super::reply::{Reply, Trouble};
 use super::session::{Queued, Session};
 use super::state::Resp;
-use super::table::{Alone, Run, Spec, TABLE, find_place};
+use super::table::{Alone, Run, Spec, TABLE, find, find_place};
 use super::txn::Txn;
 use crate::server::budget::Held;
 use crate::server::error::Failure;
@@ -281,6 +281,8 @@ impl Connection {
         let input = self.input.get(self.start..).unwrap_or_default();
         let request = Queued::of(self.parser.args(input));
         self.take_request(len);
+        let (begun, spec) = (Instant::now(), find(request.args().get(0)));
+        let before = work.out.waiting();
         let next;
         (work, next) = match todo {
             Todo::Nothing => (work, Next::Go),
@@ -292,6 +294,11 @@ impl Connection {
             Todo::Slow(spec) => (self.run_slow(work, spec, request).await?, Next::Go),
         };
         self.committed = (self.start, work.out.waiting());
+        if let Some(spec) = spec {
+            let is_ok = work.out.bytes().get(before) != Some(&b'-');
+            let metrics = &self.resp.shared.metrics;
+            metrics.request(Protocol::Resp, spec.op(), begun.elapsed(), is_ok);
+        }
         Ok((work, next))
     }
 

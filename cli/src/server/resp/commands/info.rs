@@ -115,15 +115,18 @@ fn persistence(call: &Call<'_>, text: &mut String) -> std::fmt::Result {
 
 fn stats(call: &Call<'_>, text: &mut String) -> std::fmt::Result {
     let metrics = call.resp.shared.metrics.of(Protocol::Resp);
-    let commands: u64 = metrics.requests.iter().map(|n| n.load(Ordering::Relaxed)).sum();
+    let sum = |from: usize| -> u64 {
+        let all = metrics.ops.iter().flat_map(|op| op.outcomes.iter().skip(from));
+        all.map(|n| n.load(Ordering::Relaxed)).sum()
+    };
+    let (commands, failures) = (sum(0), sum(1));
     write!(
         text,
         "total_connections_received:{}\r\ntotal_commands_processed:{commands}\r\n\
-         rejected_connections:{}\r\ntotal_error_replies:{}\r\nexpired_keys:0\r\n\
+         rejected_connections:{}\r\ntotal_error_replies:{failures}\r\nexpired_keys:0\r\n\
          evicted_keys:0\r\n",
         metrics.connections.load(Ordering::Relaxed),
-        metrics.connections_refused.load(Ordering::Relaxed),
-        metrics.failures.load(Ordering::Relaxed)
+        metrics.connections_refused.load(Ordering::Relaxed)
     )
 }
 
