@@ -3,6 +3,7 @@
 import 'siltdb/inspector';
 import { App, type Panel } from './app.js';
 import { el, messageOf, report } from './dom.js';
+import { bench } from './panels/bench/index.js';
 import { compaction } from './panels/compaction.js';
 import { consolePanel } from './panels/console/index.js';
 import { crash } from './panels/crash/index.js';
@@ -21,6 +22,7 @@ const PANELS: Record<string, Panel> = {
   time,
   console: consolePanel,
   compaction,
+  benchmark: bench,
   tabs,
   crash,
   exchange,

@@ -4,7 +4,7 @@ import { importFile } from 'siltdb';
 import type { SiltInspector } from 'siltdb/inspector';
 import { type App, type Opened, openText } from '../app.js';
 import { button, el, fill, messageOf } from '../dom.js';
-import { bytes, count, counted, length, moment } from '../format.js';
+import { bytes, count, counted, cut, length, moment } from '../format.js';
 import { removeStore } from '../reset.js';
 
 const IMPORTED = 'demo-imported';
@@ -92,7 +92,7 @@ class Exchange {
   }
 
   async #show({ db }: Opened, file: File, ms: number): Promise<void> {
-    const [stats, first] = await Promise.all([db.stats(), db.entries({ limit: 8 }).all()]);
+    const [stats, first] = await Promise.all([db.stats(), db.entries({ limit: 5 }).all()]);
     const map = document.createElement('silt-inspector') as SiltInspector;
     map.store = db as typeof map.store;
     fill(this.#in,
@@ -100,7 +100,7 @@ class Exchange {
         `, verified and opened in ${length(ms)}. Last commit ${stats.lastSeq > 0 ? moment(stats.lastSeq) : 'none'}.`),
       el('p', { class: 'note' }, 'SHA-256'), el('pre', { class: 'block' }, await sha256(file)),
       el('table', {}, el('caption', {}, `The first ${count(first.length)} keys`), el('tbody', {}, ...first.map(
-        ([key, value]) => el('tr', {}, el('th', { scope: 'row', class: 'mono' }, key), el('td', {}, value.slice(0, 80)))))),
+        ([key, value]) => el('tr', {}, el('th', { scope: 'row', class: 'mono' }, key), el('td', { class: 'mono' }, cut(value, 72)))))),
       button('Put it in place of this page\u2019s store', () => this.#take(db), { id: 'exchange-take' }), map);
   }
 
