@@ -1,12 +1,16 @@
 //! Reading lines of JSON. What cannot be read exactly is refused.
 
 use data_encoding::BASE64;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Number, Value};
 use siltdb_core::limits::SEQ_MAX;
 use siltdb_core::{Change, Changed, Condition, Operation, Record, Version};
 
 use crate::time;
+
+/// The longest time to live that is given as a number: 200 years.
+const TTL_SECONDS_MAX: u64 = 200 * 365 * 86_400;
 
 /// A line as records are printed, and as people write it.
 #[derive(Deserialize)]
@@ -33,9 +37,22 @@ struct OperationLine {
     value: Option<String>,
     value_base64: Option<String>,
     ttl: Option<Value>,
+    #[serde(default, deserialize_with = "whole")]
     expires: Option<u64>,
     if_absent: Option<bool>,
+    #[serde(default, deserialize_with = "whole")]
     if_seq: Option<u64>,
+}
+
+/// A whole number, also where it is written as `7.0`.
+fn whole<'de, D: Deserializer<'de>>(source: D) -> Result<Option<u64>, D::Error> {
+    let Some(number) = Option::<Number>::deserialize(source)? else { return Ok(None) };
+    let wrong = || D::Error::custom(format!("{number} is not a whole number from 0 on"));
+    whole_number(&number).map(Some).ok_or_else(wrong)
+}
+
+fn whole_number(number: &Number) -> Option<u64> {
+    number.as_u64().or_else(|| number.to_string().strip_suffix(".0")?.parse().ok())
 }
 
 /// A record or a version as a server tells it.
@@ -208,8 +225,11 @@ pub fn expires_of(ttl: Option<&Value>, expires: Option<u64>) -> Result<Option<u6
         Some(Value::String(text)) => {
             time::parse_length(text).map_err(|e| format!("\"ttl\" is {e}"))?
         }
-        Some(Value::Number(seconds)) => match seconds.as_u64() {
-            Some(seconds) if seconds > 0 => seconds.saturating_mul(1_000_000),
+        Some(Value::Number(seconds)) => match whole_number(seconds) {
+            Some(seconds) if seconds > TTL_SECONDS_MAX => {
+                return Err(format!("\"ttl\" is too great: at most {TTL_SECONDS_MAX} seconds"));
+            }
+            Some(seconds) if seconds > 0 => seconds * 1_000_000,
             _ => return Err(String::from("\"ttl\" must be a whole number of seconds above 0")),
         },
         Some(_) => return Err(String::from("\"ttl\" must be a time such as \"10m\"")),
@@ -295,6 +315,8 @@ mod tests {
         let set = operation(absent).unwrap();
         assert_eq!(set.condition, Some(Condition::Absent));
         assert!(set.expires.is_some());
+        let whole = operation(br#"{"op":"delete","key":"a","if_seq":7.0}"#).unwrap();
+        assert_eq!(whole.condition, Some(Condition::SeqIs(7)));
         let delete = operation(br#"{"op":"delete","key":"a"}"#).unwrap();
         assert_eq!(delete.value, None);
         for line in [
@@ -302,6 +324,8 @@ mod tests {
             r#"{"op":"delete","key":"a","value":"b"}"#,
             r#"{"op":"set","key":"a"}"#,
             r#"{"key":"a","value":"b"}"#,
+            r#"{"op":"set","key":"a","value":"b","if_seq":1.5}"#,
+            r#"{"op":"set","key":"a","value":"b","if_seq":-1}"#,
             r#"{"op":"set","key":"a","value":"b","if_seq":1,"if_absent":true}"#,
         ] {
             assert!(operation(line.as_bytes()).is_err(), "{line}");

@@ -41,9 +41,9 @@ pub async fn post_get(State(shared): State<Arc<Shared>>, request: Request) -> Re
 }
 
 async fn value(shared: &Shared, headers: &HeaderMap, key: &[u8], as_of: Option<u64>) -> Reply {
+    let (matching, none_matching) = (tags(headers, &IF_MATCH)?, tags(headers, &IF_NONE_MATCH)?);
     let record = shared.store.get_record(key, as_of).await?;
     let seq = record.as_ref().map(|record| record.seq);
-    let (matching, none_matching) = (tags(headers, &IF_MATCH)?, tags(headers, &IF_NONE_MATCH)?);
     if matching.is_some_and(|tags| !tags.name(seq, true)) {
         return Err(failed(seq));
     }
@@ -159,7 +159,10 @@ fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Tags>, Failure>
         for tag in text.split(',') {
             let tag = tag.trim();
             let (tag, is_strong) = tag.strip_prefix("W/").map_or((tag, true), |tag| (tag, false));
-            let inner = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+            let quoted = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+            // A seq as it stands is taken, too: quotes are easily lost in a shell.
+            let is_seq = !tag.is_empty() && tag.bytes().all(|b| b.is_ascii_digit());
+            let inner = quoted.or(is_seq.then_some(tag));
             let inner = inner.filter(|inner| !inner.contains('"')).ok_or_else(wrong)?;
             all.extend(inner.parse::<u64>().ok().map(|seq| (seq, is_strong)));
         }
@@ -259,7 +262,8 @@ mod tests {
         let list = read(&["\"7\" , W/\"8\"", "\"x\""]).unwrap().unwrap();
         assert!(list.name(Some(7), true) && list.name(Some(8), false));
         assert!(!list.name(Some(8), true) && !list.name(None, false) && !list.name(Some(9), false));
-        for value in ["7", "\"7", "\"7\" \"8\"", ""] {
+        assert!(read(&["7"]).unwrap().unwrap().name(Some(7), true));
+        for value in ["x", "\"7", "\"7\" \"8\"", ""] {
             assert!(read(&[value]).is_err(), "{value}");
         }
     }

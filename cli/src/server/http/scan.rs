@@ -30,13 +30,14 @@ pub async fn scan(State(shared): State<Arc<Shared>>, request: Request) -> Reply 
         limit: params.number("limit")?,
         ..params.range()?
     };
+    let cursor = params.bytes("cursor").filter(|text| !text.is_empty());
     if lines::wants_lines(&parts.headers) {
-        if params.bytes("cursor").is_some() {
+        if cursor.is_some() {
             return Err(Failure::input("lines come to the end and take no cursor"));
         }
         return all(&shared, &parts.headers, options).await;
     }
-    let cursor = params.bytes("cursor").map(|text| Cursor::decode(text, &options)).transpose()?;
+    let cursor = cursor.map(|text| Cursor::decode(text, &options)).transpose()?;
     if cursor.is_some() && options.as_of.is_some() {
         return Err(Failure::input("a cursor has its moment; leave as_of out"));
     }
