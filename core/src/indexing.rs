@@ -6,6 +6,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::error::Result;
 use crate::format::BlockEntry;
@@ -127,9 +128,22 @@ pub fn retarget<R: ReadAt>(
     output: &Sealed<R>,
     replaced: &[u32],
 ) -> Result<()> {
+    retarget_blocks(slots, output, replaced, 0..usize::MAX)
+}
+
+/// As [`retarget`], for some of the blocks of the output's key table.
+///
+/// # Errors
+/// As [`retarget`].
+pub fn retarget_blocks<R: ReadAt>(
+    slots: &mut impl Slots,
+    output: &Sealed<R>,
+    replaced: &[u32],
+    blocks: Range<usize>,
+) -> Result<()> {
     let directory = output.directory()?;
     let mut entries = Vec::new();
-    for block in 0..directory.blocks() {
+    for block in blocks.start..blocks.end.min(directory.blocks()) {
         entries.clear();
         output.block(&directory.fence(block), &mut entries)?;
         for entry in &entries {

@@ -36,7 +36,7 @@ export function storageNode(
   const { backend = 'node-fs', wasm, restore: _, storage: given, ...rest } = options;
   loadNode(wasm);
   // What is acknowledged in Node survives power loss, unless asked otherwise.
-  const engine = { durability: 'synced', segmentBytes: 64 << 20, ...rest } as const;
+  const engine = { durability: 'synced', ...rest } as const;
   const memory = backend === 'memory';
   const open = () => new NodeStorage(directory, { create: rest.create !== false });
   const storage = given ?? (memory ? new MemoryStorage() : open());

@@ -13,7 +13,7 @@ export type Retention = 'latest' | 'forever' | { ms: number } | { versions: numb
 export interface EngineOptions {
   /** What a write is acknowledged for unless it says otherwise. `flushed` if left out. */
   durability?: Durability | undefined;
-  /** The active segment is sealed at this size, in bytes. 16 MiB if left out. */
+  /** The active segment is sealed at this size, in bytes. 8 MiB if left out. */
   segmentBytes?: number | undefined;
   /** Longest time a flushed write waits for its sync. */
   syncIntervalMs?: number | undefined;
@@ -182,10 +182,13 @@ export class Engine {
     return call(() => raw.tick());
   }
 
-  /** Does a step of loading the index or compacting; true while there is more to do. */
-  work(budgetBytes: number): boolean {
+  /**
+   * Does a step of loading the index or compacting; true while there is more to do. `idle`:
+   * nobody waits, so that more work is worth it to give space back.
+   */
+  work(budgetBytes: number, idle = false): boolean {
     const raw = this.#use();
-    return call(() => raw.work(budgetBytes));
+    return call(() => raw.work(budgetBytes, idle));
   }
 
   /** Closes the views of a client. */

@@ -18,6 +18,8 @@ const HOUSEKEEPING_MS = 10;
 const STEP_BYTES = 256 * 1024;
 const STEP_BYTES_BUSY = 64 * 1024;
 const STEP_BYTES_A_BYTE = 8;
+/** Nobody waits once nobody has asked for anything for so long. */
+const IDLE_MS = 250;
 /** Changes are told at most this often. */
 const TELL_MS = 4;
 
@@ -59,6 +61,7 @@ export class Host {
   #told: number;
   /** Bytes of requests since the last step of housekeeping. */
   #asked = 0;
+  #busyAt = 0;
   #refusing = false;
   #closed: Promise<void> | undefined;
 
@@ -248,14 +251,17 @@ export class Host {
       return;
     }
     const busy = this.#asked > 0;
+    if (busy) this.#busyAt = performance.now();
+    const idle = performance.now() - this.#busyAt >= IDLE_MS;
     const budget = busy ? STEP_BYTES_BUSY + STEP_BYTES_A_BYTE * this.#asked : STEP_BYTES;
     this.#asked = 0;
     try {
       const due = this.#guard(() => this.#engine.tick());
-      const more = this.#guard(() => this.#engine.work(budget));
+      const more = this.#guard(() => this.#engine.work(budget, idle));
       if (this.storage.dirty?.()) this.#settled().catch(() => {});
       if (more) this.#keepHouseSoon(busy ? 2 : 0);
       else if (due >= 0) this.#keepHouseSoon(Math.max(due, 1));
+      else if (!idle) this.#keepHouseSoon(IDLE_MS);
     } catch {
       // What failed here poisons the engine, and the next request is told so.
     }

@@ -8,11 +8,13 @@ import * as wire from './wire.js';
 
 const CLIENT = 1;
 /** After so many bytes of requests the engine does a step of its upkeep, however busy it is. */
-const WORK_EVERY_BYTES = 256 << 10;
+const WORK_EVERY_BYTES = 8 << 10;
 /** How much of it for a byte of requests: what was written is rewritten a few times at most. */
 const WORK_FACTOR = 8;
-/** A step of the upkeep while nobody asks for anything. */
-const IDLE_BYTES = 1 << 20;
+/** A step of the upkeep between requests. */
+const STEP_BYTES = 256 << 10;
+/** Nobody waits once nobody has asked for anything for so long. */
+const IDLE_MS = 250;
 
 /** What owns an open engine. */
 export class Owner {
@@ -23,6 +25,8 @@ export class Owner {
   #told: number;
   #views = 0;
   #worked = 0;
+  #requests = 0;
+  #seen = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
   readonly #writer = new Writer();
@@ -43,6 +47,7 @@ export class Owner {
       throw new SiltError('SILT_NOT_READY', 'the storage has to open files: await prepare()');
     }
     this.#worked += request.length;
+    this.#requests += 1;
     if (this.#worked > WORK_EVERY_BYTES) {
       this.engine.work(this.#worked * WORK_FACTOR);
       this.#worked = 0;
@@ -80,11 +85,14 @@ export class Owner {
 
   #idle(): void {
     if (this.#closed) return;
+    const idle = this.#seen === this.#requests;
+    this.#seen = this.#requests;
     try {
-      const more = this.engine.work(IDLE_BYTES);
+      const more = this.engine.work(STEP_BYTES, idle);
       const due = this.engine.tick();
       if (!this.storage.ready()) this.prepare().catch(() => {});
-      if (more) this.#later(0);
+      if (more) this.#later(idle ? 0 : 1);
+      else if (!idle) this.#later(due >= 0 ? Math.min(due + 1, IDLE_MS) : IDLE_MS);
       else if (due >= 0) this.#later(due + 1);
     } catch {
       // The next call that needs what failed meets it again and tells it.

@@ -18,6 +18,7 @@ import type { Range, ReadOptions, Scope } from './scope.js';
 import { after, checkCount, dateOfSeq, entryOf, join, keyBytes, keyOf } from './scope.js';
 import { momentOf, rangeBytes, seqOf } from './scope.js';
 import type { AsyncStorage } from './storage.js';
+import { type SyncSource, SyncTransaction } from './sync-transaction.js';
 import * as wire from './wire.js';
 
 const SCAN_RECORDS = 1024;
@@ -82,21 +83,22 @@ export class SyncReads<K, V> {
 
   /** Keys with their values, in order. */
   *entries(options: ScanOptions<K> = {}): Generator<[K, V], void, void> {
-    for (const record of this.#records(options, false)) yield entryOf(this.scope, record);
+    for (const record of this.packed(options, false)) yield entryOf(this.scope, record);
   }
 
   /** Keys, in order. Values are not read. */
   *keys(options: ScanOptions<K> = {}): Generator<K, void, void> {
-    for (const record of this.#records(options, true)) yield keyOf(this.scope, record.key);
+    for (const record of this.packed(options, true)) yield keyOf(this.scope, record.key);
   }
 
   /** Values, in the order of their keys. */
   *values(options: ScanOptions<K> = {}): Generator<V, void, void> {
     const { values } = this.scope;
-    for (const record of this.#records(options, false)) yield values.decode(record.value);
+    for (const record of this.packed(options, false)) yield values.decode(record.value);
   }
 
-  *#records(options: ScanOptions<K>, keysOnly: boolean): Generator<wire.PackedRecord, void, void> {
+  /** @internal */
+  *packed(options: ScanOptions<K>, keysOnly: boolean): Generator<wire.PackedRecord, void, void> {
     const { limit, chunkBytes, keep, moment, reverse, ...range } =
       rawOptions(this.scope, options, keysOnly);
     let left = limit;
@@ -200,6 +202,26 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
     if (next === undefined) this.delete(key, options);
     else this.set(key, next, options);
     return next;
+  }
+
+  /**
+   * Runs `body`, which reads through what it is given, and commits what it has written, together;
+   * nothing if it throws. Nobody else writes meanwhile; `body` must not wait for anything.
+   */
+  transaction<T>(body: (tx: SyncTransaction<K, V>) => T, options: CommitOptions = {}): T {
+    const { owner, scope } = this;
+    levelOf(options);
+    const written = new Map<string, wire.WriteOperation>();
+    const source: SyncSource = {
+      get: (raw) => owner.request((w) => wire.encodeGet(w, raw), wire.decodeGet)?.value,
+      scan: (part, asked) => new SyncReads(owner, part).packed(asked, false),
+    };
+    const result = body(new SyncTransaction({ source, written }, scope));
+    if (typeof (result as { then?: unknown } | undefined)?.then === 'function') {
+      refuse('the function of a transaction must not be asynchronous');
+    }
+    if (written.size > 0) this.#write([...written.values()], options);
+    return result;
   }
 
   /** The values that a key had, newest first, as far back as the store's retention reaches. */

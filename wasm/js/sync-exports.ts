@@ -23,5 +23,6 @@ export type { Range, ReadOptions } from './scope.js';
 export type { AsyncStorage, HostStorage } from './storage.js';
 export { structured } from './structured.js';
 export { SiltSync, SyncSnapshot, openOver } from './sync-client.js';
+export { SyncTransaction } from './sync-transaction.js';
 export { tuple } from './tuple.js';
 export type { TupleKey } from './tuple.js';

@@ -6,9 +6,9 @@ import { SiltError } from './error.js';
 import type { ScanOptions } from './scan.js';
 import { RawScan, rawOptions } from './scan.js';
 import type { Scope } from './scope.js';
-import { compare, keyBytes, keyOf, rangeBytes } from './scope.js';
+import { after, compare, keyBytes, keyOf, rangeBytes } from './scope.js';
 import type { Session } from './session.js';
-import type { KeyRange, Moment, PackedRecord, WriteOperation } from './wire.js';
+import type { KeyRange, Moment, PackedRecord, RangeCheck, WriteOperation } from './wire.js';
 import { decodeGet, decodeWrite, encodeGet, encodeWrite } from './wire.js';
 
 /** How often to try, and how to commit. */
@@ -18,7 +18,7 @@ export interface TransactionOptions extends CommitOptions {
 }
 
 /** Bytes of a key as a string, to find it in a map. */
-function nameOf(raw: Uint8Array): string {
+export function nameOf(raw: Uint8Array): string {
   let name = '';
   for (const byte of raw) name += String.fromCharCode(byte);
   return name;
@@ -35,6 +35,8 @@ class Run {
   /** Seq by key that was read, null if the key was absent. */
   readonly read = new Map<string, { key: Uint8Array; seq: number | null }>();
   readonly written = new Map<string, WriteOperation>();
+  /** Ranges that were read, as far as they were. */
+  readonly ranges: KeyRange[] = [];
 
   constructor(readonly session: Session, readonly moment: Moment) {}
 
@@ -103,39 +105,75 @@ export class Transaction<K, V> {
   }
 
   /**
-   * Keys with their values, in order. What is read is checked at the commit; that no key was
-   * added to the range meanwhile is not.
+   * Keys with their values, in order. The commit fails if a key was added to what is read here of
+   * the range, changed or deleted meanwhile.
    */
   async *entries(options: Omit<ScanOptions<K>, 'at'> = {}): AsyncGenerator<[K, V], void, void> {
     const scope = this.#scope;
     const run = this.#run;
     const order = options.reverse ? -1 : 1;
     const range = rangeBytes(scope, options);
-    const own = [...run.written.values()]
-      .filter(({ key }) => within(range, key))
-      .sort((a, b) => compare(a.key, b.key) * order);
+    // Nothing of it is read yet.
+    const seen: KeyRange = { ...range };
+    const edge = (key: Uint8Array) => {
+      if (order > 0) seen.to = after(key);
+      else seen.from = key;
+    };
+    let begun = false;
+    const mine = merging(run, range, order);
     let left = options.limit ?? Infinity;
     const pair = (key: Uint8Array, value: Uint8Array): [K, V] =>
       [keyOf(scope, key), scope.values.decode(value)];
     const stored = records(run, { ...rawOptions(scope, options, false), limit: Infinity });
-    for (let step = await stored.next(); left > 0; ) {
-      const record = step.done ? undefined : step.value;
-      const mine = own[0];
-      const sign = !mine ? 1 : !record ? -1 : compare(mine.key, record.key) * order;
-      if (mine && sign <= 0) {
-        own.shift();
-        if (sign === 0) step = await stored.next();
-        if (!mine.value) continue;
-        yield pair(mine.key, mine.value);
-      } else if (record) {
-        run.note(record.key.slice(), record.seq);
-        yield pair(record.key, record.value);
-        step = await stored.next();
-      } else break;
-      left -= 1;
+    try {
+      for (let step = await stored.next(); left > 0; ) {
+        const record = step.done ? undefined : step.value;
+        const { own, same } = mine.next(record?.key);
+        const key = own?.key ?? record?.key;
+        if (!begun) run.ranges.push(seen);
+        begun = true;
+        if (!key) {
+          // To its end.
+          Object.assign(seen, { from: range.from, to: range.to });
+          break;
+        }
+        edge(key);
+        if (own) {
+          if (same) step = await stored.next();
+          if (!own.value) continue;
+          yield pair(own.key, own.value);
+        } else if (record) {
+          yield pair(record.key, record.value);
+          step = await stored.next();
+        }
+        left -= 1;
+      }
+    } finally {
+      await stored.return();
     }
-    await stored.return();
   }
+}
+
+/** What a transaction has written in a range, to be merged with what is stored there. */
+export function merging(
+  run: { readonly written: Map<string, WriteOperation> },
+  range: KeyRange,
+  order: number,
+): { next(stored: Uint8Array | undefined): { own: WriteOperation | undefined; same: boolean } } {
+  const own = [...run.written.values()]
+    .filter(({ key }) => within(range, key))
+    .sort((a, b) => compare(a.key, b.key) * order);
+  let at = 0;
+  return {
+    /** What was written before the next stored key or in its place. */
+    next(stored) {
+      const mine = own[at];
+      const sign = !mine ? 1 : !stored ? -1 : compare(mine.key, stored) * order;
+      if (!mine || sign > 0) return { own: undefined, same: false };
+      at += 1;
+      return { own: mine, same: sign === 0 };
+    },
+  };
 }
 
 async function* records(
@@ -173,9 +211,11 @@ export async function transact<K, V, T>(
     }
     if (run.written.size === 0) return { result, commit: undefined };
     const operations = run.operations();
+    const since = await seq;
+    const checks: RangeCheck[] = run.ranges.map((range) => ({ ...range, since }));
     try {
       const commit = await session.request(
-        (w) => encodeWrite(w, operations, durability),
+        (w) => encodeWrite(w, operations, durability, checks),
         decodeWrite,
       );
       return { result, commit };

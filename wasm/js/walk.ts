@@ -54,6 +54,11 @@ function write(r: Reader): Partial<Operation> {
   const writes: NonNullable<Operation['writes']> = [];
   for (let left = r.n(); left > 0; left -= 1) {
     const flags = r.u8();
+    if (flags & 32) {
+      range(r);
+      r.n();
+      continue;
+    }
     const key = r.b();
     const value = flags & 1 ? undefined : r.b();
     if (flags & 2) r.n();

@@ -72,6 +72,11 @@ export interface WriteOperation {
   check?: boolean | undefined;
 }
 
+/** A condition of a batch: no key of a range was written after a moment. */
+export interface RangeCheck extends KeyRange {
+  since: number;
+}
+
 /** What to scan. */
 export interface ScanRequest extends KeyRange, Moment {
   reverse?: boolean | undefined;
@@ -160,10 +165,16 @@ export function encodeWrite(
   w: Writer,
   operations: readonly WriteOperation[],
   durability?: Durability,
+  checks: readonly RangeCheck[] = [],
 ): void {
   w.u8(WRITE);
   level(w, durability);
-  w.n(operations.length);
+  w.n(operations.length + checks.length);
+  for (const check of checks) {
+    w.u8(32);
+    range(w, check);
+    w.n(check.since);
+  }
   for (const { key, value, expires, ifSeq, check } of operations) {
     const condition = ifSeq === undefined ? 0 : ifSeq === null ? 4 : 8;
     const given = (value ? 0 : 1) | (expires === undefined ? 0 : 2);

@@ -2,6 +2,7 @@
 //
 //   node scripts/build.mjs            everything
 //   node scripts/build.mjs --js       only the bundles, with the engine as it was built before
+//   node scripts/build.mjs --names    everything, with names of functions, for profiles
 //
 // build/js holds every module by itself, for tests; dist/ is what is packed.
 
@@ -15,6 +16,7 @@ import { build } from 'esbuild';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const at = (...parts) => join(root, ...parts);
 const generated = at('js', 'gen');
+const named = process.argv.includes('--names');
 
 function run(program, args, options = {}) {
   execFileSync(program, args, { cwd: root, stdio: 'inherit', ...options });
@@ -30,7 +32,7 @@ function buildEngine() {
   // The engine is found by whoever loads it: a literal path would be bundled twice.
   run('wasm-bindgen', [
     '--target', 'web', '--omit-default-module-path', '--experimental-reset-state-function',
-    '--remove-name-section', '--remove-producers-section',
+    ...(named ? [] : ['--remove-name-section', '--remove-producers-section']),
     '--out-dir', generated, '--out-name', 'siltdb',
     join(target, triple, 'wasm', 'siltdb_wasm.wasm'),
   ]);
@@ -38,7 +40,9 @@ function buildEngine() {
   const features = ['bulk-memory', 'sign-ext', 'mutable-globals', 'nontrapping-float-to-int',
     'multivalue', 'reference-types'].map((feature) => `--enable-${feature}`);
   run(process.execPath, [at('node_modules', 'binaryen', 'bin', 'wasm-opt'),
-    '-Oz', '--converge', ...features, '--strip-debug', '--strip-producers', wasm, '-o', wasm]);
+    '-Oz', '--converge', ...features,
+    ...(named ? ['-g'] : ['--strip-debug', '--strip-producers', '--strip-target-features']),
+    wasm, '-o', wasm]);
 }
 
 // One list of entries: [output, source, format, platform]. `external` is what an entry shares

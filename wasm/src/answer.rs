@@ -26,6 +26,18 @@ pub(crate) fn error(out: &mut Vec<u8>, error: &Error) {
     put_n(out, detail);
 }
 
+/// A reply with the error in place of some of its answers.
+pub(crate) fn replaced(reply: &[u8], answers: &[(usize, usize)], why: &Error) -> Vec<u8> {
+    let (mut out, mut at) = (Vec::with_capacity(reply.len()), 0);
+    for &(start, end) in answers {
+        out.extend_from_slice(&reply[at..start]);
+        error(&mut out, why);
+        at = end;
+    }
+    out.extend_from_slice(&reply[at..]);
+    out
+}
+
 /// The answer of a write of `count` operations.
 pub(crate) fn commit(out: &mut Vec<u8>, commit: Commit, count: u64) {
     out.push(status::OK);

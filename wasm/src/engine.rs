@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
 use crate::answer;
 use crate::host::{Clock, JsHost};
-use crate::operation::{Session, Stop};
+use crate::operation::{Session, Stop, Unsynced};
 use crate::options;
 use crate::storage::{HostStorage, JsStorage, failed};
 use crate::views::Views;
@@ -86,9 +86,10 @@ impl Engine {
         let mut reply = Vec::new();
         let mut request = Reader::new(request, position);
         self.position = position;
+        let mut unsynced = Unsynced::default();
         while !request.is_done() && self.store.storage().is_ready() {
             let (store, views, full) = (&mut self.store, &mut self.views, &mut self.full);
-            let mut session = Session { store, views, full, client };
+            let mut session = Session { store, views, full, client, unsynced: &mut unsynced };
             let answered = reply.len();
             match session.run(&mut request, &mut reply) {
                 Ok(()) => {}
@@ -102,6 +103,11 @@ impl Engine {
                 }
             }
             self.position = request.position();
+        }
+        if !unsynced.answers.is_empty()
+            && let Err(error) = self.store.harden(unsynced.seq)
+        {
+            reply = answer::replaced(&reply, &unsynced.answers, &error);
         }
         Ok(reply)
     }
@@ -134,12 +140,12 @@ impl Engine {
         Ok(self.store.due_us().map_or(-1.0, |us| us.div_ceil(1000) as f64))
     }
 
-    /// Loads a part of the index or compacts a step, for a host that is idle. `true` while there
-    /// is more to do.
+    /// Loads a part of the index or compacts a step. `true` while there is more to do. `idle`:
+    /// nobody waits, and it is worth more work to give space back.
     ///
     /// # Errors
     /// Damage; the storage's failure.
-    pub fn work(&mut self, budget_bytes: f64) -> Result<bool, JsValue> {
+    pub fn work(&mut self, budget_bytes: f64, idle: bool) -> Result<bool, JsValue> {
         let budget = budget_bytes as u64;
         // A full compaction goes on by its own operation; a poisoned store stays as it is.
         if self.full.is_some() || self.store.is_poisoned() {
@@ -151,7 +157,7 @@ impl Engine {
         if !self.auto_compact {
             return Ok(false);
         }
-        self.store.compact_due(budget).map_err(thrown)
+        self.store.upkeep(budget, idle).map_err(thrown)
     }
 
     /// Closes the views of a client.

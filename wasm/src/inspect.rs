@@ -21,6 +21,7 @@ impl Session<'_> {
             return Err(not_found("open", FileId::segment(number)).into());
         }
         while self.store.load_index(u64::MAX)? {}
+        self.store.finish_install()?;
         let (mut lines, mut next) = (Vec::new(), 0);
         let walked = dump_segment_from(self.store.storage(), number, from, &mut |line| {
             if matches!(line.part, DumpPart::Entry(_)) {

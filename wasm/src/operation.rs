@@ -4,7 +4,7 @@
 //! request at the operation after it.
 
 use siltdb_core::batch::check_key;
-use siltdb_core::{Batch, Condition, Error, Operation, ScanOptions, Store};
+use siltdb_core::{Batch, Commit, Condition, Durability, Error, Operation, ScanOptions, Store};
 
 use crate::answer;
 use crate::host::JsHost;
@@ -59,6 +59,15 @@ pub(crate) struct Session<'a> {
     /// A compaction of everything that is done in steps.
     pub(crate) full: &'a mut Option<FullCompaction>,
     pub(crate) client: u32,
+    pub(crate) unsynced: &'a mut Unsynced,
+}
+
+/// Commits of a request that are to be synced, all at once when it has run, and the places of
+/// their answers in the reply.
+#[derive(Default)]
+pub(crate) struct Unsynced {
+    pub(crate) seq: u64,
+    pub(crate) answers: Vec<(usize, usize)>,
 }
 
 impl Session<'_> {
@@ -194,9 +203,15 @@ impl Session<'_> {
     fn write(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
         let durability = level(request.u8()?)?;
         let count = request.n()?;
-        let (mut batch, mut checks) = (Batch::new(), Vec::new());
+        let (mut batch, mut checks, mut ranges) = (Batch::new(), Vec::new(), Vec::new());
         for index in 0..count {
-            let (flags, key) = (request.u8()?, request.b()?.to_vec());
+            let flags = request.u8()?;
+            if flags & 32 != 0 {
+                let range = take_range(request)?;
+                ranges.push((index as usize, range, request.n()?));
+                continue;
+            }
+            let key = request.b()?.to_vec();
             let value = request.b_if(flags & 1 == 0)?;
             let expires = request.n_if(flags & 2 != 0)?;
             let mut condition = (flags & 4 != 0).then_some(Condition::Absent);
@@ -213,8 +228,31 @@ impl Session<'_> {
         for (index, key, condition) in checks {
             self.check(index, &key, condition)?;
         }
-        let commit = self.store.write(&batch, durability)?;
-        answer::commit(out, commit, count);
+        for (index, range, since) in ranges {
+            self.check_range(index, &range, since)?;
+        }
+        self.commit(&batch, durability, count, out)
+    }
+
+    /// Commits a batch and answers. What is to be synced waits for the end of the request, which
+    /// takes the answer back if that fails.
+    fn commit(
+        &mut self,
+        batch: &Batch,
+        durability: Option<Durability>,
+        count: u64,
+        out: &mut Vec<u8>,
+    ) -> Run {
+        let durability = durability.unwrap_or(self.store.durability());
+        let wait = durability == Durability::Synced;
+        let level = if wait { Durability::Flushed } else { durability };
+        let commit = self.store.write(batch, Some(level))?;
+        let start = out.len();
+        answer::commit(out, Commit { durability, ..commit }, count);
+        if wait {
+            self.unsynced.seq = commit.seq;
+            self.unsynced.answers.push((start, out.len()));
+        }
         Ok(())
     }
 
@@ -229,6 +267,25 @@ impl Session<'_> {
         if holds { Ok(()) } else { Err(Error::ConditionFailed { operation, found }) }
     }
 
+    /// Fails if any key of a range was written after a moment.
+    fn check_range(
+        &mut self,
+        operation: usize,
+        range: &ScanOptions,
+        since: u64,
+    ) -> Result<(), Error> {
+        if self.store.last_seq() <= since {
+            return Ok(());
+        }
+        let found = match self.store.changes(since, range) {
+            Ok(mut changes) => changes.next().transpose()?.map(|changed| changed.version.seq),
+            // What was compacted away since then was superseded since then.
+            Err(Error::HistoryGone { oldest, .. }) => Some(oldest),
+            Err(e) => return Err(e),
+        };
+        found.map_or(Ok(()), |found| Err(Error::ConditionFailed { operation, found }))
+    }
+
     fn delete_range(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
         let durability = level(request.u8()?)?;
         let range = ScanOptions { keys_only: true, ..take_range(request)? };
@@ -236,9 +293,7 @@ impl Session<'_> {
         for record in self.store.scan(&range)? {
             batch.delete(&record?.key);
         }
-        let commit = self.store.write(&batch, durability)?;
-        answer::commit(out, commit, batch.len() as u64);
-        Ok(())
+        self.commit(&batch, durability, batch.len() as u64, out)
     }
 
     fn scan(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {

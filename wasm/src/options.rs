@@ -5,7 +5,7 @@ use siltdb_core::options::{Durability, Options, Retention};
 use crate::wire::{Malformed, Reader};
 
 /// Segments are smaller than in native stores: memory of a browser tab is scarcer.
-const SEGMENT_BYTES: u64 = 16 << 20;
+const SEGMENT_BYTES: u64 = 8 << 20;
 
 /// What an engine is opened with.
 pub(crate) struct EngineOptions {

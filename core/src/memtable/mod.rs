@@ -128,6 +128,16 @@ impl Memtable {
         &self.runs
     }
 
+    /// Orders the frozen chunk that is oldest, if there is one: the order of everything is then
+    /// little work.
+    pub fn order_frozen(&mut self) {
+        if !self.chunks.is_empty() {
+            let chunk = self.chunks.remove(0);
+            self.runs.push(Arc::new(Run::sorted(&chunk)));
+            self.merge_while(|newer, older| newer.len() * 2 >= older.len());
+        }
+    }
+
     /// Orders everything and returns the runs, oldest first.
     ///
     /// The two newest are merged while the newer is at least half as long as the older, so

@@ -8,15 +8,25 @@ use crate::compaction::{Compacted, Compaction, CompactionPlan, CompactionReport,
 use crate::error::{Error, Result};
 use crate::format::{SegmentHeader, SegmentKind};
 use crate::host::Host;
-use crate::index::Location;
+use crate::index::{Index, Location};
 use crate::indexing;
+use crate::limits::BLOCK_RECORDS_MAX;
 use crate::recovery;
+use crate::sealed::Sealed;
 use crate::stats::SegmentStats;
 use crate::storage::Storage;
 use crate::types::Progress;
 
 /// Input worked through between two calls of the progress function, in bytes.
 const STEP_BYTES: u64 = 1 << 20;
+/// Bytes that count for a record where only the index is worked on.
+const RECORD_BYTES: u64 = 64;
+/// [`Store::upkeep`] seals no active segment of fewer bytes early.
+const SEAL_BYTES_MIN: u64 = 512 << 10;
+/// Which share of a segment, or of the store, must be superseded to be worth rewriting while
+/// others wait, and while nobody does.
+const BUSY_RATIO: f32 = 0.5;
+const IDLE_RATIO: f32 = 0.17;
 
 /// A compaction of everything that is done in steps.
 #[derive(Debug)]
@@ -25,6 +35,41 @@ pub struct FullCompaction {
     done: u64,
     total: u64,
     report: CompactionReport,
+}
+
+/// A compaction that is published, while the index learns of it.
+pub(super) struct Installing<S: Storage> {
+    inputs: Vec<Arc<Sealed<S::Reader>>>,
+    output: Option<Arc<Sealed<S::Reader>>>,
+    /// The inputs, as slots name them.
+    replaced: Vec<u32>,
+    dropped_hashes: Vec<u64>,
+    older: Vec<Arc<Sealed<S::Reader>>>,
+    /// Blocks of the output's key table that are done, then hashes.
+    done: usize,
+}
+
+impl<S: Storage> Installing<S> {
+    /// Does about so many records. `true` while there is more to do.
+    fn step(&mut self, index: &mut Index, records: usize) -> Result<bool> {
+        let mut blocks = 0;
+        if let Some(output) = &self.output {
+            blocks = output.directory()?.blocks();
+            if self.done < blocks {
+                let end = self.done + (records / BLOCK_RECORDS_MAX).max(1).min(blocks - self.done);
+                let these = self.done..end;
+                indexing::retarget_blocks(index, output, &self.replaced, these)?;
+                self.done = end;
+                return Ok(true);
+            }
+        }
+        let start = self.done - blocks;
+        let hashes = self.dropped_hashes.get(start..).unwrap_or_default();
+        let hashes = &hashes[..hashes.len().min(records)];
+        indexing::drop_slots(index, hashes, &self.replaced, &self.older)?;
+        self.done += hashes.len();
+        Ok(self.done - blocks < self.dropped_hashes.len())
+    }
 }
 
 impl FullCompaction {
@@ -78,6 +123,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     pub fn compact_begin(&mut self) -> Result<FullCompaction> {
         self.seal()?;
         while self.load_index(u64::MAX)? {}
+        self.finish_install()?;
         // What follows rewrites everything, whatever an automatic one was about.
         self.abandon_compaction();
         let plans = self.compaction_plan()?;
@@ -95,6 +141,10 @@ impl<S: Storage, H: Host> Store<S, H> {
     pub fn compact_next(&mut self, full: &mut FullCompaction, budget_bytes: u64) -> Result<bool> {
         if self.poisoned {
             return Err(Error::Poisoned);
+        }
+        if self.installing.is_some() {
+            self.install_step(budget_bytes)?;
+            return Ok(true);
         }
         let mut compaction = match self.compaction.take() {
             Some(compaction) => compaction,
@@ -149,6 +199,10 @@ impl<S: Storage, H: Host> Store<S, H> {
         if self.poisoned {
             return Err(Error::Poisoned);
         }
+        if self.installing.is_some() {
+            self.install_step(budget_bytes)?;
+            return Ok(true);
+        }
         if self.compaction.is_none() {
             if self.load_index(budget_bytes / 64)? {
                 return Ok(true);
@@ -178,6 +232,52 @@ impl<S: Storage, H: Host> Store<S, H> {
     fn plan_next(&mut self) -> Option<CompactionPlan> {
         let (segments, rules) = self.survey();
         self.planner.next(&segments, &rules, &self.options.compaction)
+    }
+
+    /// As [`Store::compact_due`], for an owner that does all its upkeep by this: loads the index,
+    /// and seals the active segment early once what is superseded takes more than a share of the
+    /// store, which compaction can only then free. `idle`: nobody waits, so that a smaller share
+    /// is worth a rewriting.
+    ///
+    /// # Errors
+    /// As [`Store::compact`].
+    pub fn upkeep(&mut self, budget_bytes: u64, idle: bool) -> Result<bool> {
+        if self.poisoned {
+            return Ok(false);
+        }
+        if self.load_index(budget_bytes / RECORD_BYTES)? {
+            return Ok(true);
+        }
+        if let Some(active) = &mut self.active {
+            active.memtable.order_frozen();
+        }
+        self.options.compaction.dead_ratio = if idle { IDLE_RATIO } else { BUSY_RATIO };
+        let resting = self.compaction.is_none() && self.installing.is_none();
+        if resting && self.is_wasteful() {
+            self.seal()?;
+            return Ok(true);
+        }
+        if idle && resting && self.idle_at != self.last_seq {
+            self.idle_at = self.last_seq;
+            self.compaction_due = true;
+        }
+        self.compact_due(budget_bytes)
+    }
+
+    /// Whether so much is superseded that some segment is worth rewriting as soon as the active
+    /// one is sealed, by which most of it is superseded.
+    fn is_wasteful(&self) -> bool {
+        let Some(active) = &self.active else { return false };
+        let rules = Rules::new(self.manifest.retention, self.now());
+        // What retention keeps, no rewriting frees.
+        if active.len < SEAL_BYTES_MIN || rules.cutoff() <= active.header.base_seq {
+            return false;
+        }
+        let sealed = self.sealed.iter().map(|s| (s.numbers().data_end, s.file.dead()));
+        let both = sealed.chain([(active.len, active.file.dead())]);
+        let (total, dead) = both.fold((0, 0), |sum, s| (sum.0 + s.0, sum.1 + s.1));
+        let per_mille = (f64::from(self.options.compaction.dead_ratio) * 1000.0) as u64;
+        active.len >= total / 8 && dead * 1000 >= total * per_mille
     }
 
     /// Figures about the sealed segments for the planner.
@@ -224,7 +324,8 @@ impl<S: Storage, H: Host> Store<S, H> {
         Compaction::begin(&self.sealed, run, header, self.hasher, rules)
     }
 
-    /// Publishes a finished compaction and points the index at its output.
+    /// Publishes a finished compaction. Its output is read from here on, but the index points to
+    /// its inputs until [`Store::install_step`] has come to its end.
     fn install(&mut self, compacted: Compacted<S>) -> Result<()> {
         let Compacted { inputs, output, dropped_hashes, horizon, .. } = compacted;
         let first = inputs.first().map_or(0, |s| s.file.number);
@@ -242,21 +343,48 @@ impl<S: Storage, H: Host> Store<S, H> {
             return Err(e);
         }
         self.sealed = sealed;
-        let replaced: Vec<u32> =
-            inputs.iter().map(|s| Location::segment_id(s.file.number)).collect();
-        for (id, input) in replaced.iter().zip(&inputs) {
-            self.files.remove(id);
-            self.cache.remove_segment(input.file.number);
-        }
         if let Some(output) = &output {
             self.counters.bytes_compacted += output.footer.file_len();
             let id = Location::segment_id(output.file.number);
             self.files.insert(id, Arc::clone(&output.file));
-            indexing::retarget(&mut self.index, output, &replaced)?;
         }
-        let older = &self.sealed[..start];
-        indexing::drop_slots(&mut self.index, &dropped_hashes, &replaced, older)?;
-        self.retired.extend(inputs);
+        let replaced = inputs.iter().map(|s| Location::segment_id(s.file.number)).collect();
+        let older = self.sealed[..start].to_vec();
+        let done = 0;
+        self.installing =
+            Some(Installing { inputs, output, replaced, dropped_hashes, older, done });
+        Ok(())
+    }
+
+    /// Points slots of the index at the output of the last compaction, for about so many bytes of
+    /// it; at the end nothing points to its inputs any more, and they can go.
+    pub(super) fn install_step(&mut self, budget_bytes: u64) -> Result<()> {
+        let Some(mut installing) = self.installing.take() else { return Ok(()) };
+        let records = usize::try_from(budget_bytes / RECORD_BYTES).unwrap_or(usize::MAX);
+        let moved = installing.step(&mut self.index, records.max(1));
+        if moved == Ok(true) {
+            self.installing = Some(installing);
+            return Ok(());
+        }
+        // Slots that still point to the inputs, after a failure, are left to the exact path.
+        for (id, input) in installing.replaced.iter().zip(&installing.inputs) {
+            self.files.remove(id);
+            self.cache.remove_segment(input.file.number);
+        }
+        self.retired.append(&mut installing.inputs);
+        drop(installing);
+        moved?;
         self.remove_retired()
+    }
+
+    /// Lets the index learn all of the last compaction.
+    ///
+    /// # Errors
+    /// As [`Store::compact`].
+    pub fn finish_install(&mut self) -> Result<()> {
+        while self.installing.is_some() {
+            self.install_step(u64::MAX)?;
+        }
+        Ok(())
     }
 }

@@ -190,6 +190,8 @@ impl<S: Storage, H: Host> Store<S, H> {
             return Err(Error::Poisoned);
         }
         self.drain()?;
+        // The index goes with the store; what this leaves, the next open removes.
+        let _ = self.finish_install();
         self.abandon_compaction();
         let Some(active) = &mut self.active else { return Ok(()) };
         let Some(writer) = &mut active.writer else { return Ok(()) };
@@ -211,6 +213,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             self.drain()?;
         }
         while self.load_index(u64::MAX)? {}
+        self.finish_install()?;
         let segments = self.segments()?;
         Ok(Stats {
             keys: self.index.live(),

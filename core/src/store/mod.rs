@@ -68,6 +68,8 @@ pub struct Store<S: Storage, H: Host> {
     buffer: WriteBuffer,
     cache: ValueCache,
     compaction: Option<Compaction<S>>,
+    /// A finished compaction that the index is still to learn of.
+    installing: Option<compact::Installing<S>>,
     planner: Planner,
     /// Replaced segments that a view may still read; removed when the last one is dropped.
     retired: Vec<Arc<Sealed<S::Reader>>>,
@@ -78,6 +80,8 @@ pub struct Store<S: Storage, H: Host> {
     poisoned: bool,
     /// Whether automatic compaction has something to do or to look for.
     compaction_due: bool,
+    /// Last commit that automatic compaction was chosen after while nobody waited.
+    idle_at: u64,
     counters: Counters,
     recovery: RecoveryReport,
 }
@@ -107,6 +111,8 @@ impl<S: Storage, H: Host> Store<S, H> {
             buffer: WriteBuffer::default(),
             cache: ValueCache::new(options.cache_bytes),
             compaction: None,
+            installing: None,
+            idle_at: 0,
             planner: Planner::new(),
             retired: Vec::new(),
             last_seq: opened.last_seq,

@@ -290,6 +290,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     pub fn len(&mut self) -> Result<u64> {
         self.drain_for_reading(u64::MAX)?;
         while self.load_index(u64::MAX)? {}
+        self.finish_install()?;
         Ok(self.index.live())
     }
 

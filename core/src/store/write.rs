@@ -288,15 +288,20 @@ impl<S: Storage, H: Host> Store<S, H> {
         Ok(())
     }
 
-    /// Makes every earlier write survive power loss, and gives the last sequence number.
+    /// What a write is acknowledged for unless it says otherwise.
+    pub fn durability(&self) -> Durability {
+        self.options.durability
+    }
+
+    /// Makes commits up to `seq` survive power loss, none of which is in the write buffer: for
+    /// owners that commit several as flushed and sync once before they acknowledge them.
     ///
     /// # Errors
     /// As [`Store::write`].
-    pub fn sync(&mut self) -> Result<u64> {
+    pub fn harden(&mut self, seq: u64) -> Result<()> {
         if self.poisoned {
             return Err(Error::Poisoned);
         }
-        self.drain()?;
         if let Some(writer) = self.active.as_mut().and_then(|active| active.writer.as_mut())
             && !writer.is_durable()
         {
@@ -306,8 +311,21 @@ impl<S: Storage, H: Host> Store<S, H> {
                 return Err(e);
             }
         }
-        self.durable_seq = self.last_seq;
+        self.durable_seq = self.durable_seq.max(seq);
         self.unsynced_since = None;
+        Ok(())
+    }
+
+    /// Makes every earlier write survive power loss, and gives the last sequence number.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn sync(&mut self) -> Result<u64> {
+        if self.poisoned {
+            return Err(Error::Poisoned);
+        }
+        self.drain()?;
+        self.harden(self.last_seq)?;
         Ok(self.durable_seq)
     }
 }

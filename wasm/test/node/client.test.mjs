@@ -218,6 +218,63 @@ test('a transaction sees its own writes, and is done again when what it read has
     await assert.rejects(db.transaction(() => { throw new TypeError('mine'); }), TypeError);
   });
 
+test('a transaction is done again when a key comes into a range that it has read', async (t) => {
+  const db = await store(t, { backend: 'memory' });
+  const meddle = [
+    () => db.set('k/15', 1),
+    () => db.delete('k/20'),
+    () => db.set('k/30', 'other'),
+    () => db.set('k/11', 1).then(() => db.delete('k/11')).then(() => db.compact()),
+  ];
+  for (const range of [{ prefix: 'k/' }, { gte: 'k/1', lt: 'k/4' }, { prefix: 'k/', reverse: true }]) {
+    for (const other of meddle) {
+      await db.deleteRange();
+      await db.batch().set('k/10', 1).set('k/20', 2).set('k/30', 3).set('other', 4).commit();
+      let runs = 0;
+      await db.transaction(async (tx) => {
+        let count = 0;
+        for await (const _ of tx.entries(range)) count += 1;
+        runs += 1;
+        if (runs === 1) await other();
+        else assert.equal(count, (await db.keys({ prefix: 'k/' }).all()).length);
+        tx.set('count', count);
+      });
+      assert.equal(runs, 2);
+    }
+  }
+});
+
+test('what a transaction has not read of a range may change', async (t) => {
+  const db = await store(t, { backend: 'memory' });
+  await db.batch().set('k/1', 1).set('k/2', 2).set('k/3', 3).set('k/4', 4).commit();
+  const take = async (tx, count, options) => {
+    const keys = [];
+    for await (const [key] of tx.entries({ prefix: 'k/', ...options })) {
+      keys.push(key);
+      if (keys.length === count) break;
+    }
+    return keys;
+  };
+  let runs = 0;
+  await db.transaction(async (tx) => {
+    runs += 1;
+    tx.set('k/15', 'mine');
+    assert.deepEqual(await take(tx, 3), ['k/1', 'k/15', 'k/2']);
+    assert.deepEqual(await take(tx, 9, { limit: 1, reverse: true }), ['k/4']);
+    await db.set('k/21', runs);
+    await db.set('k/39', runs);
+    await db.set('l', runs);
+  });
+  assert.equal(runs, 1);
+  await db.transaction(async (tx) => {
+    runs += 1;
+    await take(tx, 9, { limit: 1, reverse: true });
+    if (runs === 2) await db.set('k/5', 5);
+    tx.set('last', 1);
+  });
+  assert.equal(runs, 3);
+});
+
 test('parts of a store keep apart and share batches', async (t) => {
   const db = await store(t, { backend: 'memory' });
   const users = db.sub('users/', { keys: tuple, values: structured });

@@ -77,3 +77,36 @@ test('overwriting for long does not fill the disk, though nothing ever waits', (
   assert.ok(fileBytes < liveBytes * 4, `${fileBytes} bytes for ${liveBytes}`);
   db.close();
 });
+
+test('a transaction reads its own writes, and commits all of them or none', (t) => {
+  const db = openSync(folder(t), { durability: 'flushed' });
+  db.batch().set('a', 1).set('b', 2).set('c', 3).commit();
+  const part = db.sub('part/', { keys: tuple });
+  const before = db.stats().commits;
+  const sum = db.transaction((tx) => {
+    tx.delete('b');
+    tx.set('aa', 10);
+    tx.in(part).set([1], 'x');
+    assert.equal(tx.has('b'), false);
+    assert.equal(tx.in(part).get([1]), 'x');
+    const all = [...tx.entries({ lt: 'p' })];
+    assert.deepEqual(all, [['a', 1], ['aa', 10], ['c', 3]]);
+    assert.deepEqual([...tx.entries({ lt: 'p', reverse: true, limit: 2 })], [['c', 3], ['aa', 10]]);
+    assert.equal(db.get('b'), 2);
+    return all.reduce((total, [, n]) => total + n, 0);
+  });
+  assert.equal(sum, 14);
+  assert.equal(db.stats().commits, before + 1);
+  assert.deepEqual([...db.keys({ lt: 'p' })], ['a', 'aa', 'c']);
+  assert.equal(part.get([1]), 'x');
+  assert.throws(() => db.transaction((tx) => {
+    tx.set('a', 'never');
+    throw new TypeError('mine');
+  }), TypeError);
+  assert.throws(() => db.transaction(async (tx) => tx.set('a', 'never')), { code: 'SILT_INVALID' });
+  assert.throws(() => db.transaction((tx) => tx.set('a', 1), { durability: 'hard' }),
+    { code: 'SILT_INVALID' });
+  assert.equal(db.get('a'), 1);
+  assert.equal(db.transaction(() => 5), 5);
+  db.close();
+});
