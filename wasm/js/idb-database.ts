@@ -1,15 +1,13 @@
 /**
- * The database of a store: chunks of 64 KiB under [file, number], under 'epoch' who owns it, and
- * under ['note', place] the requests it has begun.
+ * The database of a store: the bytes of its files (see `idb-layout.ts`), under 'epoch' who owns
+ * it, and under ['note', place] the requests it has begun.
  *
  * Every commit checks that the epoch is still its own, so that an owner that was frozen and
  * replaced can change nothing.
  */
 
 import { codeOf, SiltError, type SiltErrorCode } from './error.js';
-
-/** Bytes of a chunk. */
-export const CHUNK = 64 * 1024;
+import { type FileChange, type Layout, Parts } from './idb-layout.js';
 
 const CHUNKS = 'chunks';
 const META = 'meta';
@@ -34,7 +32,7 @@ export interface Change {
   epoch: number;
   strict: boolean;
   removed: string[];
-  chunks: [file: string, at: number, bytes: Uint8Array][];
+  files: [name: string, change: FileChange][];
   notes: StoredNote[];
 }
 
@@ -42,7 +40,7 @@ export interface Change {
 export interface Loaded {
   epoch: number;
   notes: StoredNote[];
-  files: Map<string, Uint8Array[]>;
+  files: Map<string, { parts: Uint8Array[]; layout: Layout }>;
 }
 
 /** What the name of every database of a store begins with. */
@@ -90,6 +88,7 @@ export async function openDatabase(store: string): Promise<IDBDatabase> {
  */
 export async function load(database: IDBDatabase, own: boolean): Promise<Loaded> {
   const loaded: Loaded = { epoch: 0, notes: [], files: new Map() };
+  const found = new Map<string, Parts>();
   const mode = own ? 'readwrite' : 'readonly';
   await transact(database, mode, 'open the store', false, (chunks, meta) => {
     const epoch = meta.get('epoch');
@@ -105,25 +104,19 @@ export async function load(database: IDBDatabase, own: boolean): Promise<Loaded>
     const values = chunks.getAll();
     values.onsuccess = () => {
       keys.result.forEach((key, i) => {
-        const [file, at] = key as [string, number];
-        let parts = loaded.files.get(file);
-        if (!parts) loaded.files.set(file, (parts = []));
-        parts[at] = values.result[i] as Uint8Array;
+        const [file, at, offset] = key as [string, number, number?];
+        let parts = found.get(file);
+        if (!parts) found.set(file, (parts = new Parts()));
+        parts.add(at, offset, values.result[i] as Uint8Array);
       });
     };
   });
-  for (const [name, parts] of loaded.files) loaded.files.set(name, whole(name, parts));
-  return loaded;
-}
-
-/** The parts of a file up to the first that is missing or short: what follows was cut off. */
-function whole(name: string, parts: Uint8Array[]): Uint8Array[] {
-  const short = Array.from(parts).findIndex((part) => !part || part.length < CHUNK);
-  const kept = short < 0 ? parts : parts.slice(0, short + 1);
-  if (kept.includes(undefined as never)) {
-    throw new SiltError('SILT_CORRUPT', `${name} has lost a part of it`);
+  for (const [name, parts] of found) {
+    const file = parts.whole();
+    if (!file) throw new SiltError('SILT_CORRUPT', `${name} has lost a part of it`);
+    loaded.files.set(name, file);
   }
-  return kept;
+  return loaded;
 }
 
 /** Makes a change, whole or not at all. */
@@ -139,7 +132,10 @@ export async function commit(database: IDBDatabase, change: Change): Promise<voi
     for (const name of change.removed) {
       chunks.delete(IDBKeyRange.bound([name], [name, []]));
     }
-    for (const [file, at, bytes] of change.chunks) chunks.put(bytes, [file, at]);
+    for (const [file, { joined, written }] of change.files) {
+      for (const at of joined) chunks.delete(IDBKeyRange.bound([file, at, 0], [file, at, []]));
+      for (const [key, bytes] of written) chunks.put(bytes, [file, ...key]);
+    }
     for (const note of change.notes) meta.put(note, ['note', note[0] % NOTES_MAX]);
   }).catch((e: unknown) => {
     if (lost) throw new SiltError('SILT_LOCKED', 'the store was taken over by another tab');

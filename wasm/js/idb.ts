@@ -5,9 +5,8 @@
  */
 
 import { SiltError } from './error.js';
-import {
-  commit, type Change, CHUNK, load, openDatabase, type StoredNote,
-} from './idb-database.js';
+import { commit, type Change, load, openDatabase, type StoredNote } from './idb-database.js';
+import { Layout } from './idb-layout.js';
 import { MemoryFile } from './memory-file.js';
 import { parseName } from './names.js';
 import type { AsyncStorage } from './storage.js';
@@ -24,8 +23,9 @@ export class IdbStorage implements AsyncStorage {
   #notes: StoredNote[] = [];
   #ordinal = 0;
   #notesKept = 0;
-  /** Changed chunks by file; a file that is gone or new stands here with all it has. */
-  #changed = new Map<MemoryFile, Set<number>>();
+  /** What the database has of each file. */
+  readonly #layouts = new Map<MemoryFile, Layout>();
+  #changed = new Set<MemoryFile>();
   #removed = new Set<string>();
   #strict = false;
   #failed: SiltError | undefined;
@@ -48,7 +48,11 @@ export class IdbStorage implements AsyncStorage {
     this.#notes = loaded.notes;
     this.#notesKept = this.#notes.length;
     this.#ordinal = this.#notes.at(-1)?.[0] ?? 0;
-    for (const [name, parts] of loaded.files) this.#files.set(name, new MemoryFile(name, parts));
+    for (const [name, { parts, layout }] of loaded.files) {
+      const file = new MemoryFile(name, parts);
+      this.#files.set(name, file);
+      this.#layouts.set(file, layout);
+    }
   }
 
   list(): [string, number][] {
@@ -74,17 +78,16 @@ export class IdbStorage implements AsyncStorage {
       throw new SiltError('SILT_UNEXPECTED_END', `${name} ends before byte ${length}`);
     }
     if (length < file.length) {
-      // The chunks behind the end go, too: they are written as empty.
-      this.#change(file, length, file.length);
       file.truncate(length);
+      this.#layouts.get(file)?.truncate(length);
+      this.#changed.add(file);
     }
     return handle;
   }
 
   publish(name: string, bytes: Uint8Array): void {
     const file = this.#make(name);
-    file.append(bytes);
-    this.#change(file, 0, file.length);
+    this.#append(file, bytes);
     this.#strict = true;
   }
 
@@ -93,6 +96,7 @@ export class IdbStorage implements AsyncStorage {
     if (!file) return;
     this.#files.delete(name);
     this.#changed.delete(file);
+    this.#layouts.delete(file);
     this.#removed.add(name);
   }
 
@@ -106,10 +110,7 @@ export class IdbStorage implements AsyncStorage {
 
   append(handle: number, bytes: Uint8Array): void {
     this.#mayChange();
-    const file = this.#file(handle);
-    const start = file.length;
-    file.append(bytes);
-    this.#change(file, start, file.length);
+    this.#append(this.#file(handle), bytes);
   }
 
   sync(handle: number): void {
@@ -165,13 +166,14 @@ export class IdbStorage implements AsyncStorage {
       epoch: this.#epoch,
       strict: strict || this.#strict,
       removed: [...this.#removed],
-      chunks: [],
+      files: [],
       notes: this.#notes.slice(this.#notesKept),
     };
-    for (const [file, chunks] of this.#changed) {
-      for (const at of chunks) change.chunks.push([file.name, at, file.slice(at * CHUNK, CHUNK)]);
+    for (const file of this.#changed) {
+      const layout = this.#layouts.get(file);
+      if (layout) change.files.push([file.name, layout.take(file)]);
     }
-    this.#changed = new Map();
+    this.#changed = new Set();
     this.#removed = new Set();
     this.#strict = false;
     // Old ones are of no use any more: no request waits that long.
@@ -187,6 +189,7 @@ export class IdbStorage implements AsyncStorage {
   async reload(): Promise<void> {
     this.#failed = undefined;
     this.#files.clear();
+    this.#layouts.clear();
     this.#handles.length = 0;
     this.#take(false);
     this.#database?.close();
@@ -227,14 +230,15 @@ export class IdbStorage implements AsyncStorage {
     if (this.#files.has(name)) throw new SiltError('SILT_ALREADY_EXISTS', `${name} is there`);
     const file = new MemoryFile(name, []);
     this.#files.set(name, file);
-    this.#change(file, 0, 0);
+    this.#layouts.set(file, new Layout());
+    this.#changed.add(file);
     return file;
   }
 
-  #change(file: MemoryFile, start: number, end: number): void {
-    let chunks = this.#changed.get(file);
-    if (!chunks) this.#changed.set(file, (chunks = new Set()));
-    for (let at = Math.floor(start / CHUNK); at * CHUNK < Math.max(end, 1); at += 1) chunks.add(at);
+  #append(file: MemoryFile, bytes: Uint8Array): void {
+    this.#layouts.get(file)?.append(file.length);
+    file.append(bytes);
+    this.#changed.add(file);
   }
 
   #mayChange(): void {

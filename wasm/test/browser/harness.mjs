@@ -105,6 +105,7 @@ export async function start(profile) {
   });
   const browser = await chromium.connectOverCDP(address);
   const close = async () => {
+    if (!open.has(kill)) return;
     const session = await browser.newBrowserCDPSession();
     await session.send('Browser.close').catch(() => {});
     await Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 5000))]);
