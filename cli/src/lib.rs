@@ -26,7 +26,7 @@ pub use siltdb_core::error::{Error, Result};
 pub use siltdb_core::options::{CompactionOptions, Durability, Options, Retention};
 pub use siltdb_core::{
     Change, Changed, CheckReport, Commit, CompactionPlan, CompactionReport, DumpLine, DumpPart,
-    Progress, Record, ScanOptions, SegmentStats, SnapshotReport, Stats, Version,
+    Progress, Record, SalvageReport, ScanOptions, SegmentStats, SnapshotReport, Stats, Version,
 };
 pub use store::{Changes, Diff, Scan, Store, View, WeakStore};
-pub use whole::{check, dump_segment, restore};
+pub use whole::{check, dump_segment, restore, salvage};

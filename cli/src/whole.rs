@@ -6,9 +6,11 @@ use std::path::Path;
 use siltdb_core::error::{Error, Result, StorageError, StorageErrorKind};
 use siltdb_core::format::{SNAPSHOT_HEADER_LEN, SnapshotHeader};
 use siltdb_core::storage::MemoryStorage;
-use siltdb_core::{CheckReport, DumpLine, Progress, Sink, SnapshotReport, Source};
+use siltdb_core::{
+    CheckReport, DumpLine, Options, Progress, SalvageReport, Sink, SnapshotReport, Source,
+};
 
-use crate::native::{LOCK, NativeOptions, NativeStorage};
+use crate::native::{LOCK, NativeOptions, NativeStorage, SystemHost};
 
 /// A writer as the engine sees it.
 pub(crate) struct WriteSink<'a>(pub &'a mut dyn Write);
@@ -94,6 +96,27 @@ pub fn restore(
     }
     let storage = NativeStorage::open(dir, NativeOptions::default())?;
     siltdb_core::restore(&storage, &mut ReadSource(&mut (&head[..]).chain(input)), progress)
+}
+
+/// Makes a store in `to`, which must be absent or empty, of what can still be read of the damaged
+/// one in `from`, which nobody may have open and which is not changed.
+///
+/// # Errors
+/// `NotEmpty`; `NoStore`; `Locked`; `Unsupported`; the system's failure. No store is made then.
+///
+/// # Crash behaviour
+/// A crash leaves no store or the whole one.
+pub fn salvage(
+    from: &Path,
+    to: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<SalvageReport> {
+    if !is_empty(to) || to.is_file() {
+        return Err(Error::NotEmpty);
+    }
+    let source = open_to_look(from)?;
+    let target = NativeStorage::open(to, NativeOptions::default())?;
+    siltdb_core::salvage(&source, &target, &SystemHost, &Options::default(), progress)
 }
 
 /// Whether there is nothing in `dir` but what an earlier attempt that failed left.

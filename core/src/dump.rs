@@ -14,14 +14,12 @@ use crate::format::{
 use crate::limits;
 use crate::log::durable_behind;
 use crate::recovery;
-use crate::sealed::Sealed;
+use crate::sealed::{Sealed, footer_at_end};
 use crate::segment_file::SegmentFile;
 use crate::storage::{FileId, FileKind, ReadAt, Storage};
 
 /// What is read of a frame first, in bytes: most are shorter.
 const FRAME_GUESS: usize = limits::SMALL_VALUE_LEN_MAX + 512;
-/// No footer is longer than this: numbers, two keys, and the fixed part.
-const FOOTER_LEN_MAX: u64 = 2 * (limits::KEY_LEN_MAX as u64 + 3) + 256;
 /// Bytes looked through at once for space that was never written.
 const CHUNK_LEN: u64 = 64 << 10;
 
@@ -180,10 +178,7 @@ fn known<S: Storage>(
         }
     }
     if known.footer.is_none() {
-        let mut bytes = alloc::vec![0; file_len.min(FOOTER_LEN_MAX) as usize];
-        if reader.read_at(file_len - bytes.len() as u64, &mut bytes).is_ok() {
-            known.footer = Footer::decode_at_end(&bytes, file_len, header.salt).ok();
-        }
+        known.footer = footer_at_end(reader, file_len, header.salt);
     }
     known
 }

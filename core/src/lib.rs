@@ -46,6 +46,7 @@ pub mod options;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 pub mod recovery;
+pub mod salvage;
 pub mod sealed;
 pub mod segment_file;
 pub mod snapshot;
@@ -65,6 +66,7 @@ pub use error::{Corruption, Error, Result, StorageError, StorageErrorKind};
 pub use host::Host;
 pub use options::{CompactionOptions, Durability, Options, Retention};
 pub use recovery::RecoveryReport;
+pub use salvage::{Damage, SalvageReport, salvage};
 pub use snapshot::{Sink, SnapshotReport, Source, restore};
 pub use stats::{CheckReport, Problem, SegmentStats, Stats};
 pub use store::{FullCompaction, Store};

@@ -18,6 +18,7 @@ mod progress;
 mod range;
 mod restore;
 mod retain;
+mod salvage;
 mod scan;
 #[cfg(feature = "server")]
 mod serve;
@@ -98,6 +99,7 @@ enum Command {
     Retain(retain::Retain),
     Snapshot(snapshot::Snapshot),
     Restore(restore::Restore),
+    Salvage(salvage::Salvage),
     Bench(bench::Bench),
     #[cfg(feature = "server")]
     Serve(Box<serve::Serve>),
@@ -136,6 +138,7 @@ impl Command {
             Command::Dump(command) => command.run(context),
             Command::Snapshot(command) => command.run(context),
             Command::Restore(command) => command.run(context),
+            Command::Salvage(command) => command.run(context),
             Command::Retain(command) => command.run(context),
             Command::Bench(command) => command.run(context),
             #[cfg(feature = "server")]

@@ -12,6 +12,7 @@ mod million;
 mod past;
 mod place;
 mod records;
+mod salvage;
 mod shell;
 mod silt;
 mod sweep;

@@ -33,7 +33,7 @@ const COMMANDS: [&[&str]; 18] = [
     &["retain", "7d"],
 ];
 /// The others.
-const ELSEWHERE: [&str; 5] = ["restore", "bench", "serve", "shell", "completions"];
+const ELSEWHERE: [&str; 6] = ["restore", "salvage", "bench", "serve", "shell", "completions"];
 /// Those of them that make a store where there is none.
 const MAKERS: [&str; 4] = ["set", "import", "batch", "retain 7d"];
 

@@ -7,6 +7,7 @@ mod state;
 mod window;
 
 pub use cursor::{Cursor, Part, Version};
+pub(crate) use open::footer_at_end;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;

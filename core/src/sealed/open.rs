@@ -7,8 +7,12 @@ use once_cell::race::OnceBox;
 use super::Sealed;
 use crate::error::{Error, Result, StorageErrorKind};
 use crate::format::{Footer, Malformed, SEGMENT_HEADER_LEN, SegmentHeader, SegmentKind};
+use crate::limits;
 use crate::segment_file::SegmentFile;
 use crate::storage::{FileId, ReadAt, Storage};
+
+/// No footer is longer than this: numbers, two keys, and the fixed part.
+const FOOTER_LEN_MAX: u64 = 2 * (limits::KEY_LEN_MAX as u64 + 3) + 256;
 
 impl<R: ReadAt> Sealed<R> {
     /// Opens the segment of this footer.
@@ -63,4 +67,11 @@ impl<R: ReadAt> Sealed<R> {
     pub fn from_parts(file: Arc<SegmentFile<R>>, footer: Footer) -> Self {
         Self { file, footer, directory: OnceBox::new() }
     }
+}
+
+/// The footer that ends a file, for tools that may have no manifest.
+pub(crate) fn footer_at_end<R: ReadAt>(reader: &R, file_len: u64, salt: u32) -> Option<Footer> {
+    let mut bytes = alloc::vec![0; file_len.min(FOOTER_LEN_MAX) as usize];
+    reader.read_at(file_len - bytes.len() as u64, &mut bytes).ok()?;
+    Footer::decode_at_end(&bytes, file_len, salt).ok()
 }

@@ -1,0 +1,138 @@
+//! The files that salvage looks through.
+
+use alloc::vec::Vec;
+
+use super::SalvageReport;
+use crate::error::{Error, Result};
+use crate::format::{Manifest, SEGMENT_HEADER_LEN, SegmentHeader, SegmentKind};
+use crate::recovery;
+use crate::sealed::footer_at_end;
+use crate::segment_file::SegmentFile;
+use crate::storage::{FileId, FileKind, ReadAt, Storage};
+
+/// A segment to look through.
+pub(super) struct Wreck<R> {
+    pub(super) file: SegmentFile<R>,
+    /// Where data ends.
+    pub(super) end: u64,
+    /// How many records there should be, of a sealed segment.
+    pub(super) records: Option<u64>,
+    pub(super) kind: SegmentKind,
+    /// Bytes known to be synced by what the manifest says.
+    pub(super) synced: u64,
+}
+
+/// The newest manifest that holds; those above it are damage.
+pub(super) fn newest_manifest<S: Storage>(
+    source: &S,
+    files: &[(FileId, u64)],
+    report: &mut SalvageReport,
+) -> Result<Option<Manifest>> {
+    for (id, len) in files.iter().rev().filter(|(id, _)| id.kind == FileKind::Manifest) {
+        match recovery::read_manifest(source, *id) {
+            Ok(manifest) => {
+                report.manifest = report.damage.is_empty();
+                return Ok(Some(manifest));
+            }
+            Err(error @ Error::Unsupported { .. }) => return Err(error),
+            Err(_) => report.damaged(*id, 0, *len),
+        }
+    }
+    Ok(None)
+}
+
+/// The segments that may hold data: those the manifest lists and those of the log behind them,
+/// or all there are.
+pub(super) fn wrecks<S: Storage>(
+    source: &S,
+    files: &[(FileId, u64)],
+    manifest: Option<&Manifest>,
+    report: &mut SalvageReport,
+) -> Result<Vec<Wreck<S::Reader>>> {
+    let listed = |number: u64| {
+        let mut footers = manifest.iter().flat_map(|m| &m.segments).map(|s| &s.footer);
+        footers.find(|footer| footer.numbers.number == number)
+    };
+    let mut wrecks = Vec::new();
+    for (id, len) in files.iter().filter(|(id, _)| id.kind == FileKind::Segment) {
+        let footer = listed(id.number);
+        let is_old = manifest.is_some_and(|m| id.number < m.log.number);
+        if footer.is_none() && is_old && report.manifest {
+            continue;
+        }
+        let reader = source.open(*id)?;
+        let header = match read_header(&reader, *len) {
+            Ok(Some(header)) if header.number == id.number => Some(header),
+            Ok(_) => None,
+            Err(format) => return Err(Error::Unsupported { format, file: *id }),
+        };
+        let (salt, base_seq, kind) = match (header, footer) {
+            // An output that a compaction had not finished says nothing new.
+            (Some(h), None) if h.kind != SegmentKind::Arrival && report.manifest => continue,
+            (Some(h), _) => (h.salt, h.base_seq, h.kind),
+            (None, Some(footer)) => {
+                report.damaged(*id, 0, (*len).min(SEGMENT_HEADER_LEN as u64));
+                // How its records are ordered makes no difference here.
+                (footer.numbers.salt, footer.numbers.base_seq, SegmentKind::Sorted)
+            }
+            (None, None) => {
+                if !is_zero(&reader, *len) {
+                    report.damaged(*id, 0, *len);
+                }
+                continue;
+            }
+        };
+        // What the manifest says of a segment, its own footer says too.
+        let own = if footer.is_none() { footer_at_end(&reader, *len, salt) } else { None };
+        let footer = footer.or(own.as_ref());
+        let end = footer.map_or(*len, |footer| footer.numbers.data_end.min(*len));
+        let log = manifest.map(|m| m.log).filter(|log| log.number == id.number);
+        wrecks.push(Wreck {
+            file: SegmentFile::new(id.number, salt, base_seq, reader, *len),
+            end,
+            records: footer.map(|footer| footer.numbers.records),
+            kind,
+            synced: log.map_or(0, |log| log.len),
+        });
+    }
+    missing(files, manifest, report);
+    report.segments = wrecks.len() as u64;
+    Ok(wrecks)
+}
+
+/// Segments that the manifest lists and that are not there.
+fn missing(files: &[(FileId, u64)], manifest: Option<&Manifest>, report: &mut SalvageReport) {
+    for segment in manifest.iter().flat_map(|m| &m.segments) {
+        let id = FileId::segment(segment.footer.numbers.number);
+        if !files.iter().any(|(file, _)| *file == id) {
+            report.damaged(id, 0, segment.footer.file_len());
+            report.lost_records += segment.footer.numbers.records;
+        }
+    }
+}
+
+/// The header, if it holds. `Err` is a newer format.
+fn read_header<R: ReadAt>(
+    reader: &R,
+    len: u64,
+) -> core::result::Result<Option<SegmentHeader>, u16> {
+    let mut bytes = [0; SEGMENT_HEADER_LEN];
+    if len < bytes.len() as u64 || reader.read_at(0, &mut bytes).is_err() {
+        return Ok(None);
+    }
+    SegmentHeader::decode(&bytes).map_or(Ok(None), |header| header.map(Some))
+}
+
+fn is_zero<R: ReadAt>(reader: &R, len: u64) -> bool {
+    let mut bytes = [0; 4096];
+    let mut at = 0;
+    while at < len {
+        let piece = (len - at).min(bytes.len() as u64) as usize;
+        let read = reader.read_at(at, &mut bytes[..piece]);
+        if read.is_err() || bytes[..piece].iter().any(|byte| *byte != 0) {
+            return false;
+        }
+        at += piece as u64;
+    }
+    true
+}
