@@ -20,7 +20,7 @@ const TYPES = {
   '.wasm': 'application/wasm',
 };
 
-function answer(request, response) {
+function answer(request, response, log) {
   const { pathname } = new URL(request.url, 'http://localhost');
   let path = join(dist, normalize(decodeURIComponent(pathname)));
   if (existsSync(path) && statSync(path).isDirectory()) path = join(path, 'index.html');
@@ -37,15 +37,23 @@ function answer(request, response) {
     ...(packed ? { 'content-encoding': 'gzip' } : {}),
   });
   const bytes = createReadStream(path);
+  response.on('close', () => {
+    // A socket may serve several answers one after the other.
+    const { socket } = request;
+    const sent = socket.bytesWritten - (socket.siltCounted ?? 0);
+    socket.siltCounted = socket.bytesWritten;
+    log.push({ path: pathname, sent, forLater: /\/sw\.js$/.test(request.headers.referer ?? '') });
+  });
   if (packed) bytes.pipe(createGzip()).pipe(response);
   else bytes.pipe(response);
 }
 
-/** Starts the server; `url` is a secure context, being on this machine. */
+/** Starts the server; `url` is a secure context, being on this machine, `log` what it has sent. */
 export async function serve(port = 0) {
+  const log = [];
   const server = createServer((request, response) => {
     try {
-      answer(request, response);
+      answer(request, response, log);
     } catch {
       response.writeHead(400).end();
     }
@@ -58,7 +66,7 @@ export async function serve(port = 0) {
     server.closeAllConnections();
     server.close(resolve);
   });
-  return { url: `http://127.0.0.1:${server.address().port}/`, close };
+  return { url: `http://127.0.0.1:${server.address().port}/`, log, close };
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

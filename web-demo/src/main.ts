@@ -69,6 +69,8 @@ async function start(): Promise<void> {
     }
   }
   document.documentElement.dataset['ready'] = 'true';
+  // Once the page is at work: what it keeps for later does not compete with what it needs now.
+  await navigator.serviceWorker?.register('sw.js').catch(() => undefined);
 }
 
 start().catch((e: unknown) => {
@@ -76,5 +78,3 @@ start().catch((e: unknown) => {
   const main = document.getElementById('main') as HTMLElement;
   main.prepend(el('p', { class: 'bad' }, `The store does not open: ${messageOf(e)}`));
 });
-
-navigator.serviceWorker?.register('sw.js').catch(() => undefined);

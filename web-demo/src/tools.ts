@@ -13,7 +13,7 @@ const THEME = 'siltdb-demo theme';
 export function themeSwitch(): HTMLElement {
   const root = document.documentElement;
   const select = choice(
-    [['auto', 'as the system'], ['light', 'light'], ['dark', 'dark']], root.dataset['theme']);
+    [['auto', 'as the system'], ['light', 'light'], ['dark', 'dark']], root.dataset['theme'], { id: 'theme' });
   select.addEventListener('change', () => {
     root.dataset['theme'] = select.value;
     try {

@@ -44,7 +44,7 @@ export function hexView(bytes: Uint8Array, offset: number, regionOf: (at: number
 
 /** Shows the record that is chosen. */
 export class Detail {
-  readonly root = make('section', { class: 'detail', 'aria-label': 'The chosen record' });
+  readonly root = make('div', { class: 'detail', role: 'group', 'aria-label': 'The chosen record' });
   #asked = 0;
 
   /** Before anything is chosen. */

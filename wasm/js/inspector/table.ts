@@ -14,6 +14,8 @@ export class RecordTable {
   readonly #where = make('span', { class: 'note', 'aria-live': 'polite' });
   #strips: Strip[] = [];
   #from = 0;
+  /** What the reader chose; the newest segment until then. */
+  #chosen = '';
 
   constructor() {
     const heads = ['byte', 'length', 'state', 'key', 'seq', 'value bytes'];
@@ -27,6 +29,7 @@ export class RecordTable {
       return button;
     };
     this.#select.addEventListener('change', () => {
+      this.#chosen = this.#select.value;
       this.#from = 0;
       this.#fill();
     });
@@ -40,11 +43,10 @@ export class RecordTable {
 
   /** Other strips to show. */
   update(strips: Strip[]): void {
-    const chosen = this.#select.value || String(strips.at(-1)?.info.segment ?? '');
     this.#strips = strips;
     this.#select.replaceChildren(...strips.map(({ info }) => make(
       'option', { value: String(info.segment) }, `segment ${info.segment}, ${info.state}`)));
-    this.#select.value = chosen;
+    this.#select.value = this.#chosen;
     if (this.#select.selectedIndex < 0) this.#select.selectedIndex = strips.length - 1;
     this.#fill();
   }

@@ -103,13 +103,13 @@ class StoragePanel {
       }
       times.sort((a, b) => a - b);
       const at = (share: number) => length(times[Math.min(times.length - 1, Math.floor(times.length * share))] as number);
-      rows.push(el('tr', {}, el('th', { scope: 'row' }, durability), el('td', {}, MEANING[durability]),
+      rows.push(el('tr', {}, el('th', { scope: 'row' }, durability), el('td', { class: 'wide' }, MEANING[durability]),
         el('td', { class: 'n' }, at(0.5)), el('td', { class: 'n' }, at(0.99)), el('td', { class: 'n' }, at(1))));
     }
     await db.close();
     await removeStore(NAME);
     fill(this.#costs, el('caption', {}, `${WRITES} writes of 100 bytes, each waited for, in a store of their own: your machine, this tab`),
-      el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'mode'), el('th', { scope: 'col' }, 'the write'),
+      el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'mode'), el('th', { scope: 'col', class: 'wide' }, 'the write'),
         ...['median', '99%', 'slowest'].map((name) => el('th', { scope: 'col', class: 'n' }, name)))),
       el('tbody', {}, ...rows));
   }

@@ -6,6 +6,8 @@ import { count, counted, length } from '../format.js';
 
 const PREFIX = 'tabs/';
 const COUNTER = `${PREFIX}counter`;
+/** What each tab has added, by its name: written together with the counter. */
+const SHARES = `${PREFIX}by/`;
 const TELL_MS = 400;
 const GONE_MS = 3000;
 
@@ -27,8 +29,6 @@ class Tabs {
   readonly #channel = new BroadcastChannel('siltdb-demo tabs');
   readonly #id = Math.random().toString(36).slice(2, 6);
   readonly #others = new Map<string, Tab>();
-  /** Increments of tabs that are gone, as they told last. */
-  #ofGone = 0;
   #acknowledged = 0;
   #running = false;
   #frozen = false;
@@ -45,7 +45,7 @@ class Tabs {
     this.#count = button('Count in all tabs', () => this.#toggle(!this.#running), { id: 'tabs-count', class: 'primary' });
     root.append(
       el('div', { class: 'row' },
-        button('Open another tab', () => void window.open(`${location.pathname}#tabs`, '_blank'), { id: 'tabs-open' }),
+        el('a', { class: 'button', href: '#tabs', target: '_blank', rel: 'noopener', id: 'tabs-open' }, 'Open another tab'),
         this.#count,
         button('Kill the engine', () => this.#kill(), { id: 'tabs-kill' }),
         button('Freeze the leader', () => this.#freeze('freeze'), { id: 'tabs-freeze' }),
@@ -94,11 +94,7 @@ class Tabs {
   }
 
   #forget(id: string): void {
-    const tab = this.#others.get(id);
-    if (!tab) return;
-    this.#others.delete(id);
-    this.#ofGone += tab.acknowledged;
-    this.#show();
+    if (this.#others.delete(id)) this.#show();
   }
 
   #beat(): void {
@@ -127,7 +123,9 @@ class Tabs {
     const { db } = this.#app;
     while (this.#running) {
       const began = performance.now();
-      await db.update(COUNTER, (value) => String(Number(value ?? 0) + 1), { retries: 100 });
+      await db.transaction(async (tx) => {
+        for (const key of [COUNTER, SHARES + this.#id]) tx.set(key, String(Number((await tx.get(key)) ?? 0) + 1));
+      }, { retries: 100 });
       this.#acknowledged += 1;
       const ms = performance.now() - began;
       this.#longest = Math.max(this.#longest, ms);
@@ -198,17 +196,22 @@ class Tabs {
   /** The counter beside what every tab was told. */
   async #judge(tabs: readonly Tab[]): Promise<void> {
     if (this.#frozen) return;
-    // Told first, read after: increments that come between only make the counter larger.
-    const told = tabs.reduce((sum, tab) => sum + tab.acknowledged, this.#ofGone);
-    const value = Number((await this.#app.db.get(COUNTER)) ?? 0);
-    const base = Number(sessionStorage.getItem(`${COUNTER} base`) ?? NaN);
-    if (Number.isNaN(base)) sessionStorage.setItem(`${COUNTER} base`, String(value - told));
-    const done = value - (Number.isNaN(base) ? value - told : base);
-    const lost = Math.max(0, told - done);
+    // Told first, read after, at one moment: what is added meanwhile only makes it more.
+    const { db } = this.#app;
+    const held = await db.snapshot();
+    const [value, shares] = await Promise.all([held.get(COUNTER), held.entries({ prefix: SHARES }).all()]);
+    await held.close();
+    const counter = Number(value ?? 0);
+    const added = shares.reduce((sum, [, share]) => sum + Number(share), 0);
+    const shareOf = new Map(shares.map(([key, share]) => [key.slice(SHARES.length), Number(share)]));
+    const missing = tabs.reduce((sum, { id, acknowledged }) => sum + Math.max(0, acknowledged - (shareOf.get(id) ?? 0)), 0);
+    const lost = missing + Math.abs(added - counter);
+    const told = tabs.reduce((sum, tab) => sum + tab.acknowledged, 0);
     const last = this.#failovers.at(-1);
     const facts: [string, string][] = [
-      ['counter in the store', count(value)],
-      ['acknowledged to the tabs', count(told)],
+      ['counter in the store', count(counter)],
+      ['added by all tabs ever', count(added)],
+      ['acknowledged to these tabs', count(told)],
       ['lost updates', count(lost)],
       ['last failover', last === undefined ? 'none yet' : length(last)],
       ['longest wait for an increment', this.#longest > 0 ? length(this.#longest) : 'none yet'],

@@ -34,11 +34,11 @@ class Feed {
       pause.textContent = this.#stop ? 'Pause' : 'Go on';
     }, { id: 'watch-pause' });
     const forget = button('Forget the place', () => {
-      localStorage.removeItem(CURSOR);
+      sessionStorage.removeItem(CURSOR);
       this.#resumed.textContent = 'The place is forgotten: after a reload the feed begins with what is new then.';
     });
     const all = button('From the beginning', () => {
-      localStorage.setItem(CURSOR, '0');
+      sessionStorage.setItem(CURSOR, '0');
       this.#end();
       fill(this.#list);
       void this.#follow();
@@ -61,7 +61,7 @@ class Feed {
   async #follow(): Promise<void> {
     const stop = new AbortController();
     this.#stop = stop;
-    const kept = localStorage.getItem(CURSOR);
+    const kept = sessionStorage.getItem(CURSOR);
     const began = Date.now() * 1000;
     let since = kept === null ? undefined : Number(kept);
     const { horizon } = await this.#app.stats();
@@ -77,7 +77,7 @@ class Feed {
         this.#queue.push({ seq: change.seq, key: change.key, type: change.type, value: change.value });
         if (this.#queue.length === 1) requestAnimationFrame(() => this.#show());
         // Only a whole commit moves the cursor.
-        if (change.last) localStorage.setItem(CURSOR, String(change.seq));
+        if (change.last) sessionStorage.setItem(CURSOR, String(change.seq));
       }
     } catch (e) {
       if (!stop.signal.aborted) this.#note.textContent = messageOf(e);

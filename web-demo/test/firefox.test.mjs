@@ -1,0 +1,6 @@
+// The page in Firefox; see points.mjs.
+
+import { firefox } from './drivers.mjs';
+import { points } from './points.mjs';
+
+points(firefox);
