@@ -52,6 +52,8 @@ class WorkerChannel implements Channel {
   #worker: Worker | undefined;
   #isOpen = false;
   #deaths = 0;
+  /** The page is put away. */
+  #frozen = false;
   /** Runs until the worker has said that it lives. */
   #starting: ReturnType<typeof setTimeout> | undefined;
   #closing: Promise<void> | undefined;
@@ -103,7 +105,7 @@ class WorkerChannel implements Channel {
   }
 
   #start(): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#frozen) return;
     let worker: Worker;
     const { worker: given } = this.#options;
     try {
@@ -251,16 +253,27 @@ class WorkerChannel implements Channel {
     this.#whenClosed();
   }
 
+  /**
+   * The worker is frozen with its page, before it could give lock and files back: so it is ended.
+   * What is unanswered is put to the next one.
+   */
+  #putAway(): void {
+    this.#began();
+    this.#port = undefined;
+    this.#worker?.terminate();
+  }
+
   /** A page that is put away gives its files to others, and asks for them when it comes back. */
   #watchPage(): void {
     const { document } = globalThis;
     if (typeof document === 'undefined') return;
     const { signal } = this.#page;
-    let frozen = false;
     const turn = (freeze: boolean) => {
-      if (frozen === freeze) return;
-      frozen = freeze;
-      this.#port?.postMessage({ t: freeze ? 'freeze' : 'thaw' });
+      if (this.#frozen === freeze) return;
+      this.#frozen = freeze;
+      if (!this.#worker) this.#port?.postMessage({ t: freeze ? 'freeze' : 'thaw' });
+      else if (freeze) this.#putAway();
+      else this.#start();
     };
     addEventListener('pagehide', (e) => e.persisted && turn(true), { signal });
     addEventListener('pageshow', (e) => e.persisted && turn(false), { signal });
