@@ -30,6 +30,7 @@ export async function serve() {
     '/page.js': ['text/javascript', await bundle('page')],
     '/worker.js': ['text/javascript', await bundle('worker')],
     '/siltdb.wasm': ['application/wasm', readFileSync(wasm)],
+    '/sync.js': ['text/javascript', await bundle('sync')],
     // A script that loads and does nothing.
     '/silent.js': ['text/javascript', ''],
   };

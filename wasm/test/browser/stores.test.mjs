@@ -181,3 +181,14 @@ test('a lost file is corruption; all files lost is a new store', async () => {
   assert.deepEqual(found.all, { value: undefined });
   await page.close();
 });
+
+test('siltdb/sync: a worker has a store for itself and is answered at once', async () => {
+  const page = await newPage(chrome.context, server.url);
+  const found = await page.evaluate(() => new Promise((resolve) => {
+    new Worker('/sync.js', { type: 'module' }).onmessage = ({ data }) => resolve(data);
+  }));
+  assert.deepEqual(found, {
+    taken: 'SILT_LOCKED', length: 3000, counts: [300, 300], waited: true,
+  });
+  await page.close();
+});
