@@ -176,7 +176,7 @@ fn any_damaged_byte_costs_at_most_the_record_it_is_in() {
             let hit = places
                 .iter()
                 .find(|(file, start, len, ..)| *file == id && (*start..start + len).contains(&at));
-            // A log without its header cannot be read: what its seqs begin at is known nowhere else.
+            // A log without its header cannot be read: where its seqs begin is said nowhere else.
             let header = at < HEADER_LEN && id.kind == FileKind::Segment;
             match hit {
                 Some((.., seq, key)) => {

@@ -12,7 +12,8 @@ fn a_script_does_what_its_commands_do() {
     let ended = script(
         &silt,
         "# a comment\n\nset user/1 {\"name\": \"Ada Lovelace\"} # another\n\
-         silt set user/2 'a b\nc'\nget user/1\nscan --keys-only\nget user/1 --json\ndel user/2\ncount\n",
+         silt set user/2 'a b\nc'\nget user/1\nscan --keys-only\n\
+         get user/1 --json\ndel user/2\ncount\n",
     );
     assert_eq!(ended.code(), 0, "{}", ended.stderr());
     let out = ended.stdout();

@@ -27,7 +27,7 @@ struct Line {
 enum Spoken {
     #[command(flatten)]
     Command(Box<Command>),
-    /// Read the past from here on: 'at 10m ago', 'at 2026-01-31T10:00:00Z', 'at SEQ'; 'at now' ends it
+    /// Read the past from here on, as in 'at 10m ago'; 'at now' leads back to the present
     At {
         /// The moment; left out, it is printed.
         #[arg(value_name = "T")]
