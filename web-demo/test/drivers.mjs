@@ -133,9 +133,12 @@ class FirefoxPage extends Page {
     await this.front();
     await this.driver.get(url);
   }
+  /** As a reader does it: the driver's own way goes past the service worker. */
   async reload() {
-    await this.front();
-    await this.driver.navigate().refresh();
+    await this.run(() => {
+      delete document.documentElement.dataset.ready;
+      setTimeout(() => location.reload(), 0);
+    });
   }
   /** From here on errors of the page are kept where they can be asked for. */
   async collect() {
@@ -213,6 +216,9 @@ export async function firefox() {
   const { default: selenium } = await import(at('index.js'));
   const { default: gecko } = await import(at('firefox.js'));
   const options = new gecko.Options().addArguments('-headless')
+    // The reader's answer to the question whether the site may keep its data.
+    .setPreference('dom.storageManager.prompt.testing', true)
+    .setPreference('dom.storageManager.prompt.testing.allow', true)
     .setPreference('browser.download.folderList', 2)
     .setPreference('browser.download.dir', scratch());
   options.setBinary(process.env.FIREFOX ?? '/usr/bin/firefox-esr');

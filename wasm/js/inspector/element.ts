@@ -43,6 +43,7 @@ export class SiltInspector extends Base {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #going: Promise<void> | undefined;
   #first = true;
+  #width = 0;
   #chosen: { segment: number; offset: number; pinned: boolean } | undefined;
 
   constructor() {
@@ -51,7 +52,12 @@ export class SiltInspector extends Base {
     this.#root.append(make('style', {}, STYLE), this.#legend, this.#probe,
       make('div', { class: 'layout' }, this.#strips, this.#detail.root), this.#table.root);
     this.#detail.clear();
-    this.#resized = new ResizeObserver(() => this.#draw());
+    this.#resized = new ResizeObserver(() => {
+      // Drawing changes the height, which is no reason to draw again.
+      if (this.#strips.clientWidth === this.#width) return;
+      this.#width = this.#strips.clientWidth;
+      requestAnimationFrame(() => this.#draw());
+    });
   }
 
   /** The open store that is shown. */
