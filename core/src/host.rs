@@ -12,6 +12,14 @@ pub trait Host {
     fn random_u64(&self) -> u64;
 }
 
+/// A new store's identity or hash key.
+pub(crate) fn random_bytes<H: Host>(host: &H) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&host.random_u64().to_le_bytes());
+    bytes[8..].copy_from_slice(&host.random_u64().to_le_bytes());
+    bytes
+}
+
 impl<H: Host + ?Sized> Host for &H {
     fn now_us(&self) -> u64 {
         (**self).now_us()

@@ -8,7 +8,7 @@ use crate::format::{
     FORMAT_MAJOR, FrameSource, LogHead, Manifest, ManifestSegment, SEGMENT_HEADER_LEN,
     SegmentHeader, SegmentKind, TableBuilder, TableEntry, TableTail,
 };
-use crate::host::Host;
+use crate::host::{Host, random_bytes};
 use crate::index::{KeyHasher, Location};
 use crate::limits;
 use crate::log::{LogWriter, ScanEnd, StagedRecord, scan_log};
@@ -190,16 +190,10 @@ fn create<S: Storage, H: Host>(
     if !options.create {
         return Err(Error::NoStore);
     }
-    let random = || {
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&host.random_u64().to_le_bytes());
-        bytes[8..].copy_from_slice(&host.random_u64().to_le_bytes());
-        bytes
-    };
     let manifest = Manifest {
         number: 1,
-        store_id: random(),
-        hash_key: random(),
+        store_id: random_bytes(host),
+        hash_key: random_bytes(host),
         hash_bits: options.hash_bits,
         retention: options.retention,
         horizon: 0,

@@ -8,7 +8,7 @@ use super::wreck::Wreck;
 use super::{SalvageReport, Told};
 use crate::error::Result;
 use crate::format::{FrameSource, LogHead, Manifest, ManifestSegment, SegmentHeader, SegmentKind};
-use crate::host::Host;
+use crate::host::{Host, random_bytes};
 use crate::index::KeyHasher;
 use crate::limits;
 use crate::log::LogWriter;
@@ -45,16 +45,10 @@ impl<'a, S: Storage, H: Host> NewStore<'a, S, H> {
         options: &Options,
         old: Option<&Manifest>,
     ) -> Self {
-        let random = || {
-            let mut bytes = [0; 16];
-            bytes[..8].copy_from_slice(&host.random_u64().to_le_bytes());
-            bytes[8..].copy_from_slice(&host.random_u64().to_le_bytes());
-            bytes
-        };
         let manifest = Manifest {
             number: 1,
-            store_id: random(),
-            hash_key: random(),
+            store_id: random_bytes(host),
+            hash_key: random_bytes(host),
             hash_bits: options.hash_bits,
             // Nothing of what was saved is dropped before somebody says so.
             retention: old.map_or(Retention::Forever, |old| old.retention),
