@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { scratch, start } from '../../wasm/test/browser/harness.mjs';
+import { fileURLToPath } from 'node:url';
+import { KEYS, scratch, start, startFirefox } from '../../wasm/test/browser/browsers.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const artifacts = join(root, 'artifacts');
@@ -32,7 +32,6 @@ class Page {
 
   async ready() {
     await this.until('the page', () => document.documentElement.dataset.ready);
-    await this.collect();
   }
 
   text(selector) {
@@ -85,7 +84,6 @@ class ChromiumPage extends Page {
 
   go(url) { return this.page.goto(url); }
   reload() { return this.page.reload(); }
-  async collect() {}
   run(run, ...args) {
     // The function goes as text: it has several arguments.
     return this.page.evaluate(`(${run})(...${JSON.stringify(args)})`);
@@ -120,11 +118,11 @@ export async function chromium() {
 }
 
 class FirefoxPage extends Page {
-  constructor(driver, handle, keys) {
+  constructor(driver, handle, say) {
     super();
     this.driver = driver;
     this.handle = handle;
-    this.keys = keys;
+    this.say = say;
     this.errors = [];
   }
 
@@ -140,27 +138,16 @@ class FirefoxPage extends Page {
       setTimeout(() => location.reload(), 0);
     });
   }
-  /** From here on errors of the page are kept where they can be asked for. */
-  async collect() {
-    await this.run(() => {
-      window.siltErrors = [];
-      const keep = (text) => window.siltErrors.push(String(text));
-      addEventListener('error', (e) => keep(e.message));
-      addEventListener('unhandledrejection', (e) => keep(e.reason));
-      console.error = (...words) => keep(words.join(' '));
-    });
-  }
   async run(run, ...args) {
     await this.front();
     const told = await this.driver.executeAsyncScript(`
       const done = arguments[arguments.length - 1];
       const given = arguments[0];
       Promise.resolve().then(() => (${run})(...given)).then(
-        (value) => done({ value, errors: (window.siltErrors ?? []).splice(0) }),
-        (e) => done({ failed: String(e) }));
+        (value) => done({ value }), (e) => done({ failed: String(e) }));
     `, args);
-    if (told.failed) throw new Error(told.failed);
-    this.errors.push(...told.errors);
+    // A page that goes away answers nothing.
+    if (!told || told.failed) throw new Error(told?.failed ?? 'the page went away');
     return told.value ?? undefined;
   }
   async inject(script) {
@@ -184,13 +171,13 @@ class FirefoxPage extends Page {
   }
   async key(name) {
     await this.front();
-    const key = { Enter: 'ENTER', Tab: 'TAB', End: 'END' }[name];
-    await this.driver.actions().sendKeys(this.keys[key]).perform();
+    await this.driver.actions().sendKeys(KEYS[name.toUpperCase()]).perform();
   }
   async upload(selector, file) { await (await this.#find(selector)).sendKeys(file); }
-  async resize(width, height) {
-    await this.front();
-    await this.driver.manage().window().setRect({ width, height });
+  resize(width, height) {
+    // Of the page, not of the window, which is never as narrow as a phone.
+    const viewport = { width, height };
+    return this.say('browsingContext.setViewport', { context: this.handle, viewport });
   }
   async shot(name) {
     await this.front();
@@ -209,31 +196,32 @@ class FirefoxPage extends Page {
 
 /** Firefox, without a window. */
 export async function firefox() {
-  // Its driver stands beside the tests of the npm package.
-  const at = (path) => {
-    return pathToFileURL(join(root, '../wasm/node_modules/selenium-webdriver', path)).href;
-  };
-  const { default: selenium } = await import(at('index.js'));
-  const { default: gecko } = await import(at('firefox.js'));
-  const options = new gecko.Options().addArguments('-headless')
+  const driver = await startFirefox((options) => options
+    .enableBidi()
+    .setPreference('browser.download.folderList', 2)
+    .setPreference('browser.download.dir', scratch())
     // The reader's answer to the question whether the site may keep its data.
     .setPreference('dom.storageManager.prompt.testing', true)
-    .setPreference('dom.storageManager.prompt.testing.allow', true)
-    .setPreference('browser.download.folderList', 2)
-    .setPreference('browser.download.dir', scratch());
-  options.setBinary(process.env.FIREFOX ?? '/usr/bin/firefox-esr');
-  const service = new gecko.ServiceBuilder(process.env.GECKODRIVER ?? 'geckodriver');
-  const driver = await new selenium.Builder()
-    .forBrowser('firefox').setFirefoxOptions(options).setFirefoxService(service).build();
+    .setPreference('dom.storageManager.prompt.testing.allow', true));
   await driver.manage().setTimeouts({ script: 60_000 });
-  let first = await driver.getWindowHandle();
+  const bidi = await driver.getBidi();
+  const say = async (method, params) => {
+    const told = await bidi.send({ method, params });
+    if (told.type === 'error') throw new Error(`${method}: ${told.message}`);
+    return told.result;
+  };
+  const pages = new Map();
+  await say('session.subscribe', { events: ['log.entryAdded'] });
+  bidi.on('log.entryAdded', ({ level, text, source }) => {
+    if (level === 'error') pages.get(source.context)?.errors.push(text);
+  });
   return {
     name: 'firefox',
     tab: async () => {
-      if (!first) await driver.switchTo().newWindow('tab');
-      const handle = first ?? (await driver.getWindowHandle());
-      first = undefined;
-      return new FirefoxPage(driver, handle, selenium.Key);
+      const { context } = await say('browsingContext.create', { type: 'tab' });
+      const page = new FirefoxPage(driver, context, say);
+      pages.set(context, page);
+      return page;
     },
     close: () => driver.quit(),
   };

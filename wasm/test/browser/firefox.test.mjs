@@ -2,19 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Builder } from 'selenium-webdriver';
-import firefox from 'selenium-webdriver/firefox.js';
-import { serve } from './harness.mjs';
+import { serve, startFirefox } from './harness.mjs';
 
 let server, driver;
 before(async () => {
   server = await serve();
-  const options = new firefox.Options().addArguments('-headless');
-  options.setBinary(process.env.FIREFOX ?? '/usr/bin/firefox-esr');
-  const service = new firefox.ServiceBuilder(process.env.GECKODRIVER ?? 'geckodriver');
-  driver = await new Builder()
-    .forBrowser('firefox').setFirefoxOptions(options).setFirefoxService(service).build();
-  await driver.manage().setTimeouts({ script: 30_000 });
+  driver = await startFirefox();
 });
 after(async () => {
   await driver?.quit();

@@ -1,0 +1,88 @@
+// Starts browsers of the machine with a profile on disk; the tests of the demo page use them, too.
+
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { chromium } from 'playwright-core';
+import { Builder, Key } from 'selenium-webdriver';
+import firefox from 'selenium-webdriver/firefox.js';
+
+/** What is left to do when the process ends. */
+const atExit = [];
+process.on('exit', () => {
+  for (const run of atExit.reverse()) run();
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
+/** Browsers of tests that failed would keep the process alive. */
+const open = new Set();
+after(() => Promise.all([...open].map((kill) => kill())));
+
+/** A folder that is removed at the end of the process. */
+export function scratch() {
+  const folder = mkdtempSync(join(tmpdir(), 'siltdb-browser-'));
+  atExit.push(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  return folder;
+}
+
+/** Those of Chromium. */
+const ARGS = [
+  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--remote-debugging-port=0',
+];
+
+/** Starts Chromium on a profile, in a process group of its own so that all of it can be killed. */
+export async function start(profile) {
+  const program = process.env.CHROMIUM ?? 'chromium';
+  const child = spawn(program, [...ARGS, `--user-data-dir=${profile}`, 'about:blank'], {
+    detached: true, stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  const kill = async () => {
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // It is gone already.
+    }
+    await exited;
+    open.delete(kill);
+  };
+  open.add(kill);
+  atExit.push(() => void kill());
+  const address = await new Promise((resolve, reject) => {
+    let told = '';
+    child.stderr.on('data', (bytes) => {
+      told += bytes;
+      const found = /DevTools listening on (ws:\S+)/.exec(told);
+      if (found) resolve(found[1]);
+    });
+    child.once('error', reject);
+    child.once('exit', () => reject(new Error(`${program} does not start: ${told}`)));
+  });
+  const browser = await chromium.connectOverCDP(address);
+  const close = async () => {
+    const session = await browser.newBrowserCDPSession();
+    await session.send('Browser.close').catch(() => {});
+    await Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 5000))]);
+    await kill();
+  };
+  return { browser, context: browser.contexts()[0], kill, close };
+}
+
+/** What Firefox calls keys by. */
+export const KEYS = Key;
+
+/** Starts Firefox; `prepare` is given its options. */
+export async function startFirefox(prepare = () => {}) {
+  const options = new firefox.Options().addArguments('-headless');
+  options.setBinary(process.env.FIREFOX ?? '/usr/bin/firefox-esr');
+  prepare(options);
+  const service = new firefox.ServiceBuilder(process.env.GECKODRIVER ?? 'geckodriver');
+  const driver = await new Builder()
+    .forBrowser('firefox').setFirefoxOptions(options).setFirefoxService(service).build();
+  await driver.manage().setTimeouts({ script: 30_000 });
+  return driver;
+}
