@@ -35,18 +35,23 @@ const PANELS: Record<string, Panel> = {
 function followScrolling(): void {
   const links = new Map([...document.querySelectorAll<HTMLAnchorElement>('nav a')].map(
     (a) => [a.hash.slice(1), a]));
+  const sections = [...document.querySelectorAll<HTMLElement>('main > section')];
+  const shown = new Set<Element>();
   const seen = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      for (const a of links.values()) a.removeAttribute('aria-current');
-      const link = links.get(target.id);
-      link?.setAttribute('aria-current', 'true');
-      // Only the list is scrolled, never the page.
-      const list = link?.closest('ol');
-      if (link && list) list.scrollLeft = link.offsetLeft - list.clientWidth / 3;
+      if (isIntersecting) shown.add(target);
+      else shown.delete(target);
     }
-  }, { rootMargin: '-20% 0px -70% 0px' });
-  for (const section of document.querySelectorAll('main > section')) seen.observe(section);
+    const first = sections.find((section) => shown.has(section));
+    const link = first && links.get(first.id);
+    if (!link || link.hasAttribute('aria-current')) return;
+    for (const a of links.values()) a.removeAttribute('aria-current');
+    link.setAttribute('aria-current', 'true');
+    // Only the list is scrolled, never the page.
+    const list = link.closest('ol');
+    if (list) list.scrollLeft = link.offsetLeft - list.clientWidth / 3;
+  }, { rootMargin: '-15% 0px 0px 0px' });
+  for (const section of sections) seen.observe(section);
 }
 
 async function start(): Promise<void> {

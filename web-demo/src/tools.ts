@@ -36,7 +36,7 @@ export function tools(root: HTMLElement, figures: HTMLElement, app: App, openedM
       progress.textContent = `${count(done)} of ${count(all)}`;
     });
     progress.textContent = '';
-    say(`${count(total)} records written in ${length(performance.now() - began)}, frames between batches included.`);
+    say(`${count(total)} records written in ${length(performance.now() - began)}, in small batches so that you see them land.`);
   }, { id: 'load', class: 'primary' });
   const over = button('Start over', () => startOver(app), { id: 'start-over' });
   root.prepend(role, load, over, progress);

@@ -34,7 +34,9 @@ export class SiltInspector extends Base {
   readonly #detail = new Detail();
   readonly #table = new RecordTable();
   readonly #legend = make('ul', { class: 'legend' });
+  readonly #empty = make('p', { class: 'note empty', hidden: '' }, 'No records yet: the log is empty.');
   readonly #probe = make('span', { hidden: '' });
+  readonly #layout = make('div', { class: 'layout', hidden: '' }, this.#strips, this.#detail.root);
   readonly #views = new Map<number, StripView>();
   readonly #resized: ResizeObserver;
   #store: Source | undefined;
@@ -50,7 +52,8 @@ export class SiltInspector extends Base {
     super();
     this.#root = this.attachShadow({ mode: 'open' });
     this.#root.append(make('style', {}, STYLE), this.#legend, this.#probe,
-      make('div', { class: 'layout' }, this.#strips, this.#detail.root), this.#table.root);
+      this.#empty,
+      this.#layout, this.#table.root);
     this.#detail.clear();
     this.#resized = new ResizeObserver(() => {
       // Drawing changes the height, which is no reason to draw again.
@@ -158,13 +161,16 @@ export class SiltInspector extends Base {
       context?.scale(2, 2);
       if (context) drawCell(context, 1, 1, 10, state, paint);
       return make('li', {}, sample, text);
-    }));
+    }), make('li', {}, 'The bar of a strip: its bytes, live, superseded, of its tables, and the rest.'));
   }
 
   #show(): void {
     const strips = this.#model?.strips ?? [];
     if (this.#legend.childElementCount === 0) this.#drawLegend();
     const paint = this.#paint();
+    const empty = strips.every(({ info }) => info.records === 0);
+    this.#empty.hidden = !empty;
+    this.#layout.hidden = this.#table.root.hidden = empty;
     const cells = strips.reduce((sum, strip) => sum + strip.cells.length, 0);
     const cell = cells > 8000 ? 6 : cells > 1500 ? 8 : 12;
     const flash = !this.#first && !matchMedia('(prefers-reduced-motion: reduce)').matches;

@@ -1,7 +1,7 @@
 /** The files of the store, drawn by the inspector of the package. */
 
 import type { SiltInspector } from 'siltdb/inspector';
-import type { App } from '../app.js';
+import { type App, latest, whileSeen } from '../app.js';
 import { button, el } from '../dom.js';
 
 const MOODS = ['merry', 'weary', 'curious', 'stubborn', 'brave', 'sleepy', 'grand', 'tiny'];
@@ -24,5 +24,14 @@ export function logMap(root: HTMLElement, app: App): void {
     }
     await batch.commit();
   }, { id: 'map-overwrite' });
-  root.append(el('div', { class: 'row' }, write, remove, rewrite), inspector);
+  // The one thing to do first, where it will be seen; the button in the head does the same.
+  const first = el('div', { class: 'row first', hidden: true },
+    button('Load the data set', () => document.getElementById('load')?.click(), { class: 'primary' }),
+    el('span', {}, 'Some 3,000 characters of Unicode with their names: watch the log fill.'));
+  const show = whileSeen(root, latest(async () => {
+    first.hidden = (await app.stats()).records > 0;
+  }));
+  app.onChange(() => void show());
+  void show();
+  root.append(first, el('div', { class: 'row' }, write, remove, rewrite), inspector);
 }

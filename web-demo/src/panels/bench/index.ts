@@ -48,7 +48,7 @@ class Bench {
       }
       const hidden = document.hidden ? ' The tab was hidden meanwhile: frames are not told.' : '';
       this.#told.textContent = `Your machine, this tab: ${count(this.#settings.records)} records of ${count(this.#settings.valueBytes)} ` +
-        `bytes, every value read is checked, ${length(performance.now() - began)} in all.${hidden}`;
+        `bytes, every value read is checked; bars do not go as far as localStorage, which stops the page while it works; ${length(performance.now() - began)} in all.${hidden}`;
     } catch (e) {
       if (!this.#stop.signal.aborted) throw e;
       this.#told.textContent = 'Cancelled: what was measured until then stays.';

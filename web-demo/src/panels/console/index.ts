@@ -36,6 +36,7 @@ class Console {
   readonly #line = el('input', { type: 'text', id: 'console-line', spellcheck: 'false', autocapitalize: 'off',
     autocomplete: 'off', placeholder: 'scan --prefix char/U+1F60 --limit 5' });
   readonly #script = el('textarea', { rows: 8, spellcheck: 'false', 'aria-label': 'Script', id: 'console-script' });
+  readonly #given = el('p', { class: 'note' }, 'This script came with the address. It has not been run.');
   readonly #typed: string[] = [];
   #recall = 0;
   #turn: Promise<void> = Promise.resolve();
@@ -57,7 +58,7 @@ class Console {
     const given = scriptInAddress();
     this.#script.value = given ?? EXAMPLE;
     const details = el('details', { open: given !== undefined }, el('summary', {}, 'Script'),
-      given === undefined ? '' : el('p', { class: 'note' }, 'This script came with the address. It has not been run.'),
+      given === undefined ? undefined : this.#given,
       this.#script,
       el('div', { class: 'row' }, button('Run this script', () => this.#runScript(), { class: 'primary', id: 'console-run' }),
         button('Link to this script', () => this.#link(), { id: 'console-link' }),
@@ -102,6 +103,7 @@ class Console {
   }
 
   async #runScript(): Promise<void> {
+    this.#given.remove();
     // Line by line; one that wants its end goes on in the next.
     let line = '';
     for (const part of this.#script.value.split('\n')) {

@@ -104,7 +104,8 @@ class TimePanel {
   }
 
   #drawBars(): void {
-    const bars = this.#commits.bars(BARS, this.#byClock);
+    const { length } = this.#commits.seqs;
+    const bars = this.#commits.bars(this.#byClock ? BARS : Math.max(1, Math.min(BARS, length)), this.#byClock);
     const most = Math.max(1, ...bars.map(({ changes }) => changes));
     fill(this.#bars, ...bars.map(({ changes, first }) => {
       // The square root: one change stays visible beside a batch of a thousand.
