@@ -1,6 +1,7 @@
 //! The client of a server: set, get, compare-and-set, a batch, a scan, a change feed, the past.
 //!
-//! `cargo run -p siltdb --example basic_usage -- grpc://127.0.0.1:50051` uses a server that runs;
+//! `cargo run -p siltdb --example basic_usage -- http://127.0.0.1:3000` uses a server that runs,
+//! and so does a `grpc://` URL;
 //! without a URL the example serves a store of its own for as long as it takes.
 
 use siltdb::client::Client;
@@ -16,10 +17,14 @@ async fn main() -> Outcome {
     }
     let dir = std::env::temp_dir().join(format!("silt-basic-usage-{}", std::process::id()));
     let ports =
-        Config { grpc_port: Some(0), http_port: None, resp_port: None, ..Config::new(&dir) };
+        Config { grpc_port: Some(0), http_port: Some(0), resp_port: None, ..Config::new(&dir) };
     let running = server::start(ports).await?;
-    let address = running.addresses().grpc.ok_or("gRPC is off")?;
-    use_server(&format!("grpc://{address}")).await?;
+    let addresses = running.addresses();
+    for (scheme, address) in [("grpc", addresses.grpc), ("http", addresses.http)] {
+        let address = address.ok_or("it does not listen")?;
+        println!("{scheme}://{address}");
+        use_server(&format!("{scheme}://{address}")).await?;
+    }
     running.stop().await?;
     std::fs::remove_dir_all(dir)?;
     Ok(())

@@ -16,7 +16,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tonic::{Code, Request, Status, Streaming};
 
 use super::answers::{Answers, Piece};
-use super::error::{ClientError, Result};
+use super::error::{ClientError, Result, causes};
 use super::{CompactionPlan, ConnectOptions};
 use crate::proto::silt_client::SiltClient;
 use crate::proto::snapshot_response::Part;
@@ -58,13 +58,10 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
 }
 
 fn tls(options: &ConnectOptions) -> Result<ClientTlsConfig> {
-    let Some(ca) = &options.ca else {
-        return Err(ClientError::new(
-            "SILT_USAGE",
-            "with TLS, name the file of the certificates that vouch for the server",
-        ));
+    let mut tls = match &options.ca {
+        Some(ca) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read_file(ca)?)),
+        None => ClientTlsConfig::new().with_native_roots(),
     };
-    let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read_file(ca)?));
     if let Some((certificate, key)) = &options.identity {
         tls = tls.identity(Identity::from_pem(read_file(certificate)?, read_file(key)?));
     }
@@ -118,10 +115,6 @@ impl Grpc {
         batch: &Batch,
         durability: Option<siltdb_core::Durability>,
     ) -> Result<Commit> {
-        if !batch.required().is_empty() {
-            let text = "conditions on keys that are not written do not go over the network";
-            return Err(ClientError::new("SILT_BAD_INPUT", text));
-        }
         let operations = batch.operations().iter().map(|op| proto::Operation {
             key: op.key.clone(),
             value: op.value.clone(),
@@ -130,8 +123,12 @@ impl Grpc {
             condition: op.condition.map(proto::Condition::from),
         });
         let level = durability.map_or(Durability::Unspecified, Durability::from);
-        let request =
-            proto::BatchRequest { operations: operations.collect(), durability: level.into() };
+        let checks = batch.required().iter().map(|(key, condition)| proto::Check {
+            key: key.clone(),
+            condition: Some(proto::Condition::from(*condition)),
+        });
+        let (operations, checks) = (operations.collect(), checks.collect());
+        let request = proto::BatchRequest { operations, checks, durability: level.into() };
         let reply = self.client.clone().batch(request).await.map_err(|s| failed(&s))?.into_inner();
         let durability = reply.durability().to_store().unwrap_or_default();
         Ok(Commit { seq: reply.seq, durability, written: reply.written })
@@ -236,12 +233,19 @@ impl Grpc {
         }))
     }
 
-    pub async fn stats(&self, segments: bool) -> Result<(Stats, Vec<SegmentStats>)> {
+    async fn figures(&self, segments: bool) -> Result<proto::StatsResponse> {
         let request = proto::StatsRequest { segments };
         let reply = self.client.clone().stats(request).await.map_err(|s| failed(&s))?;
-        let mut reply = reply.into_inner();
-        let segments = std::mem::take(&mut reply.segment_stats);
-        Ok((reply.into(), segments.into_iter().map(SegmentStats::from).collect()))
+        Ok(reply.into_inner())
+    }
+
+    pub async fn stats(&self) -> Result<Stats> {
+        Ok(self.figures(false).await?.into())
+    }
+
+    pub async fn segments(&self) -> Result<Vec<SegmentStats>> {
+        let segments = self.figures(true).await?.segment_stats;
+        Ok(segments.into_iter().map(SegmentStats::from).collect())
     }
 
     pub async fn retention(&self, change: Option<Retention>) -> Result<Retention> {
@@ -263,21 +267,6 @@ where
         Ok(message) => Ok(parts(message)),
         Err(status) => Err(failed(&status)),
     }))
-}
-
-/// An error and what caused it, in one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        next = cause.source();
-    }
-    text
 }
 
 fn failed(status: &Status) -> ClientError {

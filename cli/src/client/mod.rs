@@ -5,8 +5,11 @@
 //! whether it was done (`SILT_OUTCOME_UNKNOWN`): write with a condition, and trying again is safe.
 
 mod answers;
+mod connect;
 mod error;
 mod grpc;
+mod http;
+mod parts;
 
 use std::path::PathBuf;
 
@@ -24,11 +27,12 @@ pub use crate::proto::CompactionPlan;
 /// Where a server is, and how to get in.
 #[derive(Clone, Default)]
 pub struct ConnectOptions {
-    /// `grpc://HOST:PORT`, or `grpcs://` with TLS.
+    /// `grpc://HOST:PORT` or `http://HOST:PORT`; `grpcs://` or `https://` with TLS.
     pub url: String,
     /// The token to show.
     pub token: Option<String>,
-    /// With TLS: who must have signed the server's certificate (PEM file).
+    /// With TLS: who must have signed the server's certificate (PEM file); left out, whom the
+    /// system trusts.
     pub ca: Option<PathBuf>,
     /// With TLS: the certificate and key to show (PEM files).
     pub identity: Option<(PathBuf, PathBuf)>,
@@ -44,7 +48,24 @@ impl std::fmt::Debug for ConnectOptions {
 /// A connection to a server. Clones share it; any number of calls may be under way.
 #[derive(Debug, Clone)]
 pub struct Client {
-    grpc: grpc::Grpc,
+    wire: Box<Wire>,
+}
+
+/// How a server is spoken to.
+#[derive(Debug, Clone)]
+enum Wire {
+    Grpc(grpc::Grpc),
+    Http(http::Http),
+}
+
+/// Makes a call in the protocol of a client.
+macro_rules! call {
+    ($client:ident, $name:ident($($argument:expr),*)) => {
+        match &*$client.wire {
+            Wire::Grpc(wire) => wire.$name($($argument),*).await,
+            Wire::Http(wire) => wire.$name($($argument),*).await,
+        }
+    };
 }
 
 impl Client {
@@ -62,7 +83,15 @@ impl Client {
     /// # Errors
     /// As [`Client::connect`]; a file of certificates is not as it should be.
     pub async fn connect_with(options: ConnectOptions) -> Result<Self> {
-        Ok(Self { grpc: grpc::Grpc::connect(options).await? })
+        let wire = match options.url.split_once("://").map(|(scheme, _)| scheme) {
+            Some("grpc" | "grpcs") => Wire::Grpc(grpc::Grpc::connect(options).await?),
+            Some("http" | "https") => Wire::Http(http::Http::connect(options).await?),
+            _ => {
+                let message = "a server's URL begins with grpc://, grpcs://, http:// or https://";
+                return Err(ClientError::new("SILT_USAGE", message));
+            }
+        };
+        Ok(Self { wire: Box::new(wire) })
     }
 
     /// The value of `key`.
@@ -78,7 +107,7 @@ impl Client {
     /// # Errors
     /// What the server says, as `SILT_HISTORY_GONE`.
     pub async fn get_record(&self, key: &[u8], as_of: Option<u64>) -> Result<Option<Record>> {
-        self.grpc.get_record(key, as_of).await
+        call!(self, get_record(key, as_of))
     }
 
     /// Sets `key` to `value`, with the durability of the server.
@@ -107,7 +136,7 @@ impl Client {
     /// `SILT_CONDITION_FAILED`, and nothing is written; `SILT_OUTCOME_UNKNOWN`; what else the
     /// server says.
     pub async fn batch(&self, batch: &Batch, durability: Option<Durability>) -> Result<Commit> {
-        self.grpc.batch(batch, durability).await.map_err(ClientError::of_write)
+        call!(self, batch(batch, durability)).map_err(ClientError::of_write)
     }
 
     /// Makes all that was written before survive power loss; gives the last such seq.
@@ -115,7 +144,7 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub async fn sync(&self) -> Result<u64> {
-        self.grpc.sync().await
+        call!(self, sync())
     }
 
     /// The live records of a range, in key order, consistent at one moment.
@@ -123,7 +152,7 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub async fn scan(&self, options: &ScanOptions) -> Result<Answers<Record>> {
-        self.grpc.scan(options).await
+        call!(self, scan(options))
     }
 
     /// How many live records a range has, exactly.
@@ -131,7 +160,7 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub async fn count(&self, options: &ScanOptions) -> Result<u64> {
-        self.grpc.count(options).await
+        call!(self, count(options))
     }
 
     /// Every version of `key` that is still held, newest first.
@@ -139,7 +168,7 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub async fn history(&self, key: &[u8]) -> Result<Answers<Version>> {
-        self.grpc.history(key).await
+        call!(self, history(key))
     }
 
     /// The keys of a range that differ between two moments; `None` is now.
@@ -152,7 +181,7 @@ impl Client {
         to: Option<u64>,
         options: &ScanOptions,
     ) -> Result<Answers<Change>> {
-        self.grpc.diff(from, to, options).await
+        call!(self, diff(from, to, options))
     }
 
     /// Every version committed after `since` (`None`: after the call), in the order of commits,
@@ -165,7 +194,7 @@ impl Client {
         since: Option<u64>,
         options: &ScanOptions,
     ) -> Result<Answers<Changed>> {
-        self.grpc.changes(since, options).await
+        call!(self, changes(since, options))
     }
 
     /// Compacts everything that is worth it.
@@ -173,7 +202,7 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub async fn compact(&self) -> Result<CompactionReport> {
-        self.grpc.compact().await
+        call!(self, compact())
     }
 
     /// What [`Client::compact`] would do.
@@ -181,7 +210,7 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub async fn compaction_plan(&self) -> Result<Vec<CompactionPlan>> {
-        self.grpc.compaction_plan().await
+        call!(self, compaction_plan())
     }
 
     /// A consistent copy of the whole store, in pieces; the last one is the report.
@@ -189,7 +218,7 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub async fn snapshot(&self) -> Result<Answers<Piece>> {
-        self.grpc.snapshot().await
+        call!(self, snapshot())
     }
 
     /// Figures about the store.
@@ -197,7 +226,7 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub async fn stats(&self) -> Result<Stats> {
-        Ok(self.grpc.stats(false).await?.0)
+        call!(self, stats())
     }
 
     /// Figures about every live segment, oldest first.
@@ -205,7 +234,7 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub async fn segments(&self) -> Result<Vec<SegmentStats>> {
-        Ok(self.grpc.stats(true).await?.1)
+        call!(self, segments())
     }
 
     /// Which superseded versions compaction keeps.
@@ -213,7 +242,7 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub async fn retention(&self) -> Result<Retention> {
-        self.grpc.retention(None).await
+        call!(self, retention(None))
     }
 
     /// Changes which superseded versions compaction keeps, from now on.
@@ -221,6 +250,6 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub async fn set_retention(&self, retention: Retention) -> Result<()> {
-        self.grpc.retention(Some(retention)).await.map(|_| ())
+        call!(self, retention(Some(retention))).map(|_| ())
     }
 }

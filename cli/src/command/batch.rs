@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use siltdb::{Batch as Operations, Durability, Options, json};
+use siltdb::json::{self, Part};
+use siltdb::{Batch as Operations, Durability, Options};
 use siltdb_core::batch::{check_key, check_value_len};
 use siltdb_core::error::Error;
 use siltdb_core::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX};
@@ -19,7 +20,8 @@ use crate::text::Encoding;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 {\"op\":\"set\",\"key\":\"a\",\"value\":\"b\"} or {\"op\":\"delete\",\"key\":\"a\"} a line; also
-key_base64, value_base64, \"ttl\":\"10m\", \"if_absent\":true, \"if_seq\":N.")]
+key_base64, value_base64, \"ttl\":\"10m\", \"if_absent\":true, \"if_seq\":N. A line
+{\"op\":\"check\",\"key\":\"a\",\"if_seq\":N} only asks for a condition.")]
 pub struct Batch {
     /// The file; '-' for stdin.
     file: PathBuf,
@@ -34,7 +36,7 @@ impl Batch {
         let (operations, numbers) = read(input.reader, &input.name)?;
         let store = context.open(Options::default())?;
         let durability = self.durability.or(Durability::Synced);
-        let line = if operations.is_empty() {
+        let line = if operations.is_empty() && operations.required().is_empty() {
             CommitLine { seq: store.last_seq()?, durability: durability.name(), deleted: None }
         } else {
             let commit = store.write(&operations, Some(durability)).map_err(|failure| {
@@ -59,26 +61,37 @@ impl Batch {
 fn read(reader: Box<dyn std::io::BufRead>, name: &str) -> Run<(Operations, Vec<u64>)> {
     let mut lines = Lines::new(reader);
     let mut operations = Operations::new();
-    let mut numbers = Vec::new();
+    // Operations are numbered first, then checks.
+    let (mut numbers, mut checks) = (Vec::new(), Vec::new());
     loop {
         let (line, text) = match lines.next_line() {
             Ok(Some(next)) => next,
-            Ok(None) => return Ok((operations, numbers)),
+            Ok(None) => {
+                numbers.append(&mut checks);
+                return Ok((operations, numbers));
+            }
             Err(ReadError::Io(e)) => return Err(Failure::io(name, &e)),
             Err(ReadError::Line { line, reason }) => return Err(refused(name, line, reason)),
         };
         if text.trim_ascii().is_empty() {
             continue;
         }
-        let operation = json::operation(text).map_err(|reason| refused(name, line, reason))?;
-        let value_len = operation.value.as_ref().map_or(0, Vec::len);
-        check_key(&operation.key).and_then(|()| check_value_len(value_len)).map_err(|e| {
+        let part = json::part(text).map_err(|reason| refused(name, line, reason))?;
+        let value_len = match &part {
+            Part::Operation(operation) => operation.value.as_ref().map_or(0, Vec::len),
+            Part::Check(..) => 0,
+        };
+        check_key(part.key()).and_then(|()| check_value_len(value_len)).map_err(|e| {
             Failure::new(EXIT_USAGE, e.code(), e.to_string())
                 .at(format!("{name}: line {line}"))
                 .and("nothing was written")
         })?;
-        operations.push(operation);
-        numbers.push(line);
+        if matches!(part, Part::Check(..)) {
+            checks.push(line)
+        } else {
+            numbers.push(line)
+        }
+        part.add_to(&mut operations);
         if operations.len() > BATCH_RECORDS_MAX || operations.bytes_max() > BATCH_BYTES_MAX {
             let max = BATCH_BYTES_MAX;
             let error = Error::BatchTooLarge { size: operations.bytes_max(), max };

@@ -65,13 +65,15 @@ struct Global {
     /// Directory of the store.
     #[arg(long, global = true, env = "SILT_DB", value_name = "DIR", default_value = "./silt-data")]
     db: PathBuf,
-    /// URL of a server to use instead of a directory: grpc://HOST:PORT, or grpcs:// with TLS.
+    /// URL of a server to use instead of a directory: grpc://HOST:PORT or http://HOST:PORT; with
+    /// TLS grpcs:// or https://.
     #[arg(long, global = true, env = "SILT_SERVER", value_name = "URL")]
     server: Option<String>,
     /// File with the token to show to the server; or the token itself in SILT_TOKEN.
     #[arg(long, global = true, env = "SILT_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// With TLS: file of the certificates (PEM) that vouch for the server.
+    /// With TLS: file of the certificates (PEM) that vouch for the server; left out, those of the
+    /// system.
     #[arg(long, global = true, env = "SILT_SERVER_CA", value_name = "FILE")]
     server_ca: Option<PathBuf>,
     /// Print JSON lines, errors too.

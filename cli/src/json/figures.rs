@@ -84,6 +84,13 @@ impl From<CompactionPlan> for PlanForm {
     }
 }
 
+impl From<PlanForm> for crate::proto::CompactionPlan {
+    fn from(form: PlanForm) -> Self {
+        let PlanForm { inputs, input_bytes, dead_bytes, expired_bytes, reason } = form;
+        Self { inputs, input_bytes, dead_bytes, expired_bytes, reason }
+    }
+}
+
 /// What compaction did.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[allow(missing_docs)]

@@ -11,8 +11,10 @@ pub use figures::{
     BatchForm, CommitForm, CompactionForm, CountForm, PlanForm, RetainForm, SegmentForm,
     SnapshotForm, StatsForm, SyncForm,
 };
-pub use read::{bytes_of, change, changed, expires_of, operation, reason, record, row};
-pub use write::{bytes, change_line, op_name, operation_line, record_line, string, version_line};
+pub use read::{Part, bytes_of, change, changed, expires_of, part, reason, record, row};
+pub use write::{
+    bytes, change_line, check_line, op_name, operation_line, record_line, string, version_line,
+};
 
 use siltdb_core::Retention;
 

@@ -5,7 +5,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Number, Value};
 use siltdb_core::limits::SEQ_MAX;
-use siltdb_core::{Change, Changed, Condition, Operation, Record, Version};
+use siltdb_core::{Batch, Change, Changed, Condition, Operation, Record, Version};
 
 use crate::time;
 
@@ -96,24 +96,52 @@ pub fn row(line: &[u8]) -> Result<Operation, String> {
     })
 }
 
-/// Reads an operation of a batch.
+/// A part of a batch.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A set or a delete.
+    Operation(Operation),
+    /// A condition on a key that the batch need not write.
+    Check(Vec<u8>, Condition),
+}
+
+impl Part {
+    /// Adds it to a batch.
+    pub fn add_to(self, batch: &mut Batch) {
+        match self {
+            Part::Operation(operation) => batch.push(operation),
+            Part::Check(key, condition) => batch.require(&key, condition),
+        };
+    }
+
+    /// The key it is about.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        match self {
+            Part::Operation(operation) => &operation.key,
+            Part::Check(key, _) => key,
+        }
+    }
+}
+
+/// Reads a part of a batch.
 ///
 /// # Errors
 /// What is wrong with it, and where.
-pub fn operation(line: &[u8]) -> Result<Operation, String> {
+pub fn part(line: &[u8]) -> Result<Part, String> {
     let line: OperationLine = serde_json::from_slice(line).map_err(|e| reason(&e))?;
     let value = match line.op.as_str() {
         "set" => Some(bytes_of("value", line.value, line.value_base64)?),
-        "delete" | "del" => {
+        "delete" | "del" | "check" => {
             if line.value.is_some() || line.value_base64.is_some() {
-                return Err(String::from("a delete has no value"));
+                return Err(format!("a {} has no value", line.op));
             }
             if line.ttl.is_some() || line.expires.is_some() {
-                return Err(String::from("a delete has no expiry"));
+                return Err(format!("a {} has no expiry", line.op));
             }
             None
         }
-        _ => return Err(String::from("\"op\" must be \"set\" or \"delete\"")),
+        _ => return Err(String::from("\"op\" must be \"set\", \"delete\" or \"check\"")),
     };
     let condition = match (line.if_absent, line.if_seq) {
         (Some(true), Some(_)) => {
@@ -124,7 +152,13 @@ pub fn operation(line: &[u8]) -> Result<Operation, String> {
         _ => None,
     };
     let key = bytes_of("key", line.key, line.key_base64)?;
-    Ok(Operation { key, value, expires: expires_of(line.ttl.as_ref(), line.expires)?, condition })
+    if line.op == "check" {
+        let condition =
+            condition.ok_or_else(|| String::from("a check needs \"if_absent\" or \"if_seq\""))?;
+        return Ok(Part::Check(key, condition));
+    }
+    let expires = expires_of(line.ttl.as_ref(), line.expires)?;
+    Ok(Part::Operation(Operation { key, value, expires, condition }))
 }
 
 /// Reads a record that a server tells.
@@ -243,6 +277,13 @@ mod tests {
     use super::*;
     use crate::json;
 
+    fn operation(line: &[u8]) -> Result<Operation, String> {
+        match part(line)? {
+            Part::Operation(operation) => Ok(operation),
+            Part::Check(..) => Err(String::from("a check")),
+        }
+    }
+
     #[test]
     fn a_printed_record_reads_back() {
         let line = br#"{"key":"a\u0000","value_base64":"/w==","seq":5,"expires":9}"#;
@@ -317,6 +358,9 @@ mod tests {
         assert!(set.expires.is_some());
         let whole = operation(br#"{"op":"delete","key":"a","if_seq":7.0}"#).unwrap();
         assert_eq!(whole.condition, Some(Condition::SeqIs(7)));
+        let check = part(br#"{"op":"check","key":"a","if_absent":true}"#).unwrap();
+        assert_eq!(check, Part::Check(b"a".to_vec(), Condition::Absent));
+        assert!(part(br#"{"op":"check","key":"a"}"#).is_err());
         let delete = operation(br#"{"op":"delete","key":"a"}"#).unwrap();
         assert_eq!(delete.value, None);
         for line in [

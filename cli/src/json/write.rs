@@ -100,11 +100,23 @@ pub fn operation_line(operation: &Operation, line: &mut Vec<u8>) {
         bytes("value", value, line);
     }
     number("expires", operation.expires, line);
-    match operation.condition {
+    condition(operation.condition, line);
+    line.push(b'}');
+}
+
+fn condition(condition: Option<Condition>, line: &mut Vec<u8>) {
+    match condition {
         Some(Condition::Absent) => line.extend_from_slice(b",\"if_absent\":true"),
         Some(Condition::SeqIs(seq)) => number("if_seq", Some(seq), line),
         None => {}
     }
+}
+
+/// Appends a condition on a key that a batch need not write.
+pub fn check_line(key: &[u8], asked: Condition, line: &mut Vec<u8>) {
+    line.extend_from_slice(b"{\"op\":\"check\",");
+    bytes("key", key, line);
+    condition(Some(asked), line);
     line.push(b'}');
 }
 

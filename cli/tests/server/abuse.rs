@@ -10,12 +10,12 @@ use siltdb::ScanOptions;
 use crate::served::{Served, tokens, wait};
 use crate::silt::Silt;
 
-const MIB: u64 = 1 << 20;
+pub const MIB: u64 = 1 << 20;
 /// What HTTP/2 begins with: the preface, and empty settings.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// Whether a connection ends within a time; what comes is thrown away.
-fn ends_within(peer: &mut TcpStream, limit: Duration) -> bool {
+pub fn ends_within(peer: &mut TcpStream, limit: Duration) -> bool {
     let begun = Instant::now();
     let mut buf = [0; 4_096];
     while let Some(left) = limit.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) {
@@ -31,7 +31,7 @@ fn ends_within(peer: &mut TcpStream, limit: Duration) -> bool {
 }
 
 /// The server still serves, in bounded memory.
-fn still_serves(served: &Served, memory_max: u64) {
+pub fn still_serves(served: &Served, memory_max: u64) {
     served.ok(&["set", "alive", "yes"]);
     assert_eq!(served.ok(&["get", "alive"]), "yes");
     let memory = served.memory();

@@ -3,6 +3,8 @@
 use crate::served::{Served, of};
 use crate::silt::Silt;
 
+const PROTOCOLS: [&str; 2] = ["grpc", "http"];
+
 const COMMANDS: &[&[&str]] = &[
     &["set", "a", "1"],
     &["set", "b", "2"],
@@ -63,8 +65,13 @@ fn masked(text: &str) -> String {
 
 #[test]
 fn a_server_answers_as_a_directory_does() {
+    for protocol in PROTOCOLS {
+        answers_as_a_directory(&Served::new(&[]).by(protocol));
+    }
+}
+
+fn answers_as_a_directory(served: &Served) {
     let local = Silt::new();
-    let served = Served::new(&[]);
     for command in COMMANDS {
         let (a, b) = (local.run(command), served.run(command));
         assert_eq!(a.code(), b.code(), "{command:?}: {} {}", a.stderr(), b.stderr());
@@ -79,7 +86,12 @@ fn a_server_answers_as_a_directory_does() {
 
 #[test]
 fn files_come_and_go_through_a_server() {
-    let served = Served::new(&[]);
+    for protocol in PROTOCOLS {
+        files_come_and_go(Served::new(&[]).by(protocol));
+    }
+}
+
+fn files_come_and_go(served: Served) {
     let lines: String = (0..2_500).map(|i| format!("key-{i:05}\tvalue {i}\n")).collect();
     let table = served.silt.file("in.tsv", &lines);
     served.ok(&["import", &table]);
@@ -91,6 +103,14 @@ fn files_come_and_go_through_a_server() {
         "{\"op\":\"set\",\"key\":\"x\",\"value\":\"1\"}\n\
          {\"op\":\"set\",\"key\":\"key-00001\",\"value\":\"1\",\"if_absent\":true}\n",
     );
+    let check = served.silt.file(
+        "check",
+        "{\"op\":\"check\",\"key\":\"absent\",\"if_absent\":true}\n\
+         {\"op\":\"set\",\"key\":\"x\",\"value\":\"1\"}\n\
+         {\"op\":\"check\",\"key\":\"key-00001\",\"if_absent\":true}\n",
+    );
+    let failed = served.run(&["batch", &check]).failed(6, "SILT_CONDITION_FAILED");
+    assert!(failed.contains("line 3"), "{failed}");
     let failed = served.run(&["batch", &batch]).failed(6, "SILT_CONDITION_FAILED");
     assert!(failed.contains("line 2"), "{failed}");
     assert_eq!(served.run(&["get", "x"]).code(), 1);
@@ -131,11 +151,16 @@ fn a_shell_works_on_a_server() {
 
 #[test]
 fn watch_tells_the_past_and_what_is_new() {
-    let served = Served::new(&[]);
+    for protocol in PROTOCOLS {
+        watch_tells(&Served::new(&[]).by(protocol), protocol);
+    }
+}
+
+fn watch_tells(served: &Served, protocol: &str) {
     let first = served.ok(&["set", "--json", "a/1", "old"]);
     let first: serde_json::Value = serde_json::from_str(&first).unwrap();
     let since = (first["seq"].as_u64().unwrap() - 1).to_string();
-    let url = served.url("grpc");
+    let url = served.url(protocol);
     let arguments =
         ["watch", "--prefix", "a/", "--since", &since, "--limit", "3", "--server", &url];
     let watching = served.silt.command(&arguments).spawn().unwrap();
@@ -151,7 +176,9 @@ fn watch_tells_the_past_and_what_is_new() {
 #[test]
 fn a_server_that_is_not_there_is_one_line() {
     let silt = Silt::new();
-    let line = silt.fails(&["get", "a", "--server", "grpc://127.0.0.1:1"], 3, "SILT_UNREACHABLE");
-    assert!(line.contains("does not answer"), "{line}");
+    for url in ["grpc://127.0.0.1:1", "http://127.0.0.1:1"] {
+        let line = silt.fails(&["get", "a", "--server", url], 3, "SILT_UNREACHABLE");
+        assert!(line.contains("does not answer"), "{line}");
+    }
     silt.fails(&["get", "a", "--server", "ftp://127.0.0.1:1"], 2, "SILT_USAGE");
 }

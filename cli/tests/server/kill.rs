@@ -63,13 +63,22 @@ fn check(silt: &Silt, known: &mut Known) {
 }
 
 #[test]
-fn no_acknowledged_write_is_lost() {
+fn no_write_acknowledged_by_grpc_is_lost() {
+    kill_under_writers("grpc");
+}
+
+#[test]
+fn no_write_acknowledged_by_http_is_lost() {
+    kill_under_writers("http");
+}
+
+fn kill_under_writers(protocol: &'static str) {
     let kills = std::env::var("SILT_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
     let mut silt = Silt::new();
     let mut known = Known::new();
     let mut acknowledged = 0;
     for round in 1..=kills {
-        let served = Served::of(silt, &[]);
+        let served = Served::of(silt, &[]).by(protocol);
         let shared: Vec<_> = (0..WRITERS).map(|_| Arc::new(Mutex::new(Known::new()))).collect();
         wait(async {
             let mut writers = JoinSet::new();

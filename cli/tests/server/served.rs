@@ -17,6 +17,7 @@ use crate::silt::{Ended, Silt};
 pub struct Served {
     pub silt: Silt,
     child: Option<Child>,
+    protocol: &'static str,
     line: Value,
     log: Option<JoinHandle<String>>,
 }
@@ -57,7 +58,13 @@ impl Served {
             panic!("no server: {}", log.join().unwrap());
         }
         let line = serde_json::from_str(&line).unwrap();
-        Self { silt, child: Some(child), line, log: Some(log) }
+        Self { silt, child: Some(child), protocol: "grpc", line, log: Some(log) }
+    }
+
+    /// Lets clients and commands use it by this protocol.
+    pub fn by(mut self, protocol: &'static str) -> Self {
+        self.protocol = protocol;
+        self
     }
 
     /// The URL of a protocol.
@@ -72,13 +79,13 @@ impl Served {
 
     /// A client that shows no token.
     pub async fn client(&self) -> Client {
-        Client::connect(self.url("grpc")).await.unwrap()
+        Client::connect(self.url(self.protocol)).await.unwrap()
     }
 
     /// Runs a command on the server.
     pub fn run(&self, arguments: &[&str]) -> Ended {
         let mut command = self.silt.command(arguments);
-        Ended(command.arg("--server").arg(self.url("grpc")).output().unwrap())
+        Ended(command.arg("--server").arg(self.url(self.protocol)).output().unwrap())
     }
 
     /// Runs a command on the server that must succeed.

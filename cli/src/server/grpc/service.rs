@@ -93,10 +93,17 @@ impl Service {
     async fn commit(
         &self,
         operations: Vec<proto::Operation>,
+        checks: Vec<proto::Check>,
         level: i32,
     ) -> Reply<proto::WriteResponse> {
         let level = durability(level)?;
         let mut batch = Batch::new();
+        for check in checks {
+            let condition = check.condition.and_then(proto::Condition::to_store);
+            let condition =
+                condition.ok_or_else(|| status(&Failure::input("a check needs a condition")))?;
+            batch.require(&check.key, condition);
+        }
         for op in operations {
             batch.push(operation(op).map_err(|f| status(&f))?);
         }
@@ -126,20 +133,20 @@ impl silt_server::Silt for Service {
         let proto::SetRequest { key, value, expires, ttl, condition, durability } =
             request.into_inner();
         let op = proto::Operation { key, value: Some(value), expires, ttl, condition };
-        self.commit(vec![op], durability).await
+        self.commit(vec![op], Vec::new(), durability).await
     }
 
     async fn delete(&self, request: Request<proto::DeleteRequest>) -> Reply<proto::WriteResponse> {
         check(&request, Action::Write)?;
         let proto::DeleteRequest { key, condition, durability } = request.into_inner();
         let op = proto::Operation { key, condition, ..proto::Operation::default() };
-        self.commit(vec![op], durability).await
+        self.commit(vec![op], Vec::new(), durability).await
     }
 
     async fn batch(&self, request: Request<proto::BatchRequest>) -> Reply<proto::WriteResponse> {
         check(&request, Action::Write)?;
-        let proto::BatchRequest { operations, durability } = request.into_inner();
-        self.commit(operations, durability).await
+        let proto::BatchRequest { operations, checks, durability } = request.into_inner();
+        self.commit(operations, checks, durability).await
     }
 
     async fn sync(&self, request: Request<proto::SyncRequest>) -> Reply<proto::SyncResponse> {

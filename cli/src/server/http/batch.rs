@@ -8,7 +8,7 @@ use siltdb_core::{Batch, Durability};
 use super::kv::check_writable;
 use super::params::{self, Params};
 use super::reply::{self, Reply};
-use crate::json::{self, BatchForm, SyncForm};
+use crate::json::{self, BatchForm, Part, SyncForm};
 use crate::server::Shared;
 use crate::server::error::Failure;
 
@@ -22,42 +22,67 @@ pub async fn batch(State(shared): State<Arc<Shared>>, request: Request) -> Reply
     let kind = params::expect_type(&parts.headers, LINES)?;
     check_writable(&shared)?;
     let (text, _memory) = params::whole_batch(&shared, &parts.headers, body).await?;
-    let batch = if kind == JSON { read_document(&text)? } else { read_lines(&text)? };
+    let mut read = Read::default();
+    if kind == JSON {
+        read.document(&text)?
+    } else {
+        read.lines(&text)?
+    }
     // What was read stands in the batch now.
     drop(text);
-    let commit = shared.write(batch, durability).await?;
-    Ok(reply::commit(commit, None))
+    let commit = shared.write(std::mem::take(&mut read.batch), durability).await;
+    Ok(reply::commit(commit.map_err(|failure| read.placed(failure))?, None))
 }
 
-fn read_document(text: &[u8]) -> Result<Batch, Failure> {
-    let form: BatchForm<'_> =
-        serde_json::from_slice(text).map_err(|e| Failure::input(json::reason(&e)))?;
-    let mut batch = Batch::new();
-    for (i, operation) in form.operations.iter().enumerate() {
-        push(&mut batch, operation.get().as_bytes(), i)?;
+/// A batch as it is read.
+#[derive(Default)]
+struct Read {
+    batch: Batch,
+    /// Where operations and checks stand among all: a batch numbers the former first.
+    operations: Vec<u64>,
+    checks: Vec<u64>,
+}
+
+impl Read {
+    fn document(&mut self, text: &[u8]) -> Result<(), Failure> {
+        let form: BatchForm<'_> =
+            serde_json::from_slice(text).map_err(|e| Failure::input(json::reason(&e)))?;
+        form.operations.iter().try_for_each(|part| self.push(part.get().as_bytes()))
     }
-    Ok(batch)
-}
 
-fn read_lines(text: &[u8]) -> Result<Batch, Failure> {
-    let mut batch = Batch::new();
-    let lines = text.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    for (i, line) in lines.enumerate() {
-        push(&mut batch, line, i)?;
+    fn lines(&mut self, text: &[u8]) -> Result<(), Failure> {
+        let mut lines = text.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty());
+        lines.try_for_each(|line| self.push(line))
     }
-    Ok(batch)
-}
 
-fn push(batch: &mut Batch, text: &[u8], i: usize) -> Result<(), Failure> {
-    let at = |mut failure: Failure| {
-        failure.details.push(("operation", i as u64));
+    fn push(&mut self, text: &[u8]) -> Result<(), Failure> {
+        let number = (self.operations.len() + self.checks.len()) as u64;
+        let at = |mut failure: Failure| {
+            failure.details.push(("operation", number));
+            failure
+        };
+        let part = json::part(text)
+            .map_err(|reason| at(Failure::input(format!("operation {number}: {reason}"))))?;
+        siltdb_core::batch::check_key(part.key()).map_err(|e| at(e.into()))?;
+        match part {
+            Part::Operation(_) => self.operations.push(number),
+            Part::Check(..) => self.checks.push(number),
+        }
+        part.add_to(&mut self.batch);
+        Ok(())
+    }
+
+    /// Says of a failure where in the request its operation stands.
+    fn placed(&self, mut failure: Failure) -> Failure {
+        for (name, number) in &mut failure.details {
+            let all = self.operations.iter().chain(&self.checks);
+            let place = usize::try_from(*number).ok().and_then(|at| all.copied().nth(at));
+            if let Some(place) = place.filter(|_| *name == "operation") {
+                *number = place;
+            }
+        }
         failure
-    };
-    let operation = json::operation(text)
-        .map_err(|reason| at(Failure::input(format!("operation {i}: {reason}"))))?;
-    siltdb_core::batch::check_key(&operation.key).map_err(|e| at(e.into()))?;
-    batch.push(operation);
-    Ok(())
+    }
 }
 
 /// Makes all that was written before survive power loss.
