@@ -109,9 +109,13 @@ class ChromiumPage extends Page {
 
 /** Chromium with a profile on disk: in a private window every access to a file is slow. */
 export async function chromium() {
-  const { context, close } = await start(scratch());
+  const { browser, context, close } = await start(scratch());
+  const downloads = scratch();
+  const session = await browser.newBrowserCDPSession();
+  await session.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: downloads });
   return {
     name: 'chromium',
+    downloads,
     tab: async () => new ChromiumPage(await context.newPage()),
     close,
   };
@@ -196,10 +200,11 @@ class FirefoxPage extends Page {
 
 /** Firefox, without a window. */
 export async function firefox() {
+  const downloads = scratch();
   const driver = await startFirefox((options) => options
     .enableBidi()
     .setPreference('browser.download.folderList', 2)
-    .setPreference('browser.download.dir', scratch())
+    .setPreference('browser.download.dir', downloads)
     // The reader's answer to the question whether the site may keep its data.
     .setPreference('dom.storageManager.prompt.testing', true)
     .setPreference('dom.storageManager.prompt.testing.allow', true));
@@ -217,6 +222,7 @@ export async function firefox() {
   });
   return {
     name: 'firefox',
+    downloads,
     tab: async () => {
       const { context } = await say('browsingContext.create', { type: 'tab' });
       const page = new FirefoxPage(driver, context, say);

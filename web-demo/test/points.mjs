@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +16,29 @@ const axe = readFileSync(new URL('../node_modules/axe-core/axe.min.js', import.m
 
 const run = (...args) => execFileSync(silt, args, { encoding: 'utf8' });
 const number = (text) => Number(text.replace(/\D/g, ''));
+
+/** Waits until the browser has saved a file with these bytes. */
+async function saved(browser, name, bytes) {
+  const path = join(browser.downloads, name);
+  for (const end = Date.now() + 20_000; ; ) {
+    if (existsSync(path) && readFileSync(path).equals(bytes)) return;
+    assert.ok(Date.now() < end, `${name} was not saved`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Drops a file on the page, beside where it belongs: a reader's hand is not that exact. */
+function drop(page, path) {
+  return page.run((name, base64) => {
+    const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+    const carried = new DataTransfer();
+    carried.items.add(new File([bytes], name));
+    for (const type of ['dragenter', 'dragover', 'drop']) {
+      const event = new DragEvent(type, { dataTransfer: carried, bubbles: true, cancelable: true });
+      document.querySelector('#exchange h2').dispatchEvent(event);
+    }
+  }, path.split('/').at(-1), readFileSync(path, 'base64'));
+}
 
 /** Registers the tests on a browser that `launch` starts. */
 export function points(launch) {
@@ -253,11 +276,17 @@ function tests(launch) {
     const file = join(folder, 'demo.silt');
     writeFileSync(file, packed, 'base64');
     assert.equal(createHash('sha256').update(readFileSync(file)).digest('hex'), sha);
+    // What the browser has saved is that file.
+    await saved(browser, 'demo.silt', readFileSync(file));
     const restored = join(folder, 'restored');
-    run('restore', file, restored);
+    assert.match(run('restore', file, restored), new RegExp(`crc ${await figure('#exchange-facts', 'crc')}\\b`));
     assert.match(run('--db', restored, 'verify'), /all is well/);
     assert.match(run('--db', restored, 'scan', '--prefix', 'char/U+1F60', '--limit', '1'), /^char\/U\+1F600\t/);
     assert.equal(run('--db', restored, 'get', 'river').trim(), 'Elbe');
+    const keys = await page.run(() => document.querySelector('#figures dd').textContent);
+    assert.equal(Number(run('--db', restored, 'count')), number(keys));
+    // The past is in it, too.
+    assert.match(run('--db', restored, 'history', 'river'), /Elbe\n.*Vltava\n.*Elbe\n$/s);
     assert.match(await page.text('#exchange-commands'), /silt restore demo.silt restored\nsilt --db restored verify/);
 
     const made = join(folder, 'made');
@@ -265,11 +294,14 @@ function tests(launch) {
     writeFileSync(join(folder, 'in.tsv'), `${lines.join('\n')}\n`);
     run('--db', made, 'import', join(folder, 'in.tsv'));
     run('--db', made, 'set', 'from/last', 'spoken');
-    run('--db', made, 'snapshot', join(folder, 'made.silt'));
-    await page.upload('#exchange-file', join(folder, 'made.silt'));
+    const copied = run('--db', made, 'snapshot', join(folder, 'made.silt'));
+    await drop(page, join(folder, 'made.silt'));
     const told = await page.see('#exchange-told', /made\.silt/);
     assert.match(told.replace(/\u2009/g, ''), /3001 keys/);
     assert.match(await page.text('#exchange-in'), /from\/00000\s+the command line 0/);
+    assert.match(copied, new RegExp(`crc ${await figure('#exchange-told-facts', 'crc')}\\b`));
+    const made256 = createHash('sha256').update(readFileSync(join(folder, 'made.silt'))).digest('hex');
+    assert.equal(await page.text('#exchange-told-sha'), made256);
     await page.shotOf('#exchange', 'exchange');
 
     // Its own, of more files than are made ready ahead.
