@@ -1,71 +1,210 @@
-// Runs the benchmark page in Chromium, on a profile on disk: node browser.mjs [SCALE]
+// Runs the benchmark in Chromium, on profiles on disk, and prints tables:
+//
+//   node browser.mjs [--scale N] [--rounds N] [--only TEXT] [--rows TEXT] [--out FILE.json]
+//
+// Stores take turns within a row, each fresh, and every figure is the median of the rounds.
 
+import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
-import { table } from './workloads.mjs';
+
+const { values: given } = parseArgs({ options: {
+  scale: { type: 'string', default: '1' }, rounds: { type: 'string', default: '3' },
+  only: { type: 'string', default: '' }, rows: { type: 'string', default: '' },
+  out: { type: 'string', default: 'browser-results.json' },
+} });
+const scale = Number(given.scale);
+const rounds = Number(given.rounds);
+const OPEN_KEYS = 100_000;
+const OVERWRITES = 5;
+const OPENING = 'restart, open 100,000 keys, first get (ms)';
+const SPACE = 'space after 5 overwrites, times live';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const site = mkdtempSync(join(tmpdir(), 'siltdb-bench-page-'));
-const scale = Number(process.argv[2] ?? 1);
-const TYPES = { '.js': 'text/javascript', '.wasm': 'application/wasm', '.html': 'text/html' };
+const site = mkdtempSync(join(tmpdir(), 'siltdb-bench-'));
+process.on('exit', () => rmSync(site, { recursive: true, force: true, maxRetries: 5 }));
+const TYPES = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
 
-await build({
-  absWorkingDir: here,
-  entryPoints: { page: './page.mjs', 'sqlite-worker': './sqlite-worker.mjs' },
-  outdir: site, bundle: true, format: 'esm', target: 'es2022', logLevel: 'error',
-  define: { global: 'globalThis' },
-});
-for (const name of ['worker.js', 'siltdb.wasm']) {
-  cpSync(join(here, '../dist', name), join(site, name));
-}
-const entry = createRequire(import.meta.url).resolve('@sqlite.org/sqlite-wasm');
-const folder = entry.slice(0, entry.lastIndexOf('sqlite-wasm') + 'sqlite-wasm'.length);
-for (const part of ['sqlite-wasm/jswasm', 'dist', 'jswasm']) {
-  try {
-    cpSync(join(folder, part, 'sqlite3.wasm'), join(site, 'sqlite3.wasm'));
-  } catch {
-    // Its versions have it in different places.
+async function makeSite() {
+  await build({
+    absWorkingDir: join(here, 'browser'),
+    entryPoints: { page: './page.mjs', 'sqlite-worker': './sqlite-worker.mjs' },
+    outdir: site, bundle: true, splitting: true, minify: true, format: 'esm', target: 'es2022',
+    logLevel: 'error', define: { global: 'globalThis' },
+  });
+  const dist = join(here, '../dist');
+  for (const name of ['worker.js', 'siltdb.wasm']) cpSync(join(dist, name), join(site, name));
+  const { resolve } = createRequire(import.meta.url);
+  const module = (name) => {
+    const entry = resolve(name);
+    return entry.slice(0, entry.lastIndexOf(name) + name.length);
+  };
+  cpSync(join(module('wa-sqlite'), 'dist/wa-sqlite.wasm'), join(site, 'wa-sqlite.wasm'));
+  for (const part of ['sqlite-wasm/jswasm', 'dist', 'jswasm']) {
+    try {
+      cpSync(join(module('@sqlite.org/sqlite-wasm'), part, 'sqlite3.wasm'),
+        join(site, 'sqlite3.wasm'));
+    } catch {
+      // Its versions have it in different places.
+    }
   }
+  writeFileSync(join(site, 'index.html'),
+    '<!doctype html><title>bench</title><script type="module" src="page.js"></script>');
 }
-writeFileSync(join(site, 'index.html'),
-  '<!doctype html><title>bench</title><script type="module" src="page.js"></script>');
 
-const server = createServer((request, response) => {
-  const path = new URL(request.url, 'http://localhost').pathname;
-  try {
-    const bytes = readFileSync(join(site, path === '/' ? 'index.html' : path));
-    response.setHeader('content-type', TYPES[extname(path)] ?? 'text/html');
-    response.end(bytes);
-  } catch {
-    response.writeHead(404).end();
-  }
-});
-await new Promise((resolve) => server.listen(0, 'localhost', resolve));
-const context = await chromium.launchPersistentContext(join(site, 'profile'), {
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox'],
-});
+function serve() {
+  const server = createServer((request, response) => {
+    const path = new URL(request.url, 'http://localhost').pathname;
+    try {
+      const bytes = readFileSync(join(site, path === '/' ? 'index.html' : path));
+      response.setHeader('content-type', TYPES[extname(path)] ?? 'text/html');
+      response.end(bytes);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  return new Promise((resolve) => server.listen(0, 'localhost', () => resolve(server)));
+}
+
+/** A browser on a profile, with the page open. */
+async function browse(url, profile) {
+  const context = await chromium.launchPersistentContext(join(site, profile), {
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox'],
+  });
+  const page = context.pages()[0] ?? await context.newPage();
+  await page.goto(url);
+  await page.waitForFunction(() => globalThis.rows);
+  const call = (method, argument) =>
+    page.evaluate(([m, a]) => globalThis.call(m, a), [method, argument]);
+  return { page, call, close: () => context.close() };
+}
+
+const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
+const diskBytes = (profile) =>
+  ['File System', 'IndexedDB'].reduce((sum, folder) => {
+    try {
+      const path = join(site, profile, 'Default', folder);
+      return sum + Number(execFileSync('du', ['-sk', path], { stdio: 'pipe' }).toString().split('\t')[0]) * 1024;
+    } catch {
+      return sum;
+    }
+  }, 0);
+
 const results = {};
-try {
-  const page = await context.newPage();
-  await page.goto(`http://localhost:${server.address().port}/`);
-  await page.waitForFunction(() => globalThis.names);
-  for (const name of await page.evaluate(() => globalThis.names)) {
-    results[name] = await page.evaluate(([n, s]) => globalThis.bench(n, s), [name, scale])
-      .catch((error) => {
-        console.error(`${name}: ${error.message.split('\n')[0]}`);
-        return {};
-      });
-  }
-} finally {
-  await context.close();
-  server.close();
-  rmSync(site, { recursive: true, force: true });
+function add(row, place, store, figure) {
+  if (figure === undefined) return;
+  (((results[row] ??= {})[place] ??= {})[store] ??= []).push(figure);
 }
-console.log(table(results));
+
+function failed(what, error) {
+  console.error(`${what}: ${error.message.split('\n').slice(0, 2).join(' ')}`);
+}
+
+let id = 0;
+
+async function timed(url, stores, rows) {
+  for (let round = 0; round < rounds; round += 1) {
+    const browser = await browse(url, `profile-${round}`);
+    for (const row of rows) {
+      for (const place of ['page', 'worker']) {
+        for (const store of stores) {
+          id += 1;
+          await browser.call('measure', { place, store, row, scale, id })
+            .then((us) => add(row, place, store, us))
+            .catch((error) => failed(`${store}, ${row}, ${place}`, error));
+        }
+      }
+      console.error(`round ${round + 1} of ${rounds}: ${row}`);
+    }
+    await browser.close();
+    rmSync(join(site, `profile-${round}`), { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** Every opening is by a browser that was just started. */
+async function openings(url, stores) {
+  for (const store of stores) {
+    const profile = `open-${id += 1}`;
+    const what = { place: 'page', store, id, keys: OPEN_KEYS };
+    try {
+      const first = await browse(url, profile);
+      await first.call('fill', what).finally(() => first.close());
+      for (let round = 0; round < rounds; round += 1) {
+        const again = await browse(url, profile);
+        await again.call('reopen', what).then((ms) => add(OPENING, 'page', store, ms))
+          .finally(() => again.close());
+      }
+    } catch (error) {
+      failed(`${store}, opening`, error);
+    }
+    rmSync(join(site, profile), { recursive: true, force: true, maxRetries: 5 });
+  }
+  console.error(OPENING);
+}
+
+async function space(url, stores) {
+  for (const store of stores) {
+    const profile = `space-${id += 1}`;
+    const browser = await browse(url, profile);
+    const empty = diskBytes(profile);
+    await browser.call('churn', { place: 'page', store, id, times: OVERWRITES })
+      .then((live) => add(SPACE, 'page', store, (diskBytes(profile) - empty) / live))
+      .catch((error) => failed(`${store}, space`, error));
+    await browser.close();
+    rmSync(join(site, profile), { recursive: true, force: true, maxRetries: 5 });
+  }
+  console.error(SPACE);
+}
+
+/** A table for page or worker: rows down, stores across, and how far ahead siltdb is. */
+function table(place, stores) {
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  const lines = [
+    line([`${place}: microseconds`, ...stores, 'siltdb, OPFS against the best']),
+    line(['---', ...stores.map(() => '---:'), '---:']),
+  ];
+  for (const [row, places] of Object.entries(results)) {
+    const found = places[place];
+    if (!found) continue;
+    const figures = Object.fromEntries(
+      Object.entries(found).map(([store, all]) => [store, median(all)]),
+    );
+    const peers = Object.entries(figures).filter(([store]) => !store.startsWith('siltdb'));
+    const best = Math.min(...peers.map(([, figure]) => figure));
+    const ratio = best / figures['siltdb, OPFS'];
+    lines.push(line([row, ...stores.map((store) => figures[store]?.toFixed(1) ?? ''),
+      Number.isFinite(ratio) ? `${ratio.toFixed(2)}x` : '']));
+  }
+  return lines.join('\n');
+}
+
+await makeSite();
+const server = await serve();
+const url = `http://localhost:${server.address().port}/`;
+const probe = await browse(url, 'probe');
+const names = await probe.page.evaluate(() => ({ stores: globalThis.stores, rows: globalThis.rows }));
+const version = await probe.page.evaluate(() => navigator.userAgent);
+await probe.close();
+const stores = names.stores.filter((name) => new RegExp(given.only).test(name));
+const wanted = (row) => new RegExp(given.rows).test(row);
+const loadBefore = loadavg()[0];
+await timed(url, stores, names.rows.filter(wanted));
+if (wanted(OPENING)) await openings(url, stores);
+if (wanted(SPACE)) await space(url, stores);
+server.close();
+const about = {
+  when: new Date().toISOString(), browser: version, cpu: cpus()[0]?.model, cores: cpus().length,
+  load: [loadBefore, loadavg()[0]], scale, rounds,
+};
+writeFileSync(given.out, JSON.stringify({ about, results }, null, 1));
+console.log(`${table('page', stores)}\n\n${table('worker', stores)}`);
+console.log(`\nload of the machine ${about.load.map((l) => l.toFixed(1)).join(' to ')}; ` +
+  `all figures in ${given.out}`);
