@@ -128,6 +128,16 @@ impl Queue {
         Err(Leadership { queue: self, taken: Vec::new() })
     }
 
+    /// Leadership at once, if nobody has it.
+    pub(super) fn try_lead(&self) -> Option<Leadership<'_>> {
+        let mut line = lock(&self.line);
+        if line.leading || line.closed {
+            return None;
+        }
+        line.leading = true;
+        Some(Leadership { queue: self, taken: Vec::new() })
+    }
+
     /// Puts a commit in line and goes on; the committer must be running.
     pub(super) fn submit(&self, batch: Batch, durability: Durability, done: Done) {
         let waiter = Waiter::Function(Mutex::new(Some(done)));

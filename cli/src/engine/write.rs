@@ -18,6 +18,9 @@ use super::log::Log;
 use super::queue::Leadership;
 use super::{Count, Engine};
 
+/// Up to so many bytes are written at once by a thread that does not wait for its commit.
+const AT_ONCE_BYTES_MAX: usize = 64 << 10;
+
 /// Poisons the store when the thread that holds the log panics.
 struct PanicGuard<'e, S: Storage, H: Host>(&'e Engine<S, H>);
 
@@ -66,8 +69,27 @@ impl<S: Storage, H: Host> Engine<S, H> {
         match valid {
             Err(e) => done(Err(e)),
             Ok(()) if durability == Durability::Buffered => done(self.write_buffered(&batch)),
-            Ok(()) => self.queue.submit(batch, durability, Box::new(done)),
+            Ok(()) => match self.write_at_once(&batch, durability) {
+                Some(result) => done(result),
+                None => self.queue.submit(batch, durability, Box::new(done)),
+            },
         }
+    }
+
+    /// Writes a batch without crossing a thread, where that takes no longer than to hand it over:
+    /// it is small, needs no sync, and nobody holds the log.
+    fn write_at_once(&self, batch: &Batch, durability: Durability) -> Option<Result<Commit>> {
+        if durability != Durability::Flushed || batch.bytes_max() > AT_ONCE_BYTES_MAX {
+            return None;
+        }
+        // Nobody is taken along: one of those who come now may need a sync.
+        let _leadership = self.queue.try_lead()?;
+        let mut log = lock(&self.log);
+        let _guard = PanicGuard(self);
+        let mut results = Vec::new();
+        self.lead(&mut log, &mut results, batch, durability);
+        self.finish_group(&mut log, &mut results);
+        results.pop().map(Answer::into_result)
     }
 
     /// The committer's thread: leads for those who do not wait in a thread, until the store is

@@ -5,30 +5,32 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use siltdb::client::{Client, ConnectOptions};
 
 use crate::served::{ADMIN, Served, tokens, wait};
 use crate::silt::Silt;
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        // Of the same name as what it signs, OpenSSL would take that for its own signer.
+        params.distinguished_name.push(DnType::CommonName, "an authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
     /// A certificate for this machine, and its key.
-    fn sign(&self) -> (String, String) {
+    pub fn sign(&self) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let names = vec![String::from("127.0.0.1"), String::from("localhost")];
         let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.0).unwrap();
         (certificate.pem(), key.serialize_pem())
     }
 
-    fn file(&self, silt: &Silt, name: &str) -> PathBuf {
+    pub fn file(&self, silt: &Silt, name: &str) -> PathBuf {
         PathBuf::from(silt.file(name, self.0.pem()))
     }
 }

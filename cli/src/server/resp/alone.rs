@@ -7,11 +7,12 @@ use siltdb_core::{Batch, Durability};
 use super::connection::{Connection, Next, Work};
 use super::parser::Args;
 use super::reply::Trouble;
-use super::session::{Multi, Queued};
+use super::session::{Multi, Queued, Watched};
 use super::state::Resp;
 use super::table::Alone;
 use super::txn::seq_of;
 use super::{VERSION, commands::Outcome};
+use crate::Store;
 use crate::server::error::Failure;
 use crate::server::limits;
 
@@ -36,13 +37,7 @@ impl Connection {
             Alone::Multi => multi(&self.resp, &mut work),
             Alone::Discard => discard(&mut work),
             Alone::Watch => watch(&mut work, args),
-            Alone::Unwatch => {
-                work.session.watched.clear();
-                work.out.ok();
-                Ok(())
-            }
             Alone::Durability => durability(&self.resp, &mut work, args),
-            Alone::Wait => wait(&mut work, args),
             Alone::WaitAof => self.wait_aof(&mut work, args).await,
             Alone::Save => self.save(&mut work).await,
             Alone::BgSave => self.save_aside(&mut work),
@@ -303,23 +298,10 @@ fn durability(resp: &Resp, work: &mut Work, args: Args<'_>) -> Outcome {
     }
 }
 
-/// There are no replicas to wait for.
-fn wait(work: &mut Work, args: Args<'_>) -> Outcome {
-    args.int(1).ok_or_else(Trouble::not_an_integer)?;
-    let timeout = args.int(2);
-    let timeout =
-        timeout.ok_or_else(|| Trouble::err("timeout is not an integer or out of range"))?;
-    if timeout < 0 {
-        return Err(Trouble::err("timeout is negative"));
-    }
-    work.out.int(0);
-    Ok(())
-}
-
 /// Whether one of the watched keys has changed.
-pub(super) fn is_watched_changed(work: &Work) -> Result<bool, Failure> {
-    for (key, seq) in &work.session.watched {
-        if seq_of(work.txn.store(), key)? != *seq {
+pub(super) fn has_one_changed(store: &Store, watched: &Watched) -> Result<bool, Failure> {
+    for (key, seq) in watched {
+        if seq_of(store, key)? != *seq {
             return Ok(true);
         }
     }

@@ -17,13 +17,13 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::commands::Call;
+use super::commands::{Call, Outcome};
 use super::gather::Gather;
 use super::parser::{Args, Bounds, Parsed, Parser};
 use super::reply::{Reply, Trouble};
 use super::session::{Queued, Session};
 use super::state::Resp;
-use super::table::{Alone, Run, Spec, TABLE, find, find_place};
+use super::table::{Alone, Run, Spec, TABLE, find, find_place, takes};
 use super::txn::Txn;
 use crate::server::budget::Held;
 use crate::server::error::Failure;
@@ -455,6 +455,7 @@ fn judge(
         let text = format!("wrong number of arguments for '{}' command", spec.name);
         return Err(Some(Trouble::err(&text)));
     }
+    check_subcommand(spec, args).map_err(Some)?;
     if spec.is_for_all() {
         return Ok((place, spec));
     }
@@ -471,6 +472,27 @@ fn judge(
         return Err(Some(Trouble(text.to_owned())));
     }
     Ok((place, spec))
+}
+
+fn check_subcommand(spec: &Spec, args: Args<'_>) -> Outcome {
+    let all = spec.subcommands();
+    if all.is_empty() || args.count() < 2 {
+        return Ok(());
+    }
+    let name = spec.name;
+    match all.iter().find(|(sub, _)| args.is(1, sub)) {
+        Some((_, arity)) if takes(*arity, args.count()) => Ok(()),
+        Some((sub, _)) => {
+            let text = format!("wrong number of arguments for '{name}|{sub}' command");
+            Err(Trouble::err(&text))
+        }
+        None => {
+            let sub = String::from_utf8_lossy(args.get(1));
+            let sub: String = sub.chars().take(128).collect();
+            let name = name.to_ascii_uppercase();
+            Err(Trouble::err(&format!("unknown subcommand '{sub}'. Try {name} HELP.")))
+        }
+    }
 }
 
 fn unknown(args: Args<'_>) -> Trouble {

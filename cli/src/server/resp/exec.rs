@@ -3,10 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use super::alone::is_watched_changed;
+use super::alone::has_one_changed;
 use super::connection::{Connection, Work, run_data};
 use super::reply::Trouble;
-use super::session::Multi;
+use super::session::{Multi, Watched};
 use super::table::{Run, find};
 use crate::server::error::Failure;
 
@@ -27,8 +27,8 @@ impl Connection {
             work.out.error("ERR EXEC without MULTI");
             return Ok(work);
         };
+        let watched = Arc::new(std::mem::take(&mut work.session.watched));
         if multi.is_aborted {
-            work.session.watched.clear();
             work.out.error("EXECABORT Transaction discarded because of previous errors.");
             return Ok(work);
         }
@@ -43,14 +43,14 @@ impl Connection {
         let mut turn = None;
         loop {
             if is_slow {
-                work = match self.run_aside(work, &multi).await? {
+                work = match self.run_aside(work, &multi, &watched).await? {
                     Ok(work) => work,
                     Err(work) => return Ok(work),
                 };
             } else {
-                run_queue(&self.resp, &multi, &mut work);
+                run_queue(&self.resp, &multi, &watched, &mut work);
             }
-            let tried = self.try_commit(&mut work).await;
+            let tried = self.try_commit(&mut work, &watched).await;
             if !matches!(tried, Tried::Done) {
                 work.out.truncate(before);
             }
@@ -71,7 +71,6 @@ impl Connection {
                 }
             }
         }
-        work.session.watched.clear();
         work.txn.reset(false);
         Ok(work)
     }
@@ -81,25 +80,26 @@ impl Connection {
         &self,
         mut work: Box<Work>,
         multi: &Arc<Multi>,
+        watched: &Arc<Watched>,
     ) -> io::Result<Result<Box<Work>, Box<Work>>> {
         let permit = match self.resp.shared.long_read() {
             Ok(permit) => permit,
             Err(busy) => {
                 work.out.error(&busy.resp_text());
-                work.session.watched.clear();
                 return Ok(Err(work));
             }
         };
         let (resp, multi) = (Arc::clone(&self.resp), Arc::clone(multi));
+        let watched = Arc::clone(watched);
         let done = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            run_queue(&resp, &multi, &mut work);
+            run_queue(&resp, &multi, &watched, &mut work);
             work
         });
         done.await.map(Ok).map_err(io::Error::other)
     }
 
-    async fn try_commit(&self, work: &mut Work) -> Tried {
+    async fn try_commit(&self, work: &mut Work, watched: &Watched) -> Tried {
         let result = if work.txn.has_writes() {
             let done = self.gather.commit(&mut work.txn, work.session.durability).await;
             done.map(|commit| work.session.last_commit = Some(commit))
@@ -113,7 +113,7 @@ impl Connection {
         match result {
             Ok(()) => Tried::Done,
             Err(failure) if failure.code == "SILT_CONDITION_FAILED" => {
-                match is_watched_changed(work) {
+                match has_one_changed(work.txn.store(), watched) {
                     Ok(true) => Tried::Changed,
                     Ok(false) => Tried::Again,
                     Err(failure) => Tried::Failed(failure.into()),
@@ -125,9 +125,9 @@ impl Connection {
 }
 
 /// Runs the queue on an empty transaction.
-fn run_queue(resp: &super::state::Resp, multi: &Multi, work: &mut Work) {
+fn run_queue(resp: &super::state::Resp, multi: &Multi, watched: &Watched, work: &mut Work) {
     work.txn.reset(true);
-    for (key, seq) in &work.session.watched {
+    for (key, seq) in watched {
         work.txn.require(key, *seq);
     }
     work.out.array(multi.queue.len());

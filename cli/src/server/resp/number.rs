@@ -117,12 +117,21 @@ impl Decimal {
 }
 
 fn parse_exact(text: &[u8]) -> Option<i128> {
+    let end = text.iter().position(|c| matches!(c, b'e' | b'E')).unwrap_or(text.len());
+    let (text, exponent) = text.split_at(end);
+    let exponent = match exponent {
+        [] => 0,
+        [_, b'+', digits @ ..] if digits.first().is_some_and(u8::is_ascii_digit) => {
+            std::str::from_utf8(digits).ok()?.parse::<i32>().ok()?
+        }
+        [_, number @ ..] => std::str::from_utf8(number).ok()?.parse::<i32>().ok()?,
+    };
     let (is_negative, text) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
         rest => (false, rest),
     };
-    let (mut number, mut places, mut digits) = (0_i128, None::<usize>, 0);
+    let (mut number, mut places, mut digits) = (0_i128, None::<i32>, 0);
     for c in text {
         match c {
             b'.' if places.is_none() => places = Some(0),
@@ -134,8 +143,8 @@ fn parse_exact(text: &[u8]) -> Option<i128> {
             _ => return None,
         }
     }
-    let missing = PLACES.checked_sub(places.unwrap_or(0))?;
-    if digits == 0 {
+    let missing = (PLACES as i32).checked_add(exponent)?.checked_sub(places.unwrap_or(0))?;
+    if digits == 0 || !(0..=40).contains(&missing) {
         return None;
     }
     for _ in 0..missing {
@@ -174,6 +183,8 @@ mod tests {
         assert_eq!(sum("5.0e3", "200"), "5200");
         assert_eq!(sum("-1.5", "1.5"), "0");
         assert_eq!(sum("1", "-.25"), "0.75");
+        assert_eq!(sum("1e2", "0.1"), "100.1");
+        assert_eq!(sum("1E+2", "25e-2"), "100.25");
         assert_eq!(sum("3", "1e20"), "100000000000000000000");
         for text in ["", "x", " 1", "1 ", "nan", ".", "-", "1.2.3"] {
             assert_eq!(Decimal::parse(text.as_bytes()), None, "{text}");

@@ -52,6 +52,9 @@ pub struct Multi {
     pub held: Held,
 }
 
+/// Watched keys with the sequence numbers they had, 0 for none.
+pub type Watched = Vec<(Vec<u8>, u64)>;
+
 /// What is remembered.
 #[derive(Debug)]
 pub struct Session {
@@ -61,8 +64,8 @@ pub struct Session {
     pub access: Option<Access>,
     /// Between MULTI and EXEC.
     pub multi: Option<Multi>,
-    /// Watched keys with the sequence numbers they had.
-    pub watched: Vec<(Vec<u8>, u64)>,
+    /// Keys that must not change before EXEC.
+    pub watched: Watched,
     /// How safe its writes are, if not as the server's.
     pub durability: Option<Durability>,
     /// Its last write.

@@ -32,8 +32,6 @@ pub enum Alone {
     Exec,
     Discard,
     Watch,
-    Unwatch,
-    Wait,
     WaitAof,
     Save,
     BgSave,
@@ -44,8 +42,8 @@ pub enum Alone {
 impl Alone {
     /// Whether it is done at once between MULTI and EXEC.
     pub fn is_of_transactions(self) -> bool {
-        use Alone::{Discard, Exec, Multi, Quit, Reset, Unwatch, Watch};
-        matches!(self, Multi | Exec | Discard | Watch | Unwatch | Quit | Reset)
+        use Alone::{Discard, Exec, Multi, Quit, Reset, Watch};
+        matches!(self, Multi | Exec | Discard | Watch | Quit | Reset)
     }
 }
 
@@ -87,8 +85,19 @@ pub struct Spec {
 impl Spec {
     /// Whether it can have so many words.
     pub fn takes(&self, words: usize) -> bool {
-        let arity = self.arity.unsigned_abs() as usize;
-        if self.arity < 0 { words >= arity } else { words == arity }
+        takes(self.arity, words)
+    }
+
+    /// Its subcommands with their numbers of words, if it has any.
+    pub fn subcommands(&self) -> &'static [(&'static str, i32)] {
+        match self.name {
+            "client" => CLIENT,
+            "config" => &[("get", -3), ("set", -4), ("resetstat", 2), ("rewrite", 2)],
+            "command" => &[("count", 2), ("docs", -2), ("info", -2), ("list", -2), ("getkeys", -4)],
+            "object" => &[("encoding", 3), ("refcount", 3), ("idletime", 3), ("freq", 3)],
+            "memory" => &[("usage", -3)],
+            _ => &[],
+        }
     }
 
     /// Whether it changes keys.
@@ -131,6 +140,24 @@ impl Spec {
             _ => Op::Other,
         }
     }
+}
+
+const CLIENT: &[(&str, i32)] = &[
+    ("id", 2),
+    ("getname", 2),
+    ("setname", 3),
+    ("setinfo", 4),
+    ("info", 2),
+    ("list", -2),
+    ("kill", -3),
+    ("no-evict", 3),
+    ("no-touch", 3),
+];
+
+/// Whether a command of an arity can have so many words.
+pub fn takes(arity: i32, words: usize) -> bool {
+    let count = arity.unsigned_abs() as usize;
+    if arity < 0 { words >= count } else { words == count }
 }
 
 /// Longest name of a command.
@@ -499,12 +526,12 @@ pub static TABLE: &[Spec] = &[
     },
     Spec {
         name: "unwatch", arity: 1, flags: FAST, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Alone(Alone::Unwatch), group: "transactions", since: "2.2.0",
+        run: Run::Data(server::unwatch), group: "transactions", since: "2.2.0",
         summary: "Watches no key any more",
     },
     Spec {
         name: "wait", arity: 3, flags: 0, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Alone(Alone::Wait), group: "generic", since: "3.0.0",
+        run: Run::Data(server::wait), group: "generic", since: "3.0.0",
         summary: "Returns 0: there are no replicas",
     },
     Spec {

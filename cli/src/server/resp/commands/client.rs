@@ -29,11 +29,7 @@ pub fn client(call: &mut Call<'_>) -> Outcome {
             }
             call.out.ok();
         }
-        (b"ID" | b"GETNAME" | b"SETNAME" | b"SETINFO" | b"INFO" | b"KILL", _) => {
-            let sub = String::from_utf8_lossy(&sub).to_ascii_lowercase();
-            return Err(call.arity(&format!("client|{sub}")));
-        }
-        _ => return Err(call.unknown_subcommand()),
+        _ => return Err(Trouble::syntax()),
     }
     Ok(())
 }

@@ -34,17 +34,14 @@ fn parameters(call: &Call<'_>) -> Vec<(&'static str, String)> {
 /// `CONFIG GET|SET|RESETSTAT|REWRITE|HELP`
 pub fn config(call: &mut Call<'_>) -> Outcome {
     let sub = call.args.get(1).to_ascii_uppercase();
-    let words = call.args.count();
     match sub.as_slice() {
-        b"GET" if words > 2 => get(call),
-        b"GET" => return Err(call.arity("config|get")),
-        b"SET" if words > 3 && words.is_multiple_of(2) => return set(call),
-        b"SET" => return Err(call.arity("config|set")),
+        b"GET" => get(call),
+        b"SET" if call.args.count().is_multiple_of(2) => return set(call),
         b"RESETSTAT" => call.out.ok(),
         b"REWRITE" => {
             return Err(Trouble::err("The server is running without a config file"));
         }
-        _ => return Err(call.unknown_subcommand()),
+        _ => return Err(Trouble::syntax()),
     }
     Ok(())
 }

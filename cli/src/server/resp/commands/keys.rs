@@ -106,14 +106,6 @@ pub fn copy(call: &mut Call<'_>) -> Outcome {
 /// `OBJECT ENCODING|REFCOUNT|IDLETIME|FREQ key`
 pub fn object(call: &mut Call<'_>) -> Outcome {
     let sub = call.args.get(1).to_ascii_uppercase();
-    let known = matches!(sub.as_slice(), b"ENCODING" | b"REFCOUNT" | b"IDLETIME" | b"FREQ");
-    if !known {
-        return Err(call.unknown_subcommand());
-    }
-    if call.args.count() != 3 {
-        let name = String::from_utf8_lossy(&sub).to_ascii_lowercase();
-        return Err(call.arity(&format!("object|{name}")));
-    }
     if sub == b"FREQ" {
         return Err(Trouble::err(
             "An LFU maxmemory policy is not selected, access frequency not tracked. Please note \
@@ -144,13 +136,9 @@ fn encoding(value: &[u8]) -> &'static str {
 
 /// `MEMORY USAGE key [SAMPLES n]`: bytes of the record on disk and of its place in memory, about.
 pub fn memory(call: &mut Call<'_>) -> Outcome {
-    if !call.args.is(1, "USAGE") {
-        return Err(call.unknown_subcommand());
-    }
     match call.args.count() {
         3 => {}
         5 if call.args.is(3, "SAMPLES") => drop(call.int(4)?),
-        2 => return Err(call.arity("memory|usage")),
         _ => return Err(Trouble::syntax()),
     }
     let key = call.args.get(2);

@@ -34,7 +34,7 @@ pub fn command(call: &mut Call<'_>) -> Outcome {
         }
         b"DOCS" => docs(call),
         b"GETKEYS" => return get_keys(call),
-        _ => return Err(call.unknown_subcommand()),
+        _ => return Err(Trouble::syntax()),
     }
     Ok(())
 }
@@ -80,9 +80,6 @@ fn docs(call: &mut Call<'_>) {
 
 fn get_keys(call: &mut Call<'_>) -> Outcome {
     let args = call.args;
-    if args.count() < 3 {
-        return Err(call.arity("command|getkeys"));
-    }
     let Some(spec) = table::find(args.get(2)) else {
         return Err(Trouble::err("Invalid command specified"));
     };

@@ -76,12 +76,4 @@ impl Call<'_> {
     pub fn arity(&self, name: &str) -> Trouble {
         Trouble::err(&format!("wrong number of arguments for '{name}' command"))
     }
-
-    /// Redis's words for a subcommand it does not have.
-    pub fn unknown_subcommand(&self) -> Trouble {
-        let name = self.spec.name.to_ascii_uppercase();
-        let sub = String::from_utf8_lossy(self.args.get(1));
-        let sub: String = sub.chars().take(128).collect();
-        Trouble::err(&format!("unknown subcommand '{sub}'. Try {name} HELP."))
-    }
 }

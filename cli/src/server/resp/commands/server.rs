@@ -51,3 +51,21 @@ pub fn lastsave(call: &mut Call<'_>) -> Outcome {
     call.out.int(i64::try_from(seq / 1_000_000).unwrap_or(0));
     Ok(())
 }
+
+/// `UNWATCH`
+pub fn unwatch(call: &mut Call<'_>) -> Outcome {
+    call.session.watched.clear();
+    call.out.ok();
+    Ok(())
+}
+
+/// `WAIT replicas timeout`: there are no replicas to wait for.
+pub fn wait(call: &mut Call<'_>) -> Outcome {
+    call.int(1)?;
+    let wrong = || Trouble::err("timeout is not an integer or out of range");
+    if call.args.int(2).ok_or_else(wrong)? < 0 {
+        return Err(Trouble::err("timeout is negative"));
+    }
+    call.out.int(0);
+    Ok(())
+}
