@@ -323,25 +323,6 @@ function tests(launch) {
     await page.shotOf('#storage', 'storage');
   });
 
-  test('10: the feed goes on after a reload, with what happened meanwhile', async () => {
-    await page.click('#watch-write');
-    await page.see('#watch-feed', /note\/watched/);
-    const other = await browser.tab();
-    await other.open(server.url);
-    await page.go('about:blank');
-    await other.type('#console-line', 'set meanwhile happened');
-    await other.key('Enter');
-    await other.see('#console-log', /seq \d+/);
-    await page.open(server.url);
-    await page.see('#watch-resumed', /goes on after seq/);
-    await page.see('#watch-feed', /meanwhile/);
-    await page.see('#watch-note', /1 of them had happened while nobody watched/);
-    assert.match(await page.text('#watch-feed'), /happened/);
-    await page.shotOf('#watch', 'watch');
-    await other.close();
-    await page.front();
-  });
-
   test('12: light and dark, wide and narrow, without a fault that axe-core finds', async () => {
     for (const [width, height] of [[1280, 800], [390, 844]]) {
       for (const theme of ['light', 'dark']) {
@@ -367,6 +348,25 @@ function tests(launch) {
     }
     await page.theme('auto');
     await page.resize(1280, 800);
+  });
+
+  test('10: the feed goes on after a reload, with what happened meanwhile', async () => {
+    await page.click('#watch-write');
+    await page.see('#watch-feed', /note\/watched/);
+    const other = await browser.tab();
+    await other.open(server.url);
+    await page.go('about:blank');
+    await other.type('#console-line', 'set meanwhile happened');
+    await other.key('Enter');
+    await other.see('#console-log', /seq \d+/);
+    await page.open(server.url);
+    await page.see('#watch-resumed', /goes on after seq/);
+    await page.see('#watch-feed', /meanwhile/);
+    await page.see('#watch-note', /1 of them had happened while nobody watched/);
+    assert.match(await page.text('#watch-feed'), /happened/);
+    await page.shotOf('#watch', 'watch');
+    await other.close();
+    await page.front();
   });
 
   test('12: the first key goes to the panels, and each panel is named', async () => {

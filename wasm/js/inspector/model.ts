@@ -38,6 +38,12 @@ function same(a: SegmentInfo, b: SegmentInfo): boolean {
     a.fileBytes === b.fileBytes && a.maxSeq === b.maxSeq;
 }
 
+/** Whether records were only appended: none of those there has been superseded since. */
+function grownOnly({ info, damage, tooMany }: Strip, now: SegmentInfo): boolean {
+  return info.state === 'active' && now.state === 'active' && !damage && !tooMany &&
+    now.deadBytes === info.deadBytes && now.records > info.records;
+}
+
 /** See the head of this file. */
 export class Model {
   strips: Strip[] = [];
@@ -79,8 +85,16 @@ export class Model {
       strip.bytes = { live: fileBytes - deadBytes, dead: deadBytes, tables: 0, rest: 0 };
       return strip;
     }
+    let start = 0;
+    const last = known?.cells.at(-1);
+    if (known && last && grownOnly(known, info)) {
+      // What stands there already is as it was: only what came after is read.
+      strip.cells = [...known.cells];
+      strip.bytes = { ...known.bytes, rest: 0 };
+      start = last.offset + last.length;
+    }
     try {
-      for (let from: number | undefined = 0; from !== undefined; ) {
+      for (let from: number | undefined = start; from !== undefined; ) {
         const page = await this.#source.records(info.segment, { from, limit: PAGE });
         for (const part of page.parts) add(strip, part);
         from = page.next;

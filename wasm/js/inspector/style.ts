@@ -16,7 +16,7 @@ export const STYLE = `
 }
 :host([hidden]) { display: none; }
 * { box-sizing: border-box; }
-[hidden] { display: none; }
+[hidden] { display: none !important; }
 p, ol, ul, dl, dd { margin: 0; padding: 0; }
 .note { color: var(--muted); font-size: 0.875em; }
 .bad { color: var(--torn); }

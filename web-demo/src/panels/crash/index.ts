@@ -131,7 +131,7 @@ class CrashLab {
 
   async #show(name: string, from: number, to: number): Promise<void> {
     const found = await readBytes(this.#lab.name, name, from, to);
-    this.#steps.lastElementChild?.append(el('pre', {}, dump(found, from)));
+    this.#steps.lastElementChild?.append(el('pre', { tabindex: '0', role: 'group', 'aria-label': 'Bytes of the file' }, dump(found, from)));
   }
 
   async #reopen(): Promise<void> {
