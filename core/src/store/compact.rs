@@ -1,5 +1,6 @@
 //! Compaction of a single-owner store: choosing, stepping, installing.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::{IntoIter, Vec};
 
@@ -351,8 +352,8 @@ impl<S: Storage, H: Host> Store<S, H> {
         let replaced = inputs.iter().map(|s| Location::segment_id(s.file.number)).collect();
         let older = self.sealed[..start].to_vec();
         let done = 0;
-        self.installing =
-            Some(Installing { inputs, output, replaced, dropped_hashes, older, done });
+        let installing = Installing { inputs, output, replaced, dropped_hashes, older, done };
+        self.installing = Some(Box::new(installing));
         Ok(())
     }
 

@@ -6,6 +6,7 @@ mod read;
 mod snapshot;
 mod write;
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -69,7 +70,7 @@ pub struct Store<S: Storage, H: Host> {
     cache: ValueCache,
     compaction: Option<Compaction<S>>,
     /// A finished compaction that the index is still to learn of.
-    installing: Option<compact::Installing<S>>,
+    installing: Option<Box<compact::Installing<S>>>,
     planner: Planner,
     /// Replaced segments that a view may still read; removed when the last one is dropped.
     retired: Vec<Arc<Sealed<S::Reader>>>,

@@ -5,7 +5,11 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
-const LIMITS = { '../../dist/siltdb.wasm': 131_000 };
+const LIMITS = {
+  '../../dist/siltdb.wasm': 131_000,
+  '../../dist/index.js': 12_288,
+  '../../dist/worker.js': 14_500,
+};
 
 for (const [path, limit] of Object.entries(LIMITS)) {
   test(`${path} takes at most ${limit} bytes, packed with gzip`, () => {
