@@ -225,7 +225,16 @@ pub struct ConnInfo {
     pub peer: SocketAddr,
     /// The number of the connection, for logs.
     pub id: u64,
-    requests: Arc<AtomicUsize>,
+    requests: Arc<Requests>,
+}
+
+/// Requests of a connection.
+#[derive(Debug, Default)]
+struct Requests {
+    /// Begun so far.
+    begun: AtomicU64,
+    /// Under way now.
+    under_way: AtomicUsize,
 }
 
 impl ConnInfo {
@@ -234,18 +243,19 @@ impl ConnInfo {
     #[must_use]
     pub fn begin(&self) -> Option<UnderWay> {
         let under_way = UnderWay(Arc::clone(&self.requests));
-        let before = self.requests.fetch_add(1, Ordering::Relaxed);
+        self.requests.begun.fetch_add(1, Ordering::Relaxed);
+        let before = self.requests.under_way.fetch_add(1, Ordering::Relaxed);
         (before < limits::REQUESTS_PER_CONNECTION_MAX as usize).then_some(under_way)
     }
 }
 
 /// A request that is under way.
 #[derive(Debug)]
-pub struct UnderWay(Arc<AtomicUsize>);
+pub struct UnderWay(Arc<Requests>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -264,6 +274,9 @@ pub struct Conn {
     idle_time: Duration,
     first_time: Duration,
     has_first_byte: bool,
+    /// Of HTTP: since when the head of a request is coming, and the requests begun before it.
+    head_since: Option<Instant>,
+    begun: u64,
     moved: Instant,
     read_timer: Pin<Box<Sleep>>,
     stalled: Option<Pin<Box<Sleep>>>,
@@ -297,6 +310,8 @@ impl Conn {
             idle_time: shared.config.idle_time,
             first_time,
             has_first_byte: false,
+            head_since: None,
+            begun: 0,
             moved: Instant::now(),
             read_timer: Box::pin(sleep(first_time)),
             stalled: None,
@@ -332,14 +347,41 @@ impl Conn {
             std::task::ready!(self.read_timer.as_mut().poll(context));
             let now = Instant::now();
             let limit = if self.has_first_byte { self.idle_time } else { self.first_time };
-            if self.has_first_byte && self.info.requests.load(Ordering::Relaxed) > 0 {
+            if self.has_first_byte && self.info.requests.under_way.load(Ordering::Relaxed) > 0 {
                 self.moved = now;
             }
-            let end = self.moved + limit;
+            let end = self.head_end().unwrap_or(self.moved + limit);
             if end <= now {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             self.read_timer.as_mut().reset(end);
+        }
+    }
+
+    /// When the head of a request that is coming must have come, however slowly it comes.
+    fn head_end(&mut self) -> Option<Instant> {
+        let begun = self.info.requests.begun.load(Ordering::Relaxed);
+        if begun != self.begun {
+            (self.begun, self.head_since) = (begun, None);
+        }
+        self.head_since.map(|since| since + limits::HEADER_TIME_MAX)
+    }
+
+    /// Notes that bytes came.
+    fn note_read(&mut self, len: u64) {
+        self.moved = Instant::now();
+        self.metrics().bytes_in.fetch_add(len, Ordering::Relaxed);
+        if !self.has_first_byte {
+            self.has_first_byte = true;
+            let end = self.moved + self.idle_time;
+            self.read_timer.as_mut().reset(end);
+        }
+        let (_, counted) = &self.counted;
+        if counted.protocol == Protocol::Http
+            && self.head_end().is_none()
+            && self.info.requests.under_way.load(Ordering::Relaxed) == 0
+        {
+            self.head_since = Some(self.moved);
         }
     }
 
@@ -372,15 +414,15 @@ impl AsyncRead for Conn {
             Io::Tls(io) => Pin::new(io).poll_read(context, buf),
         };
         if read.is_ready() {
-            self.moved = Instant::now();
             let len = (buf.filled().len() - before) as u64;
-            self.metrics().bytes_in.fetch_add(len, Ordering::Relaxed);
-            if !self.has_first_byte {
-                self.has_first_byte = true;
-                let end = self.moved + self.idle_time;
-                self.read_timer.as_mut().reset(end);
-            }
+            self.note_read(len);
             return read;
+        }
+        // What is left of a head has less time than a connection on which nothing is begun.
+        if let Some(end) = self.head_end()
+            && end < self.read_timer.deadline()
+        {
+            self.read_timer.as_mut().reset(end);
         }
         self.check_idle(context)
     }

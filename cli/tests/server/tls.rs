@@ -9,7 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use siltdb::client::{Client, ConnectOptions};
 
 use crate::served::{ADMIN, Served, tokens, wait};
-use crate::silt::Silt;
+use crate::silt::{Ended, Silt};
 
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -37,11 +37,12 @@ impl Authority {
 
 async fn connect(
     served: &Served,
+    protocol: &str,
     ca: &std::path::Path,
     identity: Option<(PathBuf, PathBuf)>,
 ) -> siltdb::client::Result<Client> {
     Client::connect_with(ConnectOptions {
-        url: served.url("grpc"),
+        url: served.url(protocol),
         token: Some(ADMIN.to_owned()),
         ca: Some(ca.to_owned()),
         identity,
@@ -67,30 +68,44 @@ fn certificates_are_read_again_when_they_change() {
     let served = serve(silt, &old, &["--host", "127.0.0.1"]);
     assert!(served.url("grpc").starts_with("grpcs://"));
     wait(async {
-        let client = connect(&served, &old_ca, None).await.unwrap();
+        let client = connect(&served, "grpc", &old_ca, None).await.unwrap();
         client.set(b"k", b"v").await.unwrap();
-        assert!(connect(&served, &new_ca, None).await.is_err());
+        assert!(connect(&served, "grpc", &new_ca, None).await.is_err());
 
         // Half a change is no change.
         let (certificate, key) = new.sign();
         served.silt.file("cert.pem", "broken");
         tokio::time::sleep(Duration::from_secs(3)).await;
-        assert!(connect(&served, &old_ca, None).await.is_ok());
+        assert!(connect(&served, "grpc", &old_ca, None).await.is_ok());
 
         served.silt.file("key.pem", key);
         served.silt.file("cert.pem", certificate);
         let begun = Instant::now();
-        while connect(&served, &new_ca, None).await.is_err() {
+        while connect(&served, "grpc", &new_ca, None).await.is_err() {
             assert!(begun.elapsed() < Duration::from_secs(20));
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        assert!(connect(&served, &old_ca, None).await.is_err());
+        for protocol in ["grpc", "http"] {
+            assert!(connect(&served, protocol, &old_ca, None).await.is_err());
+            let client = connect(&served, protocol, &new_ca, None).await.unwrap();
+            assert_eq!(client.get(b"k").await.unwrap().as_deref(), Some(&b"v"[..]));
+        }
         // Connections that were there stay.
         assert_eq!(client.get(b"k").await.unwrap().as_deref(), Some(&b"v"[..]));
     });
     let ca = new_ca.display().to_string();
     let token = served.silt.file("token", ADMIN);
+    let served = served.by("http");
     assert_eq!(served.ok(&["get", "k", "--server-ca", &ca, "--token-file", &token]), "v");
+    // Left out, those whom the system trusts vouch.
+    for protocol in ["grpc", "http"] {
+        let url = served.url(protocol);
+        let arguments = ["get", "k", "--server", &url, "--token-file", &token];
+        let trusting = served.silt.command(&arguments).env("SSL_CERT_FILE", &ca).output().unwrap();
+        assert_eq!(Ended(trusting).stdout(), "v");
+        let strange = served.silt.command(&arguments).env("SSL_CERT_FILE", &old_ca).output();
+        Ended(strange.unwrap()).failed(3, "SILT_UNREACHABLE");
+    }
     served.stop();
 }
 
@@ -105,15 +120,18 @@ fn clients_show_certificates_where_they_must() {
     let certificate = PathBuf::from(served.silt.file("client.pem", certificate));
     let key = PathBuf::from(served.silt.file("client.key", key));
     wait(async {
-        let client = connect(&served, &ca, Some((certificate, key))).await.unwrap();
-        client.set(b"k", b"v").await.unwrap();
-        // TLS 1.3 tells a client that it is not let in with its first answer.
-        let nobody = connect(&served, &ca, None).await;
-        let answer = match nobody {
-            Ok(client) => client.get(b"k").await.map(|_| ()),
-            Err(e) => Err(e),
-        };
-        assert!(answer.is_err());
+        for protocol in ["grpc", "http"] {
+            let identity = Some((certificate.clone(), key.clone()));
+            let client = connect(&served, protocol, &ca, identity).await.unwrap();
+            client.set(b"k", b"v").await.unwrap();
+            // TLS 1.3 tells a client that it is not let in with its first answer.
+            let nobody = connect(&served, protocol, &ca, None).await;
+            let answer = match nobody {
+                Ok(client) => client.get(b"k").await.map(|_| ()),
+                Err(e) => Err(e),
+            };
+            assert!(answer.is_err(), "{protocol}");
+        }
     });
 }
 

@@ -20,7 +20,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 
 use self::guard::Guard;
 use super::error::Failure;
@@ -94,8 +94,8 @@ async fn serve_router(listener: Listener, shared: Arc<Shared>, router: Router, i
                 async move { Ok::<_, Infallible>(guard.answer(request).await) }
             });
             let mut http = http1::Builder::new();
-            http.timer(TokioTimer::new())
-                .header_read_timeout(limits::HEADER_TIME_MAX)
+            // The connection itself looks after the time that a head takes.
+            http.header_read_timeout(None)
                 .max_header_size(limits::HEADER_BYTES_MAX)
                 .max_buf_size(READ_BYTES_MAX);
             let connection = http.serve_connection(TokioIo::new(conn), service);

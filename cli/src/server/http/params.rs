@@ -119,11 +119,13 @@ impl<'a> Params<'a> {
         Ok(flag?.unwrap_or(false))
     }
 
-    /// A whole number.
+    /// A whole number that bounds something: one too great for the machine bounds nothing.
     pub fn number(&self, name: &str) -> Result<Option<u64>, Failure> {
-        self.read(name, |text| match text.parse() {
-            Ok(number) if text.bytes().all(|b| b.is_ascii_digit()) => Ok(number),
-            _ => Err(String::from("write a whole number")),
+        self.read(name, |text| {
+            if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(String::from("write a whole number"));
+            }
+            Ok(text.parse().unwrap_or(u64::MAX))
         })
     }
 
@@ -276,7 +278,9 @@ mod tests {
         for text in ["limit", "colour=1", "limit=1&limit=2", "prefix=%zz"] {
             assert!(Params::parse(text.as_bytes(), &known).is_err(), "{text}");
         }
-        for text in ["limit=-1", "limit=+1", "limit=", "limit=1e3", "limit=99999999999999999999"] {
+        let great = Params::parse(b"limit=99999999999999999999", &known).unwrap();
+        assert_eq!(great.number("limit").unwrap(), Some(u64::MAX));
+        for text in ["limit=-1", "limit=+1", "limit=", "limit=1e3"] {
             let params = Params::parse(text.as_bytes(), &known).unwrap();
             assert!(params.number("limit").is_err(), "{text}");
         }

@@ -17,6 +17,8 @@ fn who_is_slow_is_cut_off() {
     let mut drip = Peer::of(&served);
     let mut body = Peer::of(&served);
     let mut half = Peer::of(&served);
+    let mut idle = Peer::of(&served);
+    idle.get("/v1/kv/k").problem(404, "SILT_KEY_NOT_FOUND");
     body.send(format!("{HEAD}Content-Length: 1000\r\n\r\nabc"));
     half.send("GET /v1/kv/k HT");
     drip.send("GET /v1/kv/k HTTP/1.1\r\nX-Drip: ");
@@ -32,6 +34,8 @@ fn who_is_slow_is_cut_off() {
     assert!(begun.elapsed() > Duration::from_secs(8), "given up too early");
     assert!(ends_within(body.stream(), Duration::from_secs(3)), "more of the body is waited for");
     dripping.join().unwrap();
+    // Between requests there is more time than within a head.
+    idle.get("/v1/kv/k").problem(404, "SILT_KEY_NOT_FOUND");
     still_serves(&served, 64 * MIB);
 }
 
