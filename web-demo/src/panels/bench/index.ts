@@ -3,6 +3,8 @@
 import { button, choice, el, field, fill } from '../../dom.js';
 import { count, length } from '../../format.js';
 import { CONTENDERS } from './contenders.js';
+import { JankMeter } from './jank.js';
+import { writeOn } from './load.js';
 import { PHASES, type Result, runContender, type Settings } from './measure.js';
 
 class Bench {
@@ -12,6 +14,10 @@ class Bench {
     { id: 'bench-bytes' });
   readonly #chosen = new Map(CONTENDERS.map(({ id }) => [id, el('input', { type: 'checkbox', checked: true })]));
   readonly #told = el('p', { class: 'note', id: 'bench-told', 'aria-live': 'polite' });
+  readonly #jank = new JankMeter();
+  readonly #loaded = choice(CONTENDERS.map(({ id, name }) => [id, name] as const), 'silt-flushed', { id: 'bench-load-what' });
+  readonly #run: HTMLButtonElement;
+  readonly #load: HTMLButtonElement;
   readonly #tables = el('div', { class: 'stack', id: 'bench-tables' });
   readonly #cancel: HTMLButtonElement;
   readonly #save: HTMLButtonElement;
@@ -22,40 +28,68 @@ class Bench {
   constructor(root: HTMLElement) {
     this.#cancel = el('button', { type: 'button', id: 'bench-cancel', disabled: true, onclick: () => this.#stop?.abort() }, 'Cancel');
     this.#save = el('button', { type: 'button', id: 'bench-save', disabled: true, onclick: () => this.#download() }, 'Save as JSON');
+    this.#run = button('Run', () => this.#compare(), { class: 'primary', id: 'bench-run' });
+    this.#load = button('Write for ten seconds', () => this.#write(), { id: 'bench-load' });
     root.append(
-      el('div', { class: 'row' }, button('Run', () => this.#run(), { class: 'primary', id: 'bench-run' }), this.#cancel, this.#save,
+      el('div', { class: 'row' }, this.#run, this.#cancel, this.#save,
         field('With', this.#records), field('of', this.#bytes)),
       el('div', { class: 'row', role: 'group', 'aria-label': 'What is measured' }, ...CONTENDERS.map(
         ({ id, name, note }) => el('label', { class: 'field', title: note }, this.#chosen.get(id), name))),
-      this.#told, this.#tables);
+      el('div', { class: 'row' }, this.#load, field('without a pause, with', this.#loaded),
+        el('span', { class: 'note' }, 'and use the page meanwhile')),
+      this.#told, this.#jank.root, this.#tables);
   }
 
-  async #run(): Promise<void> {
+  /** One task at a time, which can be cancelled; frames are watched meanwhile. */
+  async #attend(task: (signal: AbortSignal) => Promise<string>): Promise<void> {
     this.#settings = { records: Number(this.#records.value), valueBytes: Number(this.#bytes.value) };
-    this.#results = [];
-    this.#stop = new AbortController();
+    const stop = this.#stop = new AbortController();
     this.#cancel.disabled = false;
-    this.#save.disabled = true;
-    const chosen = CONTENDERS.filter(({ id }) => this.#chosen.get(id)?.checked);
-    const began = performance.now();
+    this.#run.disabled = this.#load.disabled = true;
+    this.#jank.start();
     try {
-      for (const contender of chosen) {
+      const told = await task(stop.signal);
+      this.#told.textContent = document.hidden ? `${told} The tab was hidden meanwhile: frames are not told.` : told;
+    } catch (e) {
+      if (!stop.signal.aborted) throw e;
+      this.#told.textContent = 'Cancelled: what was measured until then stays.';
+    } finally {
+      this.#jank.stop();
+      this.#cancel.disabled = true;
+      this.#run.disabled = this.#load.disabled = false;
+    }
+  }
+
+  #compare(): Promise<void> {
+    this.#results = [];
+    this.#save.disabled = true;
+    return this.#attend(async (signal) => {
+      const began = performance.now();
+      for (const contender of CONTENDERS.filter(({ id }) => this.#chosen.get(id)?.checked)) {
         this.#told.textContent = `${contender.name}\u2026`;
-        for await (const result of runContender(contender, this.#settings, this.#stop.signal)) {
+        this.#jank.during(contender.name);
+        for await (const result of runContender(contender, this.#settings, signal)) {
           this.#results.push(result);
           this.#show();
         }
       }
-      const hidden = document.hidden ? ' The tab was hidden meanwhile: frames are not told.' : '';
-      this.#told.textContent = `Your machine, this tab: ${count(this.#settings.records)} records of ${count(this.#settings.valueBytes)} ` +
-        `bytes, every value read is checked; bars do not go as far as localStorage, which stops the page while it works; ${length(performance.now() - began)} in all.${hidden}`;
-    } catch (e) {
-      if (!this.#stop.signal.aborted) throw e;
-      this.#told.textContent = 'Cancelled: what was measured until then stays.';
-    } finally {
-      this.#cancel.disabled = true;
-      this.#save.disabled = this.#results.length === 0;
-    }
+      return `Your machine, this tab: ${count(this.#settings.records)} records of ${count(this.#settings.valueBytes)} ` +
+        'bytes, every value read is checked; bars do not go as far as localStorage, which stops the page while it works; ' +
+        `${length(performance.now() - began)} in all.`;
+    }).finally(() => (this.#save.disabled = this.#results.length === 0));
+  }
+
+  #write(): Promise<void> {
+    return this.#attend(async (signal) => {
+      const contender = CONTENDERS.find(({ id }) => id === this.#loaded.value)!;
+      let told = '';
+      this.#jank.during(contender.name);
+      await writeOn(contender, this.#settings, signal, (records, ms) => {
+        told = `${contender.name}: ${count((records / ms) * 1000)} records a second, ${count(records)} in all.`;
+        this.#told.textContent = told;
+      });
+      return told;
+    });
   }
 
   #show(): void {
@@ -87,6 +121,7 @@ class Bench {
     const told = {
       what: 'SiltDB demo page, benchmark', when: new Date().toISOString(), browser: navigator.userAgent,
       cores: navigator.hardwareConcurrency, settings: this.#settings, results: this.#results,
+      frames: this.#jank.stretches,
     };
     const blob = new Blob([JSON.stringify(told, undefined, 2)], { type: 'application/json' });
     const address = URL.createObjectURL(blob);

@@ -34,7 +34,8 @@ export const PHASES = {
 
 type Phase = keyof typeof PHASES;
 
-const GROUP = 50;
+/** Records of a call that moves several. */
+export const GROUP = 50;
 const SCANS = 5;
 
 /** Measures gaps between frames: what the reader feels as stutter. */
@@ -78,6 +79,14 @@ function check(i: number, got: string | undefined, bytes: number): void {
   if (got !== valueOf(i, bytes)) throw new Error(`${keyOf(i)} was not read as it was written`);
 }
 
+/** Records from the n-th on, round and round. */
+export function recordsOf(from: number, count: number, { records, valueBytes }: Settings): [string, string][] {
+  return Array.from({ length: count }, (_, i) => {
+    const at = (from + i) % records;
+    return [keyOf(at), valueOf(at, valueBytes)];
+  });
+}
+
 type Call = (n: number) => unknown;
 
 /** The calls of a phase: how many, what each does, and what it moves. */
@@ -99,10 +108,7 @@ function plan(arena: Arena, phase: Phase, { records, valueBytes }: Settings): [c
         which.forEach((i, at) => check(i, got[at], valueBytes));
       }];
     case 'putMany':
-      return [groups, GROUP, (n) => arena.putMany(Array.from({ length: GROUP }, (_, i) => {
-        const at = (n * GROUP + i) % records;
-        return [keyOf(at), valueOf(at, valueBytes)];
-      }))];
+      return [groups, GROUP, (n) => arena.putMany(recordsOf(n * GROUP, GROUP, { records, valueBytes }))];
     case 'scan':
       return [SCANS, records, async () => {
         const found = await arena.scan();
