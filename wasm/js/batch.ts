@@ -3,7 +3,7 @@
 import { refuse } from './codec.js';
 import type { Scope } from './scope.js';
 import { checkSeq, keyBytes } from './scope.js';
-import type { Durability, WriteOperation, Written } from './wire.js';
+import { type Durability, LEVELS, type WriteOperation, type Written } from './wire.js';
 
 /** How a write is done. */
 export interface CommitOptions {
@@ -51,8 +51,6 @@ export type Operation<K, V> =
   | ({ type: 'set'; key: K; value: V } & ExpiryOptions & ConditionOptions)
   | ({ type: 'delete'; key: K } & ConditionOptions);
 
-const LEVELS: readonly string[] = ['buffered', 'flushed', 'synced'];
-
 function expiry(options: ExpiryOptions): number | undefined {
   if (options.expires) return Math.round(options.expires.getTime() * 1000);
   const { ttl } = options;
@@ -99,7 +97,7 @@ export function packOperation<K, V>(scope: Scope<K, V>, op: Operation<K, V>): Wr
 
 /** The level that a caller asked for, if any. */
 export function levelOf({ durability }: CommitOptions): Durability | undefined {
-  if (durability !== undefined && !LEVELS.includes(durability)) {
+  if (durability !== undefined && LEVELS.indexOf(durability) < 1) {
     refuse('durability is `synced`, `flushed` or `buffered`');
   }
   return durability;

@@ -198,7 +198,7 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
     codecs: CodecOptions<K2, V2> = {},
   ): Silt<K2, V2> {
     const raw = typeof prefix === 'string' ? encodeText(prefix) : prefix;
-    if (raw.length === 0) refuse('the prefix of a part is not empty');
+    if (raw.length === 0) refuse('a part needs a prefix');
     return new Silt<K2, V2>(this.session, {
       ...scopeOf(codecs),
       // The values of a part are those of the whole unless told otherwise.

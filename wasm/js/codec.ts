@@ -47,7 +47,7 @@ export function refuse(message: string, cause?: unknown): never {
 
 /** UTF-8 of a string; one that UTF-8 cannot hold is refused, since it would read otherwise. */
 export function encodeText(text: string): Uint8Array {
-  if (typeof text !== 'string') refuse(`a string is expected here, not ${typeof text}`);
+  if (typeof text !== 'string') refuse('a string is expected here');
   // With the u flag this finds surrogates that stand alone.
   if (/[\ud800-\udfff]/u.test(text)) refuse('the string has half of a surrogate pair');
   return encoder.encode(text);
@@ -111,7 +111,7 @@ export const json: ValueCodec<any> = {
     try {
       return JSON.parse(decodeText(raw));
     } catch (cause) {
-      refuse('the value is not JSON: open the store with the codec it was written with', cause);
+      refuse('the value is not JSON: open the store with its codec', cause);
     }
   },
 };

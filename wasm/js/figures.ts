@@ -115,7 +115,7 @@ export interface RecordPart extends Place {
   /** `live`: the newest version of its key. Superseded ones are kept as retention asks. */
   state: 'live' | 'superseded' | 'tombstone';
   tombstone: boolean;
-  expires: Date | undefined;
+  expires?: Date;
   /** Whether the batch goes on in the next record. */
   more: boolean;
 }
@@ -138,6 +138,6 @@ export type SegmentPart =
 /** A stretch of a segment. */
 export interface SegmentPage {
   parts: SegmentPart[];
-  /** Where to go on; undefined at the end. */
-  next: number | undefined;
+  /** Where to go on; not there at the end. */
+  next?: number;
 }

@@ -118,7 +118,7 @@ export function checkSeq(seq: number): number {
 /** The last seq of a date's millisecond. */
 export function seqOfDate(date: Date): number {
   const ms = date.getTime();
-  if (!(ms >= 0)) refuse('a date from 1970 on is expected');
+  if (!(ms >= 0)) refuse('a date from 1970 on');
   return ms * 1000 + 999;
 }
 

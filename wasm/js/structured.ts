@@ -138,7 +138,7 @@ class Unpacker {
       case NEGATIVE: return -r.n();
       case BIG: return big(r.s());
       case STRING: return decodeText(r.b());
-      case SAME: return this.#seen[r.n()] ?? refuse('the value was not written by `structured`');
+      case SAME: return this.#seen[r.n()] ?? refuse('the value was not written by the codec `structured`');
       default: return this.#object(tag);
     }
   }

@@ -264,7 +264,7 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
     codecs: CodecOptions<K2, V2> = {},
   ): SiltSync<K2, V2> {
     const raw = typeof prefix === 'string' ? encodeText(prefix) : prefix;
-    if (raw.length === 0) refuse('the prefix of a part is not empty');
+    if (raw.length === 0) refuse('a part needs a prefix');
     return new SiltSync<K2, V2>(this.owner, {
       prefix: join(this.scope.prefix, raw),
       keys: codecs.keys ?? (utf8 as never),

@@ -8,7 +8,7 @@
 
 import { Reader, Writer } from './bytes.js';
 import { SiltError, type SiltErrorCode } from './error.js';
-import type { SegmentPage, SegmentPart } from './figures.js';
+import type { SegmentPage } from './figures.js';
 
 export { Reader, Writer };
 
@@ -392,37 +392,18 @@ export function decodeRetention(r: Reader): PackedRetention {
   return { kind: r.u8() as PackedRetention['kind'], amount: r.n() };
 }
 
-/** Names of parts by number. */
-const PARTS = ['segment', 'group', 'record', 'table', 'fences', 'filter', 'footer', 'torn', 'free'];
-
-function part(r: Reader): SegmentPart {
-  const place = { offset: r.n(), length: r.n() };
-  const kind = PARTS[r.u8()];
-  switch (kind) {
-    case 'segment': return { ...place, kind, number: r.n(), baseSeq: r.n() };
-    case 'group': return { ...place, kind, unsynced: r.n() };
-    case 'table': return { ...place, kind, records: r.n(), firstKey: r.b() };
-    case 'fences': return { ...place, kind, blocks: r.n() };
-    case 'footer': return { ...place, kind, records: r.n() };
-    case 'record': {
-      const flags = r.u8();
-      const state = flags & 1 ? 'tombstone' : flags & 4 ? 'live' : 'superseded';
-      const [key, valueLength, seq, expires] = [r.b(), r.n(), r.n(), r.n()];
-      return {
-        ...place, kind, key, valueLength, seq, state,
-        tombstone: (flags & 1) > 0,
-        more: (flags & 2) > 0,
-        expires: expires ? new Date(expires / 1000) : undefined,
-      };
-    }
-    default: return { ...place, kind: kind as 'torn' };
-  }
+/** Keys travel as hexadecimal digits. */
+function unhex(digits: string): Uint8Array {
+  return Uint8Array.from(digits.match(/../g) ?? [], (byte) => parseInt(byte, 16));
 }
 
 export function decodeRecords(r: Reader): SegmentPage {
-  found(r);
-  const next = r.n();
-  return { next: next || undefined, parts: list(r, () => part(r)) };
+  const page = decodeJson(r) as { parts: any[]; next?: number };
+  for (const part of page.parts) {
+    for (const name of ['key', 'firstKey']) if (name in part) part[name] = unhex(part[name]);
+    if (part.expires) part.expires = new Date(part.expires / 1000);
+  }
+  return page;
 }
 
 /** Answers BYTES. */

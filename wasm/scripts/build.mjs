@@ -93,10 +93,16 @@ async function bundle() {
   copyFileSync(join(generated, 'siltdb_bg.wasm'), at('dist', 'siltdb.wasm'));
 }
 
+/** Names of fields and methods that no caller sees, nor another file. */
+const INTERNAL =
+  /^(session|scope|moment|openView|closeView|closeNumber|nextView|requestSync|keysOnly|ranges)$/;
+
 /** What a page loads is made a little shorter still. */
 async function shorten(file) {
   const compress = { passes: 3, ecma: 2022, keep_fargs: false, pure_getters: true, inline: 1 };
-  const { code } = await minify(readFileSync(file, 'utf8'), { module: true, ecma: 2022, compress });
+  const mangle = { properties: { regex: INTERNAL } };
+  const options = { module: true, ecma: 2022, compress, mangle };
+  const { code } = await minify(readFileSync(file, 'utf8'), options);
   writeFileSync(file, code);
 }
 

@@ -4,8 +4,10 @@ use siltdb_core::error::{StorageError, StorageErrorKind};
 use siltdb_core::storage::{FileId, ReadAt, Storage};
 use siltdb_core::{DumpLine, DumpPart, Error, dump_segment_from};
 
+use crate::answer;
+use crate::json::Json;
 use crate::operation::{Run, Session, unlimited};
-use crate::wire::{Reader, part, put_b, put_n, status};
+use crate::wire::{Reader, put_b, status};
 
 /// Most bytes of a file that are given at once.
 const BYTES_MAX: u64 = 64 << 10;
@@ -44,54 +46,58 @@ impl Session<'_> {
             }
             Err(e) => return Err(e.into()),
         }
-        out.push(status::OK);
-        put_n(out, next);
-        put_n(out, lines.len() as u64);
+        let mut json = Json::default();
+        json.open('{').name("parts").open('[');
         for line in &lines {
-            self.line(number, line, out)?;
+            self.line(number, line, &mut json)?;
         }
+        json.close(']');
+        // No part but the header is at 0, so that no page begins there.
+        if next > 0 {
+            json.numbers(&[("next", next)]);
+        }
+        answer::json(out, &json.close('}').take());
         Ok(())
     }
 
-    fn line(&mut self, number: u64, line: &DumpLine, out: &mut Vec<u8>) -> Result<(), Error> {
-        put_n(out, line.offset);
-        put_n(out, line.len);
+    fn line(&mut self, number: u64, line: &DumpLine, json: &mut Json) -> Result<(), Error> {
+        json.open('{').numbers(&[("offset", line.offset), ("length", line.len)]).name("kind");
         match &line.part {
             DumpPart::Segment(header) => {
-                out.push(part::SEGMENT);
-                put_n(out, header.number);
-                put_n(out, header.base_seq);
+                json.string("segment");
+                json.numbers(&[("number", header.number), ("baseSeq", header.base_seq)]);
             }
             DumpPart::Group { durable_gap } => {
-                out.push(part::GROUP);
-                put_n(out, *durable_gap);
+                json.string("group").numbers(&[("unsynced", *durable_gap)]);
             }
             DumpPart::Record { key, value_len, seq, tombstone, expires, more } => {
                 let live = !*tombstone && self.store.is_newest(number, line.offset, key, *seq)?;
-                let flags = u8::from(*tombstone) | u8::from(*more) << 1 | u8::from(live) << 2;
-                out.extend([part::RECORD, flags]);
-                put_b(out, key);
-                put_n(out, *value_len);
-                put_n(out, *seq);
-                put_n(out, expires.unwrap_or(0));
+                json.string("record").name("key").hex(key).name("state").string(match () {
+                    () if *tombstone => "tombstone",
+                    () if live => "live",
+                    () => "superseded",
+                });
+                json.numbers(&[("valueLength", *value_len), ("seq", *seq)]);
+                json.flag("tombstone", *tombstone).flag("more", *more);
+                if let Some(expires) = expires {
+                    json.numbers(&[("expires", *expires)]);
+                }
             }
             DumpPart::Table { records, first_key } => {
-                out.push(part::TABLE);
-                put_n(out, u64::from(*records));
-                put_b(out, first_key);
+                json.string("table").numbers(&[("records", u64::from(*records))]);
+                json.name("firstKey").hex(first_key);
             }
             DumpPart::Fences { blocks } => {
-                out.push(part::FENCES);
-                put_n(out, *blocks);
+                json.string("fences").numbers(&[("blocks", *blocks)]);
             }
-            DumpPart::Filter => out.push(part::FILTER),
+            DumpPart::Filter => drop(json.string("filter")),
             DumpPart::Footer(footer) => {
-                out.push(part::FOOTER);
-                put_n(out, footer.numbers.records);
+                json.string("footer").numbers(&[("records", footer.numbers.records)]);
             }
-            DumpPart::Reserved => out.push(part::FREE),
-            _ => out.push(part::TORN),
+            DumpPart::Reserved => drop(json.string("free")),
+            _ => drop(json.string("torn")),
         }
+        json.close('}');
         Ok(())
     }
 

@@ -30,20 +30,6 @@ pub mod code {
     pub const BYTES: u8 = 21;
 }
 
-/// Parts of a segment.
-pub mod part {
-    #![allow(missing_docs)]
-    pub const SEGMENT: u8 = 0;
-    pub const GROUP: u8 = 1;
-    pub const RECORD: u8 = 2;
-    pub const TABLE: u8 = 3;
-    pub const FENCES: u8 = 4;
-    pub const FILTER: u8 = 5;
-    pub const FOOTER: u8 = 6;
-    pub const TORN: u8 = 7;
-    pub const FREE: u8 = 8;
-}
-
 /// Answers, by the byte they begin with.
 pub mod status {
     #![allow(missing_docs)]

@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 
 const LIMITS = {
   '../../dist/siltdb.wasm': 131_000,
-  '../../dist/index.js': 12_288,
+  '../../dist/index.js': 12_000,
   '../../dist/worker.js': 14_500,
 };
 
