@@ -9,13 +9,16 @@ use super::commands::{
 use crate::server::auth::Action;
 use crate::server::metrics::Op;
 
+/// What does a command.
+pub type Function = fn(&mut Call<'_>) -> Outcome;
+
 /// What runs a command.
 #[derive(Debug, Clone, Copy)]
 pub enum Run {
     /// It is done at once, and may share a commit with others.
-    Data(fn(&mut Call<'_>) -> Outcome),
+    Data(Function),
     /// The same in a thread for blocking work.
-    Slow(fn(&mut Call<'_>) -> Outcome),
+    Slow(Function),
     /// What was written before is committed first.
     Alone(Alone),
 }
@@ -59,6 +62,10 @@ const FAST: u8 = 8;
 const ADMIN: u8 = 16;
 /// It needs no token.
 const NO_AUTH: u8 = 32;
+/// Its user must be an admin.
+const OWNER: u8 = 64;
+/// It changes no key, and its user must be allowed to.
+const SYNC: u8 = 128;
 
 /// A command.
 #[derive(Debug)]
@@ -181,379 +188,201 @@ pub fn find_place(name: &[u8]) -> Option<usize> {
     places.get(&*small).copied()
 }
 
+const STRING: &str = "string";
+const GENERIC: &str = "generic";
+const SERVER: &str = "server";
+const CONNECTION: &str = "connection";
+const TRANSACTIONS: &str = "transactions";
+
+/// The second word is the only key, all from the second on are, or none.
+const ONE: (i32, i32, i32) = (1, 1, 1);
+const ALL: (i32, i32, i32) = (1, -1, 1);
+const NONE: (i32, i32, i32) = (0, 0, 0);
+
+const fn data(run: Function) -> Run {
+    Run::Data(run)
+}
+
+const fn slow(run: Function) -> Run {
+    Run::Slow(run)
+}
+
+const fn alone(alone: Alone) -> Run {
+    Run::Alone(alone)
+}
+
+#[allow(clippy::too_many_arguments)]
+const fn row(
+    name: &'static str,
+    arity: i32,
+    flags: u8,
+    keys: (i32, i32, i32),
+    run: Run,
+    group: &'static str,
+    since: &'static str,
+    summary: &'static str,
+) -> Spec {
+    let action = if flags & OWNER != 0 {
+        Action::Admin
+    } else if flags & (WRITE | SYNC) != 0 {
+        Action::Write
+    } else {
+        Action::Read
+    };
+    Spec { name, arity, flags, keys, action, run, group, since, summary }
+}
+
 /// All of them.
 #[rustfmt::skip]
 pub static TABLE: &[Spec] = &[
-    Spec {
-        name: "get", arity: 2, flags: READONLY | FAST, keys: (1, 1, 1), action: Action::Read,
-        run: Run::Data(strings::get), group: "string", since: "1.0.0",
-        summary: "Returns the value of a key",
-    },
-    Spec {
-        name: "set", arity: -3, flags: WRITE | DENYOOM, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(strings::set), group: "string", since: "1.0.0",
-        summary: "Sets the value of a key, with conditions and an expiry",
-    },
-    Spec {
-        name: "setnx", arity: 3, flags: WRITE | DENYOOM | FAST, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(strings::setnx), group: "string", since: "1.0.0",
-        summary: "Sets the value of a key that is absent",
-    },
-    Spec {
-        name: "setex", arity: 4, flags: WRITE | DENYOOM, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(strings::setex), group: "string", since: "2.0.0",
-        summary: "Sets a value that expires after seconds",
-    },
-    Spec {
-        name: "psetex", arity: 4, flags: WRITE | DENYOOM, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(strings::psetex), group: "string", since: "2.6.0",
-        summary: "Sets a value that expires after milliseconds",
-    },
-    Spec {
-        name: "getset", arity: 3, flags: WRITE | DENYOOM | FAST, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(strings::getset), group: "string", since: "1.0.0",
-        summary: "Sets a value and returns the old one",
-    },
-    Spec {
-        name: "getdel", arity: 2, flags: WRITE | FAST, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(strings::getdel), group: "string", since: "6.2.0",
-        summary: "Returns a value and deletes its key",
-    },
-    Spec {
-        name: "getex", arity: -2, flags: WRITE | FAST, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(strings::getex), group: "string", since: "6.2.0",
-        summary: "Returns a value and sets when it expires",
-    },
-    Spec {
-        name: "mget", arity: -2, flags: READONLY | FAST, keys: (1, -1, 1), action: Action::Read,
-        run: Run::Data(strings::mget), group: "string", since: "1.0.0",
-        summary: "Returns the values of keys, of one moment",
-    },
-    Spec {
-        name: "mset", arity: -3, flags: WRITE | DENYOOM, keys: (1, -1, 2), action: Action::Write,
-        run: Run::Data(strings::mset), group: "string", since: "1.0.1",
-        summary: "Sets the values of keys, all or none",
-    },
-    Spec {
-        name: "msetnx", arity: -3, flags: WRITE | DENYOOM, keys: (1, -1, 2), action: Action::Write,
-        run: Run::Data(strings::msetnx), group: "string", since: "1.0.1",
-        summary: "Sets the values of keys if all of them are absent",
-    },
-    Spec {
-        name: "append", arity: 3, flags: WRITE | DENYOOM | FAST, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(strings::append), group: "string", since: "2.0.0",
-        summary: "Appends to a value",
-    },
-    Spec {
-        name: "strlen", arity: 2, flags: READONLY | FAST, keys: (1, 1, 1), action: Action::Read,
-        run: Run::Data(strings::strlen), group: "string", since: "2.2.0",
-        summary: "Returns the length of a value",
-    },
-    Spec {
-        name: "getrange", arity: 4, flags: READONLY, keys: (1, 1, 1), action: Action::Read,
-        run: Run::Data(strings::getrange), group: "string", since: "2.4.0",
-        summary: "Returns a part of a value",
-    },
-    Spec {
-        name: "substr", arity: 4, flags: READONLY, keys: (1, 1, 1), action: Action::Read,
-        run: Run::Data(strings::getrange), group: "string", since: "1.0.0",
-        summary: "Returns a part of a value",
-    },
-    Spec {
-        name: "setrange", arity: 4, flags: WRITE | DENYOOM, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(strings::setrange), group: "string", since: "2.2.0",
-        summary: "Overwrites a part of a value",
-    },
-    Spec {
-        name: "incr", arity: 2, flags: WRITE | DENYOOM | FAST, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(counters::incr), group: "string", since: "1.0.0",
-        summary: "Adds one to a number",
-    },
-    Spec {
-        name: "decr", arity: 2, flags: WRITE | DENYOOM | FAST, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(counters::decr), group: "string", since: "1.0.0",
-        summary: "Takes one from a number",
-    },
-    Spec {
-        name: "incrby", arity: 3, flags: WRITE | DENYOOM | FAST, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(counters::incrby), group: "string", since: "1.0.0",
-        summary: "Adds to a number",
-    },
-    Spec {
-        name: "decrby", arity: 3, flags: WRITE | DENYOOM | FAST, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(counters::decrby), group: "string", since: "1.0.0",
-        summary: "Takes from a number",
-    },
-    Spec {
-        name: "incrbyfloat", arity: 3, flags: WRITE | DENYOOM | FAST, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(counters::incrbyfloat), group: "string", since: "2.6.0",
-        summary: "Adds to a decimal number",
-    },
-    Spec {
-        name: "del", arity: -2, flags: WRITE, keys: (1, -1, 1), action: Action::Write,
-        run: Run::Data(keys::del), group: "generic", since: "1.0.0",
-        summary: "Deletes keys",
-    },
-    Spec {
-        name: "unlink", arity: -2, flags: WRITE | FAST, keys: (1, -1, 1), action: Action::Write,
-        run: Run::Data(keys::del), group: "generic", since: "4.0.0",
-        summary: "Deletes keys",
-    },
-    Spec {
-        name: "exists", arity: -2, flags: READONLY | FAST, keys: (1, -1, 1), action: Action::Read,
-        run: Run::Data(keys::exists), group: "generic", since: "1.0.0",
-        summary: "Counts the keys that are there",
-    },
-    Spec {
-        name: "touch", arity: -2, flags: READONLY | FAST, keys: (1, -1, 1), action: Action::Read,
-        run: Run::Data(keys::exists), group: "generic", since: "3.2.1",
-        summary: "Counts the keys that are there",
-    },
-    Spec {
-        name: "type", arity: 2, flags: READONLY | FAST, keys: (1, 1, 1), action: Action::Read,
-        run: Run::Data(keys::type_of), group: "generic", since: "1.0.0",
-        summary: "Returns the type of a value",
-    },
-    Spec {
-        name: "rename", arity: 3, flags: WRITE, keys: (1, 2, 1), action: Action::Write,
-        run: Run::Data(keys::rename), group: "generic", since: "1.0.0",
-        summary: "Gives a value another key",
-    },
-    Spec {
-        name: "renamenx", arity: 3, flags: WRITE | FAST, keys: (1, 2, 1), action: Action::Write,
-        run: Run::Data(keys::renamenx), group: "generic", since: "1.0.0",
-        summary: "Gives a value another key that is absent",
-    },
-    Spec {
-        name: "copy", arity: -3, flags: WRITE | DENYOOM, keys: (1, 2, 1), action: Action::Write,
-        run: Run::Data(keys::copy), group: "generic", since: "6.2.0",
-        summary: "Copies a value to another key",
-    },
-    Spec {
-        name: "object", arity: -2, flags: READONLY, keys: (2, 2, 1), action: Action::Read,
-        run: Run::Data(keys::object), group: "generic", since: "2.2.3",
-        summary: "Tells about a value",
-    },
-    Spec {
-        name: "memory", arity: -2, flags: READONLY, keys: (2, 2, 1), action: Action::Read,
-        run: Run::Data(keys::memory), group: "server", since: "4.0.0",
-        summary: "Estimates the memory of a record",
-    },
-    Spec {
-        name: "expire", arity: -3, flags: WRITE | FAST, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(expiry::expire), group: "generic", since: "1.0.0",
-        summary: "Sets after how many seconds a key expires",
-    },
-    Spec {
-        name: "pexpire", arity: -3, flags: WRITE | FAST, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(expiry::pexpire), group: "generic", since: "2.6.0",
-        summary: "Sets after how many milliseconds a key expires",
-    },
-    Spec {
-        name: "expireat", arity: -3, flags: WRITE | FAST, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(expiry::expireat), group: "generic", since: "1.2.0",
-        summary: "Sets the second at which a key expires",
-    },
-    Spec {
-        name: "pexpireat", arity: -3, flags: WRITE | FAST, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(expiry::pexpireat), group: "generic", since: "2.6.0",
-        summary: "Sets the millisecond at which a key expires",
-    },
-    Spec {
-        name: "persist", arity: 2, flags: WRITE | FAST, keys: (1, 1, 1), action: Action::Write,
-        run: Run::Data(expiry::persist), group: "generic", since: "2.2.0",
-        summary: "Lets a key expire no more",
-    },
-    Spec {
-        name: "ttl", arity: 2, flags: READONLY | FAST, keys: (1, 1, 1), action: Action::Read,
-        run: Run::Data(expiry::ttl), group: "generic", since: "1.0.0",
-        summary: "Returns after how many seconds a key expires",
-    },
-    Spec {
-        name: "pttl", arity: 2, flags: READONLY | FAST, keys: (1, 1, 1), action: Action::Read,
-        run: Run::Data(expiry::pttl), group: "generic", since: "2.6.0",
-        summary: "Returns after how many milliseconds a key expires",
-    },
-    Spec {
-        name: "expiretime", arity: 2, flags: READONLY | FAST, keys: (1, 1, 1), action: Action::Read,
-        run: Run::Data(expiry::expiretime), group: "generic", since: "7.0.0",
-        summary: "Returns the second at which a key expires",
-    },
-    Spec {
-        name: "pexpiretime", arity: 2, flags: READONLY | FAST, keys: (1, 1, 1), action: Action::Read,
-        run: Run::Data(expiry::pexpiretime), group: "generic", since: "7.0.0",
-        summary: "Returns the millisecond at which a key expires",
-    },
-    Spec {
-        name: "keys", arity: 2, flags: READONLY, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Slow(scan::keys), group: "generic", since: "1.0.0",
-        summary: "Returns the keys that match a pattern",
-    },
-    Spec {
-        name: "scan", arity: -2, flags: READONLY, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Slow(scan::scan), group: "generic", since: "2.8.0",
-        summary: "Returns keys, page by page",
-    },
-    Spec {
-        name: "randomkey", arity: 1, flags: READONLY, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Slow(scan::randomkey), group: "generic", since: "1.0.0",
-        summary: "Returns some key",
-    },
-    Spec {
-        name: "dbsize", arity: 1, flags: READONLY | FAST, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Slow(scan::dbsize), group: "server", since: "1.0.0",
-        summary: "Returns how many keys there are",
-    },
-    Spec {
-        name: "flushdb", arity: -1, flags: WRITE, keys: (0, 0, 0), action: Action::Admin,
-        run: Run::Slow(scan::flush), group: "server", since: "1.0.0",
-        summary: "Deletes all keys",
-    },
-    Spec {
-        name: "flushall", arity: -1, flags: WRITE, keys: (0, 0, 0), action: Action::Admin,
-        run: Run::Slow(scan::flush), group: "server", since: "1.0.0",
-        summary: "Deletes all keys",
-    },
-    Spec {
-        name: "ping", arity: -1, flags: FAST, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Data(server::ping), group: "connection", since: "1.0.0",
-        summary: "Answers, or returns the message",
-    },
-    Spec {
-        name: "echo", arity: 2, flags: FAST, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Data(server::echo), group: "connection", since: "1.0.0",
-        summary: "Returns the message",
-    },
-    Spec {
-        name: "select", arity: 2, flags: FAST, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Data(server::select), group: "connection", since: "1.0.0",
-        summary: "Selects database 0, the only one",
-    },
-    Spec {
-        name: "time", arity: 1, flags: FAST, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Data(server::time), group: "server", since: "2.6.0",
-        summary: "Returns the time",
-    },
-    Spec {
-        name: "lastsave", arity: 1, flags: FAST, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Data(server::lastsave), group: "server", since: "1.0.0",
-        summary: "Returns the second of the last commit that survives power loss",
-    },
-    Spec {
-        name: "info", arity: -1, flags: 0, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Data(info::info), group: "server", since: "1.0.0",
-        summary: "Tells about the server",
-    },
-    Spec {
-        name: "config", arity: -2, flags: ADMIN, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Data(config::config), group: "server", since: "2.0.0",
-        summary: "Returns how the server is configured",
-    },
-    Spec {
-        name: "command", arity: -1, flags: 0, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Data(meta::command), group: "server", since: "2.8.13",
-        summary: "Tells about commands",
-    },
-    Spec {
-        name: "client", arity: -2, flags: 0, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Data(client::client), group: "connection", since: "2.4.0",
-        summary: "Tells about connections, names and ends them",
-    },
-    Spec {
-        name: "silt.getat", arity: 3, flags: READONLY, keys: (1, 1, 1), action: Action::Read,
-        run: Run::Slow(past::get_at), group: "string", since: "0.1.0",
-        summary: "Returns the value a key had at a moment",
-    },
-    Spec {
-        name: "silt.history", arity: -2, flags: READONLY, keys: (1, 1, 1), action: Action::Read,
-        run: Run::Slow(past::history), group: "string", since: "0.1.0",
-        summary: "Returns the versions of a key, newest first",
-    },
-    Spec {
-        name: "silt.changes", arity: -2, flags: READONLY, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Slow(past::changes), group: "generic", since: "0.1.0",
-        summary: "Returns what was committed after a moment",
-    },
-    Spec {
-        name: "silt.lastcommit", arity: 1, flags: FAST, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Data(past::last_commit), group: "connection", since: "0.1.0",
-        summary: "Returns the seq and the durability of the last write of the connection",
-    },
-    Spec {
-        name: "silt.durability", arity: -1, flags: FAST, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Alone(Alone::Durability), group: "connection", since: "0.1.0",
-        summary: "Returns or sets how safe the writes of the connection are",
-    },
-    Spec {
-        name: "auth", arity: -2, flags: FAST | NO_AUTH, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Alone(Alone::Auth), group: "connection", since: "1.0.0",
-        summary: "Shows a token",
-    },
-    Spec {
-        name: "hello", arity: -1, flags: FAST | NO_AUTH, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Alone(Alone::Hello), group: "connection", since: "6.0.0",
-        summary: "Chooses RESP2 or RESP3",
-    },
-    Spec {
-        name: "quit", arity: -1, flags: FAST | NO_AUTH, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Alone(Alone::Quit), group: "connection", since: "1.0.0",
-        summary: "Ends the connection",
-    },
-    Spec {
-        name: "reset", arity: 1, flags: FAST | NO_AUTH, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Alone(Alone::Reset), group: "connection", since: "6.2.0",
-        summary: "Makes the connection as a new one",
-    },
-    Spec {
-        name: "multi", arity: 1, flags: FAST, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Alone(Alone::Multi), group: "transactions", since: "1.2.0",
-        summary: "Begins a transaction",
-    },
-    Spec {
-        name: "exec", arity: 1, flags: 0, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Alone(Alone::Exec), group: "transactions", since: "1.2.0",
-        summary: "Runs a transaction as one",
-    },
-    Spec {
-        name: "discard", arity: 1, flags: FAST, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Alone(Alone::Discard), group: "transactions", since: "2.0.0",
-        summary: "Drops a transaction",
-    },
-    Spec {
-        name: "watch", arity: -2, flags: FAST, keys: (1, -1, 1), action: Action::Read,
-        run: Run::Alone(Alone::Watch), group: "transactions", since: "2.2.0",
-        summary: "Lets EXEC run only if keys do not change",
-    },
-    Spec {
-        name: "unwatch", arity: 1, flags: FAST, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Data(server::unwatch), group: "transactions", since: "2.2.0",
-        summary: "Watches no key any more",
-    },
-    Spec {
-        name: "wait", arity: 3, flags: 0, keys: (0, 0, 0), action: Action::Read,
-        run: Run::Data(server::wait), group: "generic", since: "3.0.0",
-        summary: "Returns 0: there are no replicas",
-    },
-    Spec {
-        name: "waitaof", arity: 4, flags: 0, keys: (0, 0, 0), action: Action::Write,
-        run: Run::Alone(Alone::WaitAof), group: "generic", since: "7.2.0",
-        summary: "Waits until all that was written survives power loss",
-    },
-    Spec {
-        name: "save", arity: 1, flags: ADMIN, keys: (0, 0, 0), action: Action::Write,
-        run: Run::Alone(Alone::Save), group: "server", since: "1.0.0",
-        summary: "Makes all that was written survive power loss",
-    },
-    Spec {
-        name: "bgsave", arity: -1, flags: ADMIN, keys: (0, 0, 0), action: Action::Write,
-        run: Run::Alone(Alone::BgSave), group: "server", since: "1.0.0",
-        summary: "Begins to make all that was written survive power loss",
-    },
-    Spec {
-        name: "bgrewriteaof", arity: 1, flags: ADMIN, keys: (0, 0, 0), action: Action::Admin,
-        run: Run::Alone(Alone::Compact), group: "server", since: "1.0.0",
-        summary: "Begins to compact",
-    },
+    row("get", 2, READONLY | FAST, ONE, data(strings::get), STRING, "1.0.0",
+        "Returns the value of a key"),
+    row("set", -3, WRITE | DENYOOM, ONE, data(strings::set), STRING, "1.0.0",
+        "Sets the value of a key, with conditions and an expiry"),
+    row("setnx", 3, WRITE | DENYOOM | FAST, ONE, data(strings::setnx), STRING, "1.0.0",
+        "Sets the value of a key that is absent"),
+    row("setex", 4, WRITE | DENYOOM, ONE, data(strings::setex), STRING, "2.0.0",
+        "Sets a value that expires after seconds"),
+    row("psetex", 4, WRITE | DENYOOM, ONE, data(strings::psetex), STRING, "2.6.0",
+        "Sets a value that expires after milliseconds"),
+    row("getset", 3, WRITE | DENYOOM | FAST, ONE, data(strings::getset), STRING, "1.0.0",
+        "Sets a value and returns the old one"),
+    row("getdel", 2, WRITE | FAST, ONE, data(strings::getdel), STRING, "6.2.0",
+        "Returns a value and deletes its key"),
+    row("getex", -2, WRITE | FAST, ONE, data(strings::getex), STRING, "6.2.0",
+        "Returns a value and sets when it expires"),
+    row("mget", -2, READONLY | FAST, ALL, data(strings::mget), STRING, "1.0.0",
+        "Returns the values of keys, of one moment"),
+    row("mset", -3, WRITE | DENYOOM, (1, -1, 2), data(strings::mset), STRING, "1.0.1",
+        "Sets the values of keys, all or none"),
+    row("msetnx", -3, WRITE | DENYOOM, (1, -1, 2), data(strings::msetnx), STRING, "1.0.1",
+        "Sets the values of keys if all of them are absent"),
+    row("append", 3, WRITE | DENYOOM | FAST, ONE, data(strings::append), STRING, "2.0.0",
+        "Appends to a value"),
+    row("strlen", 2, READONLY | FAST, ONE, data(strings::strlen), STRING, "2.2.0",
+        "Returns the length of a value"),
+    row("getrange", 4, READONLY, ONE, data(strings::getrange), STRING, "2.4.0",
+        "Returns a part of a value"),
+    row("substr", 4, READONLY, ONE, data(strings::getrange), STRING, "1.0.0",
+        "Returns a part of a value"),
+    row("setrange", 4, WRITE | DENYOOM, ONE, data(strings::setrange), STRING, "2.2.0",
+        "Overwrites a part of a value"),
+    row("incr", 2, WRITE | DENYOOM | FAST, ONE, data(counters::incr), STRING, "1.0.0",
+        "Adds one to a number"),
+    row("decr", 2, WRITE | DENYOOM | FAST, ONE, data(counters::decr), STRING, "1.0.0",
+        "Takes one from a number"),
+    row("incrby", 3, WRITE | DENYOOM | FAST, ONE, data(counters::incrby), STRING, "1.0.0",
+        "Adds to a number"),
+    row("decrby", 3, WRITE | DENYOOM | FAST, ONE, data(counters::decrby), STRING, "1.0.0",
+        "Takes from a number"),
+    row("incrbyfloat", 3, WRITE | DENYOOM | FAST, ONE, data(counters::incrbyfloat), STRING, "2.6.0",
+        "Adds to a decimal number"),
+    row("del", -2, WRITE, ALL, data(keys::del), GENERIC, "1.0.0",
+        "Deletes keys"),
+    row("unlink", -2, WRITE | FAST, ALL, data(keys::del), GENERIC, "4.0.0",
+        "Deletes keys"),
+    row("exists", -2, READONLY | FAST, ALL, data(keys::exists), GENERIC, "1.0.0",
+        "Counts the keys that are there"),
+    row("touch", -2, READONLY | FAST, ALL, data(keys::exists), GENERIC, "3.2.1",
+        "Counts the keys that are there"),
+    row("type", 2, READONLY | FAST, ONE, data(keys::type_of), GENERIC, "1.0.0",
+        "Returns the type of a value"),
+    row("rename", 3, WRITE, (1, 2, 1), data(keys::rename), GENERIC, "1.0.0",
+        "Gives a value another key"),
+    row("renamenx", 3, WRITE | FAST, (1, 2, 1), data(keys::renamenx), GENERIC, "1.0.0",
+        "Gives a value another key that is absent"),
+    row("copy", -3, WRITE | DENYOOM, (1, 2, 1), data(keys::copy), GENERIC, "6.2.0",
+        "Copies a value to another key"),
+    row("object", -2, READONLY, (2, 2, 1), data(keys::object), GENERIC, "2.2.3",
+        "Tells about a value"),
+    row("memory", -2, READONLY, (2, 2, 1), data(keys::memory), SERVER, "4.0.0",
+        "Estimates the memory of a record"),
+    row("expire", -3, WRITE | FAST, ONE, data(expiry::expire), GENERIC, "1.0.0",
+        "Sets after how many seconds a key expires"),
+    row("pexpire", -3, WRITE | FAST, ONE, data(expiry::pexpire), GENERIC, "2.6.0",
+        "Sets after how many milliseconds a key expires"),
+    row("expireat", -3, WRITE | FAST, ONE, data(expiry::expireat), GENERIC, "1.2.0",
+        "Sets the second at which a key expires"),
+    row("pexpireat", -3, WRITE | FAST, ONE, data(expiry::pexpireat), GENERIC, "2.6.0",
+        "Sets the millisecond at which a key expires"),
+    row("persist", 2, WRITE | FAST, ONE, data(expiry::persist), GENERIC, "2.2.0",
+        "Lets a key expire no more"),
+    row("ttl", 2, READONLY | FAST, ONE, data(expiry::ttl), GENERIC, "1.0.0",
+        "Returns after how many seconds a key expires"),
+    row("pttl", 2, READONLY | FAST, ONE, data(expiry::pttl), GENERIC, "2.6.0",
+        "Returns after how many milliseconds a key expires"),
+    row("expiretime", 2, READONLY | FAST, ONE, data(expiry::expiretime), GENERIC, "7.0.0",
+        "Returns the second at which a key expires"),
+    row("pexpiretime", 2, READONLY | FAST, ONE, data(expiry::pexpiretime), GENERIC, "7.0.0",
+        "Returns the millisecond at which a key expires"),
+    row("keys", 2, READONLY, NONE, slow(scan::keys), GENERIC, "1.0.0",
+        "Returns the keys that match a pattern"),
+    row("scan", -2, READONLY, NONE, slow(scan::scan), GENERIC, "2.8.0",
+        "Returns keys, page by page"),
+    row("randomkey", 1, READONLY, NONE, slow(scan::randomkey), GENERIC, "1.0.0",
+        "Returns some key"),
+    row("dbsize", 1, READONLY | FAST, NONE, slow(scan::dbsize), SERVER, "1.0.0",
+        "Returns how many keys there are"),
+    row("flushdb", -1, WRITE | OWNER, NONE, slow(scan::flush), SERVER, "1.0.0",
+        "Deletes all keys"),
+    row("flushall", -1, WRITE | OWNER, NONE, slow(scan::flush), SERVER, "1.0.0",
+        "Deletes all keys"),
+    row("ping", -1, FAST, NONE, data(server::ping), CONNECTION, "1.0.0",
+        "Answers, or returns the message"),
+    row("echo", 2, FAST, NONE, data(server::echo), CONNECTION, "1.0.0",
+        "Returns the message"),
+    row("select", 2, FAST, NONE, data(server::select), CONNECTION, "1.0.0",
+        "Selects database 0, the only one"),
+    row("time", 1, FAST, NONE, data(server::time), SERVER, "2.6.0",
+        "Returns the time"),
+    row("lastsave", 1, FAST, NONE, data(server::lastsave), SERVER, "1.0.0",
+        "Returns the second of the last commit that survives power loss"),
+    row("info", -1, 0, NONE, data(info::info), SERVER, "1.0.0",
+        "Tells about the server"),
+    row("config", -2, ADMIN, NONE, data(config::config), SERVER, "2.0.0",
+        "Returns how the server is configured"),
+    row("command", -1, 0, NONE, data(meta::command), SERVER, "2.8.13",
+        "Tells about commands"),
+    row("client", -2, 0, NONE, data(client::client), CONNECTION, "2.4.0",
+        "Tells about connections, names and ends them"),
+    row("silt.getat", 3, READONLY, ONE, slow(past::get_at), STRING, "0.1.0",
+        "Returns the value a key had at a moment"),
+    row("silt.history", -2, READONLY, ONE, slow(past::history), STRING, "0.1.0",
+        "Returns the versions of a key, newest first"),
+    row("silt.changes", -2, READONLY, NONE, slow(past::changes), GENERIC, "0.1.0",
+        "Returns what was committed after a moment"),
+    row("silt.lastcommit", 1, FAST, NONE, data(past::last_commit), CONNECTION, "0.1.0",
+        "Returns the seq and the durability of the last write of the connection"),
+    row("silt.durability", -1, FAST, NONE, alone(Alone::Durability), CONNECTION, "0.1.0",
+        "Returns or sets how safe the writes of the connection are"),
+    row("auth", -2, FAST | NO_AUTH, NONE, alone(Alone::Auth), CONNECTION, "1.0.0",
+        "Shows a token"),
+    row("hello", -1, FAST | NO_AUTH, NONE, alone(Alone::Hello), CONNECTION, "6.0.0",
+        "Chooses RESP2 or RESP3"),
+    row("quit", -1, FAST | NO_AUTH, NONE, alone(Alone::Quit), CONNECTION, "1.0.0",
+        "Ends the connection"),
+    row("reset", 1, FAST | NO_AUTH, NONE, alone(Alone::Reset), CONNECTION, "6.2.0",
+        "Makes the connection as a new one"),
+    row("multi", 1, FAST, NONE, alone(Alone::Multi), TRANSACTIONS, "1.2.0",
+        "Begins a transaction"),
+    row("exec", 1, 0, NONE, alone(Alone::Exec), TRANSACTIONS, "1.2.0",
+        "Runs a transaction as one"),
+    row("discard", 1, FAST, NONE, alone(Alone::Discard), TRANSACTIONS, "2.0.0",
+        "Drops a transaction"),
+    row("watch", -2, FAST, ALL, alone(Alone::Watch), TRANSACTIONS, "2.2.0",
+        "Lets EXEC run only if keys do not change"),
+    row("unwatch", 1, FAST, NONE, data(server::unwatch), TRANSACTIONS, "2.2.0",
+        "Watches no key any more"),
+    row("wait", 3, 0, NONE, data(server::wait), GENERIC, "3.0.0",
+        "Returns 0: there are no replicas"),
+    row("waitaof", 4, SYNC, NONE, alone(Alone::WaitAof), GENERIC, "7.2.0",
+        "Waits until all that was written survives power loss"),
+    row("save", 1, ADMIN | SYNC, NONE, alone(Alone::Save), SERVER, "1.0.0",
+        "Makes all that was written survive power loss"),
+    row("bgsave", -1, ADMIN | SYNC, NONE, alone(Alone::BgSave), SERVER, "1.0.0",
+        "Begins to make all that was written survive power loss"),
+    row("bgrewriteaof", 1, ADMIN | OWNER, NONE, alone(Alone::Compact), SERVER, "1.0.0",
+        "Begins to compact"),
 ];
 
 #[cfg(test)]

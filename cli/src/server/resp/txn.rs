@@ -3,8 +3,8 @@
 //! Every command works on a [`Txn`]: it sees the store and what was written before it, and what it
 //! writes is kept until the connection commits. So the writes of a pipeline share a commit, and
 //! EXEC is nothing special. Whatever a write depends on (the value that INCR adds to, the key that
-//! SETNX found absent) becomes a condition of the batch; if it no longer holds, the commands are run
-//! again.
+//! SETNX found absent) becomes a condition of the batch; if it no longer holds, the commands are
+//! run again.
 
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};

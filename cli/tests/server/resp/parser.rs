@@ -86,7 +86,8 @@ proptest! {
             prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..6), 0..8),
         pieces in prop::collection::vec(1_usize..30, 0..40),
     ) {
-        let bytes: Vec<u8> = requests.iter().flat_map(|words| super::peer::request(words)).collect();
+        let bytes: Vec<u8> =
+            requests.iter().flat_map(|words| super::peer::request(words)).collect();
         prop_assert_eq!(parse(&bytes, &pieces, &BOUNDS), (requests, None));
     }
 }
