@@ -2,8 +2,15 @@
 // service worker with the list of what it keeps.
 
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync }
-  from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -20,7 +27,9 @@ const PACKAGE = ['index.js', 'worker.js', 'inspector.js', 'siltdb.wasm'];
 function copyPackage() {
   const from = at('..', 'wasm', 'dist');
   if (!existsSync(join(from, 'inspector.js'))) {
-    throw new Error('build the npm package first: npm --prefix wasm ci && npm --prefix wasm run build');
+    throw new Error(
+      'build the npm package first: npm --prefix wasm ci && npm --prefix wasm run build',
+    );
   }
   mkdirSync(out('siltdb'), { recursive: true });
   for (const name of PACKAGE) copyFileSync(join(from, name), out('siltdb', name));
@@ -50,10 +59,12 @@ function writeData() {
 
 /** Every file of dist/ by its path. */
 function listed(folder = '') {
-  return readdirSync(out(folder), { withFileTypes: true }).flatMap((entry) => {
-    const path = folder ? `${folder}/${entry.name}` : entry.name;
-    return entry.isDirectory() ? listed(path) : [path];
-  }).sort();
+  return readdirSync(out(folder), { withFileTypes: true })
+    .flatMap((entry) => {
+      const path = folder ? `${folder}/${entry.name}` : entry.name;
+      return entry.isDirectory() ? listed(path) : [path];
+    })
+    .sort();
 }
 
 /** The version is that of all files together: another byte anywhere, another cache. */

@@ -27,9 +27,7 @@ export interface Opened {
 }
 
 /** Opens a store of text, keeping hold of its workers so that they can be killed. */
-export async function openText(
-  name: string, options: OpenOptions = {},
-): Promise<Opened> {
+export async function openText(name: string, options: OpenOptions = {}): Promise<Opened> {
   const workers: Worker[] = [];
   const script = new URL('siltdb/worker.js', document.baseURI);
   const db = await open<string, string>(name, {
@@ -71,10 +69,15 @@ export class App {
 
   /** Opens the reader's store. History is kept for ever, and compacted only when asked. */
   static async open(options: OpenOptions = {}): Promise<App> {
-    return new App(await openText(NAME, {
-      retention: 'forever', segmentBytes: SEGMENT_BYTES, autoCompact: false, fallback: 'memory',
-      ...options,
-    }));
+    return new App(
+      await openText(NAME, {
+        retention: 'forever',
+        segmentBytes: SEGMENT_BYTES,
+        autoCompact: false,
+        fallback: 'memory',
+        ...options,
+      }),
+    );
   }
 
   /** Calls back after commits, of this tab or another, once in a frame at most. */
@@ -137,7 +140,10 @@ export function latest(run: () => Promise<void>): () => Promise<void> {
   };
   return () => {
     if (going) again = true;
-    else going = loop().catch(report).finally(() => (going = undefined));
+    else
+      going = loop()
+        .catch(report)
+        .finally(() => (going = undefined));
     return going ?? Promise.resolve();
   };
 }
@@ -146,13 +152,16 @@ export function latest(run: () => Promise<void>): () => Promise<void> {
 export function whileSeen(root: HTMLElement, run: () => Promise<void>): () => Promise<void> {
   let seen = false;
   let asked = false;
-  const observer = new IntersectionObserver((entries) => {
-    seen = entries.at(-1)?.isIntersecting ?? false;
-    if (seen && asked) {
-      asked = false;
-      void run();
-    }
-  }, { rootMargin: '200px' });
+  const observer = new IntersectionObserver(
+    (entries) => {
+      seen = entries.at(-1)?.isIntersecting ?? false;
+      if (seen && asked) {
+        asked = false;
+        void run();
+      }
+    },
+    { rootMargin: '200px' },
+  );
   observer.observe(root);
   return () => {
     if (seen) return run();

@@ -6,7 +6,8 @@ const BATCH = 64;
 
 /** Loads it; `told` hears how much is in. Returns how many records there are. */
 export async function loadDataSet(
-  db: Store, told: (done: number, total: number) => void,
+  db: Store,
+  told: (done: number, total: number) => void,
 ): Promise<number> {
   const response = await fetch('data/unicode.tsv');
   if (!response.ok) throw new Error(`the data set cannot be loaded: ${response.status}`);

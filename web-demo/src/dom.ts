@@ -8,7 +8,9 @@ type Child = Node | string | number | undefined | false;
  * attributes; true sets an empty one, false and undefined none.
  */
 export function el<K extends keyof HTMLElementTagNameMap>(
-  tag: K, props: Props = {}, ...children: Child[]
+  tag: K,
+  props: Props = {},
+  ...children: Child[]
 ): HTMLElementTagNameMap[K] {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -21,9 +23,7 @@ export function el<K extends keyof HTMLElementTagNameMap>(
 }
 
 /** A button that cannot be pressed again while what it does goes on. */
-export function button(
-  label: string, run: () => unknown, props: Props = {},
-): HTMLButtonElement {
+export function button(label: string, run: () => unknown, props: Props = {}): HTMLButtonElement {
   const made = el('button', { type: 'button', ...props }, label);
   made.addEventListener('click', () => {
     const going = run();
@@ -46,10 +46,16 @@ export function field(label: string, control: HTMLElement): HTMLLabelElement {
 }
 
 /** A choice out of a list: `[value, text]`. */
-export function choice(options: readonly (readonly [string, string])[], chosen?: string,
-  props: Props = {}): HTMLSelectElement {
-  return el('select', props, ...options.map(
-    ([value, text]) => el('option', { value, selected: value === chosen }, text)));
+export function choice(
+  options: readonly (readonly [string, string])[],
+  chosen?: string,
+  props: Props = {},
+): HTMLSelectElement {
+  return el(
+    'select',
+    props,
+    ...options.map(([value, text]) => el('option', { value, selected: value === chosen }, text)),
+  );
 }
 
 /** Says something in the line at the foot of the page, which screen readers read out. */

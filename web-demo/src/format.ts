@@ -39,7 +39,9 @@ export function length(ms: number): string {
 
 /** A share of 1. */
 export function percent(share: number): string {
-  return Number.isFinite(share) ? `${(share * 100).toFixed(share < 0.1 && share > 0 ? 1 : 0)}%` : '0%';
+  return Number.isFinite(share)
+    ? `${(share * 100).toFixed(share < 0.1 && share > 0 ? 1 : 0)}%`
+    : '0%';
 }
 
 /** The time of a seq, to the microsecond, in the reader's zone. */

@@ -33,24 +33,28 @@ const PANELS: Record<string, Panel> = {
 
 /** Marks the panel that is being read in the list of panels. */
 function followScrolling(): void {
-  const links = new Map([...document.querySelectorAll<HTMLAnchorElement>('nav a')].map(
-    (a) => [a.hash.slice(1), a]));
+  const links = new Map(
+    [...document.querySelectorAll<HTMLAnchorElement>('nav a')].map((a) => [a.hash.slice(1), a]),
+  );
   const sections = [...document.querySelectorAll<HTMLElement>('main > section')];
   const shown = new Set<Element>();
-  const seen = new IntersectionObserver((entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (isIntersecting) shown.add(target);
-      else shown.delete(target);
-    }
-    const first = sections.find((section) => shown.has(section));
-    const link = first && links.get(first.id);
-    if (!link || link.hasAttribute('aria-current')) return;
-    for (const a of links.values()) a.removeAttribute('aria-current');
-    link.setAttribute('aria-current', 'true');
-    // Only the list is scrolled, never the page.
-    const list = link.closest('ol');
-    if (list) list.scrollLeft = link.offsetLeft - list.clientWidth / 3;
-  }, { rootMargin: '-15% 0px 0px 0px' });
+  const seen = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (isIntersecting) shown.add(target);
+        else shown.delete(target);
+      }
+      const first = sections.find((section) => shown.has(section));
+      const link = first && links.get(first.id);
+      if (!link || link.hasAttribute('aria-current')) return;
+      for (const a of links.values()) a.removeAttribute('aria-current');
+      link.setAttribute('aria-current', 'true');
+      // Only the list is scrolled, never the page.
+      const list = link.closest('ol');
+      if (list) list.scrollLeft = link.offsetLeft - list.clientWidth / 3;
+    },
+    { rootMargin: '-15% 0px 0px 0px' },
+  );
   for (const section of sections) seen.observe(section);
 }
 

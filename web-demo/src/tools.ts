@@ -13,7 +13,14 @@ const THEME = 'siltdb-demo theme';
 export function themeSwitch(): HTMLElement {
   const root = document.documentElement;
   const select = choice(
-    [['auto', 'as the system'], ['light', 'light'], ['dark', 'dark']], root.dataset['theme'], { id: 'theme' });
+    [
+      ['auto', 'as the system'],
+      ['light', 'light'],
+      ['dark', 'dark'],
+    ],
+    root.dataset['theme'],
+    { id: 'theme' },
+  );
   select.addEventListener('change', () => {
     root.dataset['theme'] = select.value;
     try {
@@ -30,21 +37,29 @@ export function themeSwitch(): HTMLElement {
 export function tools(root: HTMLElement, figures: HTMLElement, app: App, openedMs: number): void {
   const role = el('span', { class: 'badge', id: 'role' });
   const progress = el('span', { class: 'note', 'aria-live': 'off' });
-  const load = button('Load the data set', async () => {
-    const began = performance.now();
-    const total = await loadDataSet(app.db, (done, all) => {
-      progress.textContent = `${count(done)} of ${count(all)}`;
-    });
-    progress.textContent = '';
-    say(`${count(total)} records written in ${length(performance.now() - began)}, in small batches so that you see them land.`);
-  }, { id: 'load', class: 'primary' });
+  const load = button(
+    'Load the data set',
+    async () => {
+      const began = performance.now();
+      const total = await loadDataSet(app.db, (done, all) => {
+        progress.textContent = `${count(done)} of ${count(all)}`;
+      });
+      progress.textContent = '';
+      const took = length(performance.now() - began);
+      say(
+        `${count(total)} records written in ${took}, in small batches so that you see them land.`,
+      );
+    },
+    { id: 'load', class: 'primary' },
+  );
   const over = button('Start over', () => startOver(app), { id: 'start-over' });
   root.prepend(role, load, over, progress);
 
   const showRole = () => {
     role.textContent = `${app.db.info.role} \u00b7 ${app.db.info.backend}`;
     role.dataset['role'] = app.db.info.role;
-    role.title = 'The part that this tab plays among those that share the store, and where it is kept';
+    role.title =
+      'The part that this tab plays among those that share the store, and where it is kept';
   };
   const show = latest(async () => {
     const stats = await app.stats();
@@ -56,7 +71,10 @@ export function tools(root: HTMLElement, figures: HTMLElement, app: App, openedM
       ['commits since it was opened', count(stats.commits)],
       ['opened in', length(openedMs)],
     ];
-    fill(figures, ...entries.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))));
+    fill(
+      figures,
+      ...entries.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))),
+    );
     load.classList.toggle('primary', stats.keys === 0);
   });
   showRole();

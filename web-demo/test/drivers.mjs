@@ -14,7 +14,7 @@ mkdirSync(artifacts, { recursive: true });
 class Page {
   /** Waits until a function of the page gives something true, and gives it. */
   async until(what, run, ...args) {
-    for (const end = Date.now() + 30_000; ; ) {
+    for (const end = Date.now() + 30_000; ;) {
       const found = await this.run(run, ...args).catch((e) => {
         if (Date.now() > end) throw e;
       });
@@ -42,10 +42,14 @@ class Page {
   async see(selector, pattern) {
     const given = [selector, pattern.source, pattern.flags];
     try {
-      return await this.until(`${selector} to say ${pattern}`, (s, source, flags) => {
-        const text = document.querySelector(s)?.innerText ?? '';
-        return new RegExp(source, flags).test(text) ? text || ' ' : undefined;
-      }, ...given);
+      return await this.until(
+        `${selector} to say ${pattern}`,
+        (s, source, flags) => {
+          const text = document.querySelector(s)?.innerText ?? '';
+          return new RegExp(source, flags).test(text) ? text || ' ' : undefined;
+        },
+        ...given,
+      );
     } catch (e) {
       throw new Error(`${e.message}; it says: ${await this.text(selector)}`);
     }
@@ -53,12 +57,16 @@ class Page {
 
   /** Sets a control as a reader would, with the events that come with it. */
   set(selector, value) {
-    return this.run((s, v) => {
-      const control = document.querySelector(s);
-      control.value = v;
-      control.dispatchEvent(new Event('input', { bubbles: true }));
-      control.dispatchEvent(new Event('change', { bubbles: true }));
-    }, selector, value);
+    return this.run(
+      (s, v) => {
+        const control = document.querySelector(s);
+        control.value = v;
+        control.dispatchEvent(new Event('input', { bubbles: true }));
+        control.dispatchEvent(new Event('change', { bubbles: true }));
+      },
+      selector,
+      value,
+    );
   }
 
   theme(name) {
@@ -68,7 +76,9 @@ class Page {
   /** Words in the shadow tree of the log map. */
   inside(selector) {
     return this.run((s) => {
-      return document.querySelector('#map silt-inspector').shadowRoot.querySelector(s)?.textContent ?? '';
+      return (
+        document.querySelector('#map silt-inspector').shadowRoot.querySelector(s)?.textContent ?? ''
+      );
     }, selector);
   }
 }
@@ -82,29 +92,47 @@ class ChromiumPage extends Page {
     page.on('pageerror', (e) => this.errors.push(e.message));
   }
 
-  go(url) { return this.page.goto(url); }
-  reload() { return this.page.reload(); }
+  go(url) {
+    return this.page.goto(url);
+  }
+  reload() {
+    return this.page.reload();
+  }
   run(run, ...args) {
     // The function goes as text: it has several arguments.
     return this.page.evaluate(`(${run})(...${JSON.stringify(args)})`);
   }
-  inject(script) { return this.page.evaluate(`${script}; undefined`); }
-  click(selector) { return this.page.click(selector); }
+  inject(script) {
+    return this.page.evaluate(`${script}; undefined`);
+  }
+  click(selector) {
+    return this.page.click(selector);
+  }
   async type(selector, text) {
     await this.page.fill(selector, '');
     await this.page.type(selector, text);
   }
-  key(name) { return this.page.keyboard.press(name); }
-  upload(selector, file) { return this.page.setInputFiles(selector, file); }
-  resize(width, height) { return this.page.setViewportSize({ width, height }); }
+  key(name) {
+    return this.page.keyboard.press(name);
+  }
+  upload(selector, file) {
+    return this.page.setInputFiles(selector, file);
+  }
+  resize(width, height) {
+    return this.page.setViewportSize({ width, height });
+  }
   async shot(name) {
     await this.page.screenshot({ path: join(artifacts, `chromium-${name}.png`) });
   }
   async shotOf(selector, name) {
     await this.page.locator(selector).screenshot({ path: join(artifacts, `chromium-${name}.png`) });
   }
-  front() { return this.page.bringToFront(); }
-  close() { return this.page.close(); }
+  front() {
+    return this.page.bringToFront();
+  }
+  close() {
+    return this.page.close();
+  }
 }
 
 /** Chromium with a profile on disk: in a private window every access to a file is slow. */
@@ -130,7 +158,9 @@ class FirefoxPage extends Page {
     this.errors = [];
   }
 
-  front() { return this.driver.switchTo().window(this.handle); }
+  front() {
+    return this.driver.switchTo().window(this.handle);
+  }
   async go(url) {
     await this.front();
     await this.driver.get(url);
@@ -144,12 +174,15 @@ class FirefoxPage extends Page {
   }
   async run(run, ...args) {
     await this.front();
-    const told = await this.driver.executeAsyncScript(`
+    const told = await this.driver.executeAsyncScript(
+      `
       const done = arguments[arguments.length - 1];
       const given = arguments[0];
       Promise.resolve().then(() => (${run})(...given)).then(
         (value) => done({ value }), (e) => done({ failed: String(e) }));
-    `, args);
+    `,
+      args,
+    );
     // A page that goes away answers nothing.
     if (!told || told.failed) throw new Error(told?.failed ?? 'the page went away');
     return told.value ?? undefined;
@@ -177,7 +210,9 @@ class FirefoxPage extends Page {
     await this.front();
     await this.driver.actions().sendKeys(KEYS[name.toUpperCase()]).perform();
   }
-  async upload(selector, file) { await (await this.#find(selector)).sendKeys(file); }
+  async upload(selector, file) {
+    await (await this.#find(selector)).sendKeys(file);
+  }
   resize(width, height) {
     // Of the page, not of the window, which is never as narrow as a phone.
     const viewport = { width, height };
@@ -201,13 +236,15 @@ class FirefoxPage extends Page {
 /** Firefox, without a window. */
 export async function firefox() {
   const downloads = scratch();
-  const driver = await startFirefox((options) => options
-    .enableBidi()
-    .setPreference('browser.download.folderList', 2)
-    .setPreference('browser.download.dir', downloads)
-    // The reader's answer to the question whether the site may keep its data.
-    .setPreference('dom.storageManager.prompt.testing', true)
-    .setPreference('dom.storageManager.prompt.testing.allow', true));
+  const driver = await startFirefox((options) =>
+    options
+      .enableBidi()
+      .setPreference('browser.download.folderList', 2)
+      .setPreference('browser.download.dir', downloads)
+      // The reader's answer to the question whether the site may keep its data.
+      .setPreference('dom.storageManager.prompt.testing', true)
+      .setPreference('dom.storageManager.prompt.testing.allow', true),
+  );
   await driver.manage().setTimeouts({ script: 60_000 });
   const bidi = await driver.getBidi();
   const say = async (method, params) => {

@@ -10,8 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { serve } from '../scripts/serve.mjs';
 import { scratch } from './drivers.mjs';
 
-const silt = process.env.SILT_BIN ??
-  fileURLToPath(new URL('../../target/debug/silt', import.meta.url));
+const silt =
+  process.env.SILT_BIN ?? fileURLToPath(new URL('../../target/debug/silt', import.meta.url));
 const axe = readFileSync(new URL('../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 
 const run = (...args) => execFileSync(silt, args, { encoding: 'utf8' });
@@ -20,7 +20,7 @@ const number = (text) => Number(text.replace(/\D/g, ''));
 /** Waits for a file that the browser saves, all of it, and gives its text. */
 async function savedText(browser, name, whole = (text) => text.trimEnd().endsWith('}')) {
   const path = join(browser.downloads, name);
-  for (const end = Date.now() + 20_000; ; ) {
+  for (const end = Date.now() + 20_000; ;) {
     const text = existsSync(path) ? readFileSync(path, 'latin1') : '';
     if (whole(text)) return text;
     assert.ok(Date.now() < end, `${name} was not saved`);
@@ -30,15 +30,23 @@ async function savedText(browser, name, whole = (text) => text.trimEnd().endsWit
 
 /** Drops a file on the page, beside where it belongs: a reader's hand is not that exact. */
 function drop(page, path) {
-  return page.run((name, base64) => {
-    const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-    const carried = new DataTransfer();
-    carried.items.add(new File([bytes], name));
-    for (const type of ['dragenter', 'dragover', 'drop']) {
-      const event = new DragEvent(type, { dataTransfer: carried, bubbles: true, cancelable: true });
-      document.querySelector('#exchange h2').dispatchEvent(event);
-    }
-  }, path.split('/').at(-1), readFileSync(path, 'base64'));
+  return page.run(
+    (name, base64) => {
+      const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+      const carried = new DataTransfer();
+      carried.items.add(new File([bytes], name));
+      for (const type of ['dragenter', 'dragover', 'drop']) {
+        const event = new DragEvent(type, {
+          dataTransfer: carried,
+          bubbles: true,
+          cancelable: true,
+        });
+        document.querySelector('#exchange h2').dispatchEvent(event);
+      }
+    },
+    path.split('/').at(-1),
+    readFileSync(path, 'base64'),
+  );
 }
 
 /** Registers the tests on a browser that `launch` starts. */
@@ -62,18 +70,29 @@ function tests(launch) {
   });
 
   /** The number beside a name in a list of figures. */
-  const figure = (root, name) => page.run((root, name) => {
-    const found = [...document.querySelectorAll(`${root} dt`)].find((dt) => dt.textContent === name);
-    return found?.nextElementSibling?.textContent ?? '';
-  }, root, name);
+  const figure = (root, name) =>
+    page.run(
+      (root, name) => {
+        const found = [...document.querySelectorAll(`${root} dt`)].find(
+          (dt) => dt.textContent === name,
+        );
+        return found?.nextElementSibling?.textContent ?? '';
+      },
+      root,
+      name,
+    );
 
   test('the first visit: small, quick, an empty store, and words before any script', async () => {
     const sent = server.log.filter(({ forLater }) => !forLater);
     const bytes = sent.reduce((sum, one) => sum + one.sent, 0);
-    const paint = await page.run(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0);
+    const paint = await page.run(
+      () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0,
+    );
     const ready = await figure('#figures', 'opened in');
-    console.log(`${browser.name}: ${(bytes / 1000).toFixed(0)} kB sent in ${sent.length} answers, ` +
-      `first paint after ${paint.toFixed(0)} ms, the store opened in ${ready}`);
+    console.log(
+      `${browser.name}: ${(bytes / 1000).toFixed(0)} kB sent in ${sent.length} answers, ` +
+        `first paint after ${paint.toFixed(0)} ms, the store opened in ${ready}`,
+    );
     assert.ok(bytes > 50_000 && bytes < 300_000, `${bytes} bytes`);
     assert.ok(paint < 5000);
     assert.match(await page.text('#role'), /^(leader|solo) . opfs$/);
@@ -91,9 +110,12 @@ function tests(launch) {
     });
     await page.click('#map-set');
     await page.run(() => {
-      document.querySelector('#map silt-inspector').shadowRoot.querySelector('.strips canvas').focus();
+      document
+        .querySelector('#map silt-inspector')
+        .shadowRoot.querySelector('.strips canvas')
+        .focus();
     });
-    for (const end = Date.now() + 20_000; ; ) {
+    for (const end = Date.now() + 20_000; ;) {
       await page.key('End');
       const told = await page.inside('.detail');
       if (/note\/mood/.test(told) && /6e/.test(told)) break;
@@ -112,16 +134,20 @@ function tests(launch) {
       later.click();
       return /tombstone/.test(shadowRoot.querySelector('tbody').textContent);
     });
-    const spoken = await page.run(() => document.querySelector('#map silt-inspector').shadowRoot
-      .querySelector('.strips canvas').getAttribute('aria-valuetext'));
+    const spoken = await page.run(() =>
+      document
+        .querySelector('#map silt-inspector')
+        .shadowRoot.querySelector('.strips canvas')
+        .getAttribute('aria-valuetext'),
+    );
     assert.match(spoken, /^record \d+ of \d+: /);
     await page.shotOf('#map', 'map');
   });
 
   test('2: the slider reads the past, and a version comes back', async () => {
-    await page.type('#console-line', "set river Elbe");
+    await page.type('#console-line', 'set river Elbe');
     await page.key('Enter');
-    await page.type('#console-line', "set river Vltava");
+    await page.type('#console-line', 'set river Vltava');
     await page.key('Enter');
     await page.see('#console-log', /set river Vltava\n+seq \d+/);
     await page.run(() => document.querySelector('#time').scrollIntoView({ behavior: 'instant' }));
@@ -131,7 +157,10 @@ function tests(launch) {
     });
     assert.match(await page.text('#time-facts'), /keys now/);
     // One step back from now, as soon as now is what was just written.
-    for (const end = Date.now() + 20_000; !/changed since:\s*river/.test(await page.text('#time-keys')); ) {
+    for (
+      const end = Date.now() + 20_000;
+      !/changed since:\s*river/.test(await page.text('#time-keys'));
+    ) {
       assert.ok(Date.now() < end, await page.text('#time-keys'));
       await page.run(() => {
         const slider = document.querySelector('#time-slider');
@@ -164,7 +193,8 @@ function tests(launch) {
     await page.type('#console-line', 'nonsense');
     await page.key('Enter');
     await page.see('#console-log', /nonsense is no command/);
-    const script = "set lake Lipno\nbatch {\"op\":\"delete\",\"key\":\"lake\"}\ncount --prefix lake\nat '1h ago'\n";
+    const script =
+      'set lake Lipno\nbatch {"op":"delete","key":"lake"}\ncount --prefix lake\nat \'1h ago\'\n';
     const other = await browser.tab();
     await other.open(`${server.url}#run=${encodeURIComponent(script)}`);
     assert.equal(await other.run(() => document.querySelector('#console-script').value), script);
@@ -195,7 +225,10 @@ function tests(launch) {
 
   test('5: the benchmark measures, can be cancelled, and is saved', async () => {
     await page.click('#bench-run');
-    await page.until('the first figures', () => document.querySelectorAll('#bench-tables tbody tr').length > 2);
+    await page.until(
+      'the first figures',
+      () => document.querySelectorAll('#bench-tables tbody tr').length > 2,
+    );
     await page.click('#bench-cancel');
     await page.see('#bench-told', /Cancelled/);
     await page.click('#bench-run');
@@ -203,11 +236,16 @@ function tests(launch) {
     const rows = await page.run(() => document.querySelectorAll('#bench-tables tbody tr').length);
     assert.equal(rows, 35, await page.text('#bench-tables'));
     // Every contender was watched, and its frames are among what is saved.
-    const fared = await page.run(() => [...document.querySelectorAll('#bench-jank tbody th')].map((th) => th.innerText));
+    const fared = await page.run(() =>
+      [...document.querySelectorAll('#bench-jank tbody th')].map((th) => th.innerText),
+    );
     assert.equal(fared.length, 7);
     await page.click('#bench-save');
     const told = JSON.parse(await savedText(browser, 'siltdb-benchmark.json'));
-    assert.deepEqual(told.frames.map(({ name }) => name), fared);
+    assert.deepEqual(
+      told.frames.map(({ name }) => name),
+      fared,
+    );
     assert.equal(told.results.length, 35);
     for (const { contender, phase, failed, p50, p99, ms } of told.results) {
       assert.equal(failed, undefined, `${contender}, ${phase}`);
@@ -230,7 +268,7 @@ function tests(launch) {
     await page.see('#tabs-list', /follower/);
     await page.click('#tabs-count');
     const counted = () => figure('#tabs-facts', 'counter in the store').then(number);
-    for (const end = Date.now() + 20_000; (await counted()) < 20 && Date.now() < end; ) {
+    for (const end = Date.now() + 20_000; (await counted()) < 20 && Date.now() < end;) {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     await page.click('#tabs-kill');
@@ -239,13 +277,16 @@ function tests(launch) {
     await page.click('#tabs-freeze');
     await page.see('#tabs-list', /frozen/);
     const then = await counted();
-    for (const end = Date.now() + 20_000; (await counted()) < then + 10 && Date.now() < end; ) {
+    for (const end = Date.now() + 20_000; (await counted()) < then + 10 && Date.now() < end;) {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     assert.ok((await counted()) >= then + 10, 'nobody counts while one is frozen');
     await page.shotOf('#tabs', 'tabs');
     await page.click('#tabs-thaw');
-    await page.until('both awake', () => !/frozen/.test(document.querySelector('#tabs-list').innerText));
+    await page.until(
+      'both awake',
+      () => !/frozen/.test(document.querySelector('#tabs-list').innerText),
+    );
     await page.click('#tabs-count');
     await page.see('#tabs-list', /idle[^]*idle/);
     await page.see('#tabs-verdict', /no increment is lost/);
@@ -257,7 +298,10 @@ function tests(launch) {
   test('7: what breaks is healed, or named', async () => {
     await page.click('#crash-kill');
     await page.see('#crash-report', /torn bytes dropped/);
-    assert.match(await page.text('#crash-verdict'), /No batch is there in part, and there is no hole/);
+    assert.match(
+      await page.text('#crash-verdict'),
+      /No batch is there in part, and there is no hole/,
+    );
     assert.match(await page.text('#crash-recovery'), /no: it was stopped/);
     assert.match(await page.text('#crash-steps'), /batches under way/);
 
@@ -287,7 +331,8 @@ function tests(launch) {
       const response = await fetch(document.querySelector('#exchange-link').href);
       const bytes = new Uint8Array(await response.arrayBuffer());
       let text = '';
-      for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+      for (let i = 0; i < bytes.length; i += 8192)
+        text += String.fromCharCode(...bytes.subarray(i, i + 8192));
       return btoa(text);
     });
     const file = join(folder, 'demo.silt');
@@ -297,18 +342,30 @@ function tests(launch) {
     const bytes = readFileSync(file, 'latin1');
     await savedText(browser, 'demo.silt', (text) => text === bytes);
     const restored = join(folder, 'restored');
-    assert.match(run('restore', file, restored), new RegExp(`crc ${await figure('#exchange-facts', 'crc')}\\b`));
+    assert.match(
+      run('restore', file, restored),
+      new RegExp(`crc ${await figure('#exchange-facts', 'crc')}\\b`),
+    );
     assert.match(run('--db', restored, 'verify'), /all is well/);
-    assert.match(run('--db', restored, 'scan', '--prefix', 'char/U+1F60', '--limit', '1'), /^char\/U\+1F600\t/);
+    assert.match(
+      run('--db', restored, 'scan', '--prefix', 'char/U+1F60', '--limit', '1'),
+      /^char\/U\+1F600\t/,
+    );
     assert.equal(run('--db', restored, 'get', 'river').trim(), 'Elbe');
     const keys = await page.run(() => document.querySelector('#figures dd').textContent);
     assert.equal(Number(run('--db', restored, 'count')), number(keys));
     // The past is in it, too.
     assert.match(run('--db', restored, 'history', 'river'), /Elbe\n.*Vltava\n.*Elbe\n$/s);
-    assert.match(await page.text('#exchange-commands'), /silt restore demo.silt restored\nsilt --db restored verify/);
+    assert.match(
+      await page.text('#exchange-commands'),
+      /silt restore demo.silt restored\nsilt --db restored verify/,
+    );
 
     const made = join(folder, 'made');
-    const lines = Array.from({ length: 3000 }, (_, i) => `from/${String(i).padStart(5, '0')}\tthe command line ${i}`);
+    const lines = Array.from(
+      { length: 3000 },
+      (_, i) => `from/${String(i).padStart(5, '0')}\tthe command line ${i}`,
+    );
     writeFileSync(join(folder, 'in.tsv'), `${lines.join('\n')}\n`);
     run('--db', made, 'import', join(folder, 'in.tsv'));
     run('--db', made, 'set', 'from/last', 'spoken');
@@ -318,7 +375,9 @@ function tests(launch) {
     assert.match(told.replace(/\u2009/g, ''), /3001 keys/);
     assert.match(await page.text('#exchange-in'), /from\/00000\s+the command line 0/);
     assert.match(copied, new RegExp(`crc ${await figure('#exchange-told-facts', 'crc')}\\b`));
-    const made256 = createHash('sha256').update(readFileSync(join(folder, 'made.silt'))).digest('hex');
+    const made256 = createHash('sha256')
+      .update(readFileSync(join(folder, 'made.silt')))
+      .digest('hex');
     assert.equal(await page.text('#exchange-told-sha'), made256);
     await page.shotOf('#exchange', 'exchange');
 
@@ -342,7 +401,10 @@ function tests(launch) {
   });
 
   test('12: light and dark, wide and narrow, without a fault that axe-core finds', async () => {
-    for (const [width, height] of [[1280, 800], [390, 844]]) {
+    for (const [width, height] of [
+      [1280, 800],
+      [390, 844],
+    ]) {
       for (const theme of ['light', 'dark']) {
         await page.resize(width, height);
         await page.theme(theme);
@@ -352,14 +414,19 @@ function tests(launch) {
         });
         // Firefox has no window as narrow as a phone: it is as narrow as it can be.
         await page.shot(`page-${await page.run(() => innerWidth)}-${theme}`);
-        const over = await page.run(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        const over = await page.run(
+          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        );
         assert.ok(over <= 0, `the page scrolls sideways by ${over} px at ${width}`);
         await page.inject(axe);
         const found = await page.run(async () => {
           const { violations } = await globalThis.axe.run(document, {
             runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
           });
-          return violations.map(({ id, nodes }) => `${id}: ${nodes.map((n) => `${n.target} ${n.failureSummary}`).join('\n  ')}`);
+          return violations.map(
+            ({ id, nodes }) =>
+              `${id}: ${nodes.map((n) => `${n.target} ${n.failureSummary}`).join('\n  ')}`,
+          );
         });
         assert.deepEqual(found, [], `${theme}, ${width} px`);
       }
@@ -396,10 +463,14 @@ function tests(launch) {
     await page.ready();
     await page.key('Tab');
     assert.equal(await page.run(() => document.activeElement.textContent), 'Skip to the panels');
-    const named = await page.run(() => [...document.querySelectorAll('main > section')].every((section) => {
-      return document.getElementById(section.getAttribute('aria-labelledby'))?.textContent &&
-        document.querySelector(`nav a[href="#${section.id}"]`);
-    }));
+    const named = await page.run(() =>
+      [...document.querySelectorAll('main > section')].every((section) => {
+        return (
+          document.getElementById(section.getAttribute('aria-labelledby'))?.textContent &&
+          document.querySelector(`nav a[href="#${section.id}"]`)
+        );
+      }),
+    );
     assert.equal(named, true);
   });
 
@@ -434,7 +505,9 @@ function tests(launch) {
 
   test('nothing was written to the console as an error', () => {
     // A request that fails without a network is told by the browser itself.
-    const told = page.errors.filter((error) => !/ERR_CONNECTION_REFUSED|Failed to fetch|NetworkError/.test(error));
+    const told = page.errors.filter(
+      (error) => !/ERR_CONNECTION_REFUSED|Failed to fetch|NetworkError/.test(error),
+    );
     assert.deepEqual(told, []);
   });
 }

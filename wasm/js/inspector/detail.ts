@@ -24,8 +24,17 @@ function regionsOf(cell: Cell): (at: number) => Region {
 }
 
 /** Rows of eight bytes, in hexadecimal and as text. */
-export function hexView(bytes: Uint8Array, offset: number, regionOf: (at: number) => Region): HTMLElement {
-  const rows = make('div', { class: 'hex', tabindex: '0', role: 'group', 'aria-label': 'Its bytes' });
+export function hexView(
+  bytes: Uint8Array,
+  offset: number,
+  regionOf: (at: number) => Region,
+): HTMLElement {
+  const rows = make('div', {
+    class: 'hex',
+    tabindex: '0',
+    role: 'group',
+    'aria-label': 'Its bytes',
+  });
   for (let from = 0; from < bytes.length; from += ROW) {
     const row = make('div', {}, make('span', { class: 'offset' }, String(offset + from)));
     const digits = make('span', { class: 'digits' });
@@ -34,7 +43,9 @@ export function hexView(bytes: Uint8Array, offset: number, regionOf: (at: number
       const byte = bytes[at] as number;
       const printable = byte > 0x20 && byte < 0x7f;
       digits.append(make('span', { class: regionOf(at) }, hex(byte)));
-      text.append(make('span', { class: regionOf(at) }, printable ? String.fromCharCode(byte) : '\u00b7'));
+      text.append(
+        make('span', { class: regionOf(at) }, printable ? String.fromCharCode(byte) : '\u00b7'),
+      );
     }
     row.append(digits, text);
     rows.append(row);
@@ -44,14 +55,24 @@ export function hexView(bytes: Uint8Array, offset: number, regionOf: (at: number
 
 /** Shows the record that is chosen. */
 export class Detail {
-  readonly root = make('div', { class: 'detail', role: 'group', 'aria-label': 'The chosen record' });
+  readonly root = make('div', {
+    class: 'detail',
+    role: 'group',
+    'aria-label': 'The chosen record',
+  });
   #asked = 0;
 
   /** Before anything is chosen. */
   clear(): void {
     this.#asked += 1;
-    this.root.replaceChildren(make('p', { class: 'note' },
-      'Point at a cell to see its record; click to keep it. With the keyboard: Tab to a strip, then the arrow keys.'));
+    this.root.replaceChildren(
+      make(
+        'p',
+        { class: 'note' },
+        'Point at a cell to see its record; click to keep it. With the keyboard: Tab to a ' +
+          'strip, then the arrow keys.',
+      ),
+    );
   }
 
   /** Shows a record, its bytes as soon as they are read. */
@@ -59,19 +80,32 @@ export class Detail {
     this.#asked += 1;
     const mine = this.#asked;
     const bytes = make('div', {});
-    this.root.replaceChildren(facts(strip, cell), bytes);
+    const list = facts(strip, cell);
+    this.root.replaceChildren(list, bytes);
     try {
       const length = Math.min(cell.length, BYTES_MAX);
       const found = await source.bytes(strip.info.segment, cell.offset, length);
       if (mine !== this.#asked) return;
+      if (cell.kind === 'record') addFact(list, 'CRC', crcOf(found));
       bytes.replaceChildren(hexView(found, cell.offset, regionsOf(cell)));
       if (cell.length > BYTES_MAX) {
-        bytes.append(make('p', { class: 'note' }, `and ${count(cell.length - BYTES_MAX)} bytes more`));
+        bytes.append(
+          make('p', { class: 'note' }, `and ${count(cell.length - BYTES_MAX)} bytes more`),
+        );
       }
     } catch (e) {
       if (mine === this.#asked) bytes.textContent = String((e as Error).message);
     }
   }
+}
+
+/** A frame begins with its checksum; FORMAT.md, section 6. */
+function crcOf(frame: Uint8Array): string {
+  return Array.from(frame.subarray(0, 4), hex).reverse().join('');
+}
+
+function addFact(list: HTMLElement, name: string, value: string): void {
+  list.append(make('dt', {}, name), make('dd', {}, value));
 }
 
 function facts(strip: Strip, cell: Cell): HTMLElement {
@@ -85,8 +119,16 @@ function facts(strip: Strip, cell: Cell): HTMLElement {
   } else {
     list.push(['state', 'torn: left of an append that was never acknowledged']);
   }
-  list.push(['place', `segment ${strip.info.segment}, byte ${count(cell.offset)}, ${count(cell.length)} bytes`]);
-  return make('dl', {}, ...list.flatMap(([name, value]) => [
-    make('dt', {}, name), make('dd', name === 'state' ? { class: value.split(':')[0] as string } : {}, value),
-  ]));
+  list.push([
+    'place',
+    `segment ${strip.info.segment}, byte ${count(cell.offset)}, ${count(cell.length)} bytes`,
+  ]);
+  return make(
+    'dl',
+    {},
+    ...list.flatMap(([name, value]) => [
+      make('dt', {}, name),
+      make('dd', name === 'state' ? { class: value.split(':')[0] as string } : {}, value),
+    ]),
+  );
 }

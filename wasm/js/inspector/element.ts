@@ -34,7 +34,11 @@ export class SiltInspector extends Base {
   readonly #detail = new Detail();
   readonly #table = new RecordTable();
   readonly #legend = make('ul', { class: 'legend' });
-  readonly #empty = make('p', { class: 'note empty', hidden: '' }, 'No records yet: the log is empty.');
+  readonly #empty = make(
+    'p',
+    { class: 'note empty', hidden: '' },
+    'No records yet: the log is empty.',
+  );
   readonly #probe = make('span', { hidden: '' });
   readonly #layout = make('div', { class: 'layout', hidden: '' }, this.#strips, this.#detail.root);
   readonly #views = new Map<number, StripView>();
@@ -51,9 +55,14 @@ export class SiltInspector extends Base {
   constructor() {
     super();
     this.#root = this.attachShadow({ mode: 'open' });
-    this.#root.append(make('style', {}, STYLE), this.#legend, this.#probe,
+    this.#root.append(
+      make('style', {}, STYLE),
+      this.#legend,
+      this.#probe,
       this.#empty,
-      this.#layout, this.#table.root);
+      this.#layout,
+      this.#table.root,
+    );
     this.#detail.clear();
     this.#resized = new ResizeObserver(() => {
       // Drawing changes the height, which is no reason to draw again.
@@ -155,13 +164,20 @@ export class SiltInspector extends Base {
 
   #drawLegend(): void {
     const paint = this.#paint();
-    this.#legend.replaceChildren(...LEGEND.map(([state, text]) => {
-      const sample = make('canvas', { width: '24', height: '24', 'aria-hidden': 'true' });
-      const context = sample.getContext('2d');
-      context?.scale(2, 2);
-      if (context) drawCell(context, 1, 1, 10, state, paint);
-      return make('li', {}, sample, text);
-    }), make('li', {}, 'The bar of a strip: its bytes, live, superseded, of its tables, and the rest.'));
+    this.#legend.replaceChildren(
+      ...LEGEND.map(([state, text]) => {
+        const sample = make('canvas', { width: '24', height: '24', 'aria-hidden': 'true' });
+        const context = sample.getContext('2d');
+        context?.scale(2, 2);
+        if (context) drawCell(context, 1, 1, 10, state, paint);
+        return make('li', {}, sample, text);
+      }),
+      make(
+        'li',
+        {},
+        'The bar of a strip: its bytes, live, superseded, of its tables, and the rest.',
+      ),
+    );
   }
 
   #show(): void {
@@ -196,7 +212,9 @@ export class SiltInspector extends Base {
     });
     this.#table.update(strips);
     this.#keepChosen(strips);
-    this.dispatchEvent(new CustomEvent('siltrefresh', { detail: { segments: strips.length, cells } }));
+    this.dispatchEvent(
+      new CustomEvent('siltrefresh', { detail: { segments: strips.length, cells } }),
+    );
   }
 
   #draw(): void {

@@ -34,14 +34,25 @@ const PAGE = 4000;
 
 /** Whether nothing that is drawn of a segment has changed. */
 function same(a: SegmentInfo, b: SegmentInfo): boolean {
-  return a.records === b.records && a.deadBytes === b.deadBytes && a.state === b.state &&
-    a.fileBytes === b.fileBytes && a.maxSeq === b.maxSeq;
+  return (
+    a.records === b.records &&
+    a.deadBytes === b.deadBytes &&
+    a.state === b.state &&
+    a.fileBytes === b.fileBytes &&
+    a.maxSeq === b.maxSeq
+  );
 }
 
 /** Whether records were only appended: none of those there has been superseded since. */
 function grownOnly({ info, damage, tooMany }: Strip, now: SegmentInfo): boolean {
-  return info.state === 'active' && now.state === 'active' && !damage && !tooMany &&
-    now.deadBytes === info.deadBytes && now.records > info.records;
+  return (
+    info.state === 'active' &&
+    now.state === 'active' &&
+    !damage &&
+    !tooMany &&
+    now.deadBytes === info.deadBytes &&
+    now.records > info.records
+  );
 }
 
 /** See the head of this file. */
@@ -77,8 +88,12 @@ export class Model {
 
   async #read(info: SegmentInfo, room: boolean, known: Strip | undefined): Promise<Strip> {
     const strip: Strip = {
-      info, cells: [], bytes: { live: 0, dead: 0, tables: 0, rest: 0 },
-      tooMany: !room, damage: undefined, freshFrom: known ? known.cells.length : 0,
+      info,
+      cells: [],
+      bytes: { live: 0, dead: 0, tables: 0, rest: 0 },
+      tooMany: !room,
+      damage: undefined,
+      freshFrom: known ? known.cells.length : 0,
     };
     if (!room) {
       const { fileBytes, deadBytes } = info;
@@ -94,7 +109,7 @@ export class Model {
       start = last.offset + last.length;
     }
     try {
-      for (let from: number | undefined = start; from !== undefined; ) {
+      for (let from: number | undefined = start; from !== undefined;) {
         const page = await this.#source.records(info.segment, { from, limit: PAGE });
         for (const part of page.parts) add(strip, part);
         from = page.next;
@@ -129,6 +144,6 @@ function add(strip: Strip, part: SegmentPart): void {
       bytes.rest += part.length;
       break;
     default:
-      // A group's length is that of its records, and more.
+    // A group's length is that of its records, and more.
   }
 }

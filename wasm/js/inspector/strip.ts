@@ -50,7 +50,10 @@ export class StripView {
     this.#bar = make('div', { class: 'bytes', 'aria-hidden': 'true' });
     this.#note = make('p', { class: 'note' });
     this.canvas = make('canvas', {
-      tabindex: '0', role: 'slider', 'aria-orientation': 'horizontal', 'aria-valuemin': '1',
+      tabindex: '0',
+      role: 'slider',
+      'aria-orientation': 'horizontal',
+      'aria-valuemin': '1',
     });
     this.root = make('li', {}, this.#head, this.#bar, this.canvas, this.#note);
     this.canvas.addEventListener('pointermove', (e) => {
@@ -90,16 +93,25 @@ export class StripView {
     const { info, bytes, cells, tooMany, damage } = this.#strip;
     const name = make('strong', {}, `segment ${info.segment}`);
     const dead = info.fileBytes > 0 ? Math.round((info.deadBytes / info.fileBytes) * 100) : 0;
-    const figures = `${count(info.records)} records \u00b7 ${size(info.fileBytes)} \u00b7 ${dead}% dead`;
-    this.#head.replaceChildren(name, make('span', { class: 'state' }, info.state), figures);
+    const figures = [`${count(info.records)} records`, size(info.fileBytes), `${dead}% dead`];
+    this.#head.replaceChildren(
+      name,
+      make('span', { class: 'state' }, info.state),
+      figures.join(' \u00b7 '),
+    );
     const whole = bytes.live + bytes.dead + bytes.tables + bytes.rest;
-    this.#bar.replaceChildren(...Object.entries(bytes).flatMap(([what, n]) => {
-      const part = make('i', { class: what });
-      part.style.flexGrow = String(n / (whole || 1));
-      return n > 0 ? [part] : [];
-    }));
-    this.#note.textContent = damage ? `Not readable further: ${damage}`
-      : tooMany ? 'Too many records to draw: an older segment.' : '';
+    this.#bar.replaceChildren(
+      ...Object.entries(bytes).flatMap(([what, n]) => {
+        const part = make('i', { class: what });
+        part.style.flexGrow = String(n / (whole || 1));
+        return n > 0 ? [part] : [];
+      }),
+    );
+    this.#note.textContent = damage
+      ? `Not readable further: ${damage}`
+      : tooMany
+        ? 'Too many records to draw: an older segment.'
+        : '';
     this.#note.hidden = !damage && !tooMany;
     this.#note.classList.toggle('bad', damage !== undefined);
     this.canvas.hidden = cells.length === 0;
@@ -189,8 +201,12 @@ export class StripView {
     const last = this.#strip.cells.length - 1;
     const at = Math.max(0, this.selected);
     const to = {
-      ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: at + this.#columns,
-      ArrowUp: at - this.#columns, Home: 0, End: last,
+      ArrowRight: at + 1,
+      ArrowLeft: at - 1,
+      ArrowDown: at + this.#columns,
+      ArrowUp: at - this.#columns,
+      Home: 0,
+      End: last,
     }[key];
     return to === undefined ? undefined : Math.min(last, Math.max(0, to));
   }
@@ -198,7 +214,12 @@ export class StripView {
 
 /** Each state has a shape of its own, so that colours are not needed to tell them apart. */
 export function drawCell(
-  c: CanvasRenderingContext2D, x: number, y: number, s: number, state: string, paint: Paint,
+  c: CanvasRenderingContext2D,
+  x: number,
+  y: number,
+  s: number,
+  state: string,
+  paint: Paint,
 ): void {
   if (state === 'live') {
     c.fillStyle = paint.live;

@@ -53,10 +53,10 @@ select:focus-visible, button:focus-visible { outline: 2px solid var(--live); out
 dd.live { color: var(--live); }
 dd.tombstone { color: var(--tombstone); }
 dd.torn { color: var(--torn); }
-.hex { font: 0.8125em/1.6 var(--mono); max-height: 232px; overflow: auto; }
-.hex > div { display: flex; gap: 12px; white-space: pre; }
+.hex { font: 0.75em/1.6 var(--mono); max-height: 232px; overflow: auto; }
+.hex > div { display: flex; gap: 8px; white-space: pre; }
 .hex .offset { color: var(--muted); min-width: 6ch; text-align: right; }
-.hex .digits { display: flex; gap: 0.6ch; min-width: 23ch; }
+.hex .digits { display: flex; gap: 0.5ch; min-width: 19.5ch; }
 .hex .frame { color: var(--muted); }
 .hex .key { color: var(--live); font-weight: 600; }
 .hex .value { color: var(--text); }

@@ -19,10 +19,13 @@ export class RecordTable {
 
   constructor() {
     const heads = ['byte', 'length', 'state', 'key', 'seq', 'value bytes'];
-    const table = make('table', {},
+    const table = make(
+      'table',
+      {},
       make('caption', {}, 'Records in the order of the file'),
       make('thead', {}, make('tr', {}, ...heads.map((name) => make('th', { scope: 'col' }, name)))),
-      this.#body);
+      this.#body,
+    );
     const turn = (by: number, label: string) => {
       const button = make('button', { type: 'button' }, label);
       button.addEventListener('click', () => this.#turn(by));
@@ -33,19 +36,36 @@ export class RecordTable {
       this.#from = 0;
       this.#fill();
     });
-    const scroller = make('div', { class: 'scroll', tabindex: '0', role: 'group',
-      'aria-label': 'Table of records' }, table);
-    this.root = make('details', {}, make('summary', {}, 'The same as a table'),
-      make('div', { class: 'tools' }, this.#select, turn(-ROWS, 'Earlier'), turn(ROWS, 'Later'),
-        this.#where), scroller);
+    const scroller = make(
+      'div',
+      { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Table of records' },
+      table,
+    );
+    this.root = make(
+      'details',
+      {},
+      make('summary', {}, 'The same as a table'),
+      make(
+        'div',
+        { class: 'tools' },
+        this.#select,
+        turn(-ROWS, 'Earlier'),
+        turn(ROWS, 'Later'),
+        this.#where,
+      ),
+      scroller,
+    );
     this.root.addEventListener('toggle', () => this.#fill());
   }
 
   /** Other strips to show. */
   update(strips: Strip[]): void {
     this.#strips = strips;
-    this.#select.replaceChildren(...strips.map(({ info }) => make(
-      'option', { value: String(info.segment) }, `segment ${info.segment}, ${info.state}`)));
+    this.#select.replaceChildren(
+      ...strips.map(({ info }) =>
+        make('option', { value: String(info.segment) }, `segment ${info.segment}, ${info.state}`),
+      ),
+    );
     this.#select.value = this.#chosen;
     if (this.#select.selectedIndex < 0) this.#select.selectedIndex = strips.length - 1;
     this.#fill();
@@ -62,17 +82,22 @@ export class RecordTable {
     const cells = strip?.cells ?? [];
     this.#from = Math.max(0, Math.min(this.#from, cells.length - 1));
     const shown = cells.slice(this.#from, this.#from + ROWS);
-    this.#where.textContent = cells.length === 0
-      ? 'no records drawn'
-      : `${count(this.#from + 1)} to ${count(this.#from + shown.length)} of ${count(cells.length)}`;
-    this.#body.replaceChildren(...shown.map((cell) => {
-      const record = cell.kind === 'record' ? cell : undefined;
-      const columns = [
-        count(cell.offset), count(cell.length), stateOf(cell),
-        record ? keyText(record.key) : '', record ? count(record.seq) : '',
-        record ? count(record.valueLength) : '',
-      ];
-      return make('tr', {}, ...columns.map((text) => make('td', {}, text)));
-    }));
+    const [first, last] = [this.#from + 1, this.#from + shown.length].map(count);
+    this.#where.textContent =
+      cells.length === 0 ? 'no records drawn' : `${first} to ${last} of ${count(cells.length)}`;
+    this.#body.replaceChildren(
+      ...shown.map((cell) => {
+        const record = cell.kind === 'record' ? cell : undefined;
+        const columns = [
+          count(cell.offset),
+          count(cell.length),
+          stateOf(cell),
+          record ? keyText(record.key) : '',
+          record ? count(record.seq) : '',
+          record ? count(record.valueLength) : '',
+        ];
+        return make('tr', {}, ...columns.map((text) => make('td', {}, text)));
+      }),
+    );
   }
 }

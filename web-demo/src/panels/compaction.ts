@@ -14,21 +14,50 @@ const STEP_BYTES = 32 << 10;
 
 /** The files of a moment as bars: how long, and how much of each is dead. */
 function strips(segments: readonly SegmentInfo[], longest: number): HTMLElement {
-  return el('ul', { class: 'bars' }, ...segments.map((s) => {
-    const dead = s.deadBytes / s.fileBytes;
-    const bar = el('span', { class: 'bar', style: `width:${(100 * s.fileBytes) / longest}%` },
-      el('i', { class: 'dead', style: `width:${100 * dead}%` }));
-    return el('li', {}, el('span', { class: 'note' }, `${s.segment} ${s.state}, ${bytes(s.fileBytes)}, ${percent(dead)} dead`), bar);
-  }));
+  return el(
+    'ul',
+    { class: 'bars' },
+    ...segments.map((s) => {
+      const dead = s.deadBytes / s.fileBytes;
+      const bar = el(
+        'span',
+        { class: 'bar', style: `width:${(100 * s.fileBytes) / longest}%` },
+        el('i', { class: 'dead', style: `width:${100 * dead}%` }),
+      );
+      return el(
+        'li',
+        {},
+        el(
+          'span',
+          { class: 'note' },
+          `${s.segment} ${s.state}, ${bytes(s.fileBytes)}, ${percent(dead)} dead`,
+        ),
+        bar,
+      );
+    }),
+  );
 }
 
 class Theatre {
   readonly #map = document.createElement('silt-inspector') as SiltInspector;
   readonly #plan = el('p', { id: 'compaction-plan', 'aria-live': 'polite' });
-  readonly #progress = el('progress', { max: 1, value: 0, 'aria-label': 'Compaction', hidden: true });
+  readonly #progress = el('progress', {
+    max: 1,
+    value: 0,
+    'aria-label': 'Compaction',
+    hidden: true,
+  });
   readonly #report = el('div', { class: 'stack', id: 'compaction-report' });
-  readonly #threshold = choice([['0', 'only when asked'], ['0.3', 'at 30% dead'], ['0.5', 'at 50% dead'],
-    ['0.7', 'at 70% dead']], '0', { id: 'compaction-threshold' });
+  readonly #threshold = choice(
+    [
+      ['0', 'only when asked'],
+      ['0.3', 'at 30% dead'],
+      ['0.5', 'at 50% dead'],
+      ['0.7', 'at 70% dead'],
+    ],
+    '0',
+    { id: 'compaction-threshold' },
+  );
   readonly #slow = el('input', { type: 'checkbox', checked: true, id: 'compaction-slow' });
   #opened: Promise<Opened> | undefined;
   #compacting = false;
@@ -40,14 +69,21 @@ class Theatre {
       return button(label, () => this.#alone(run), props);
     };
     root.append(
-      el('div', { class: 'row' },
+      el(
+        'div',
+        { class: 'row' },
         act(`Write ${count(KEYS)} records`, () => this.#write(), { id: 'compaction-write' }),
         act('Overwrite a third', () => this.#overwrite(), { id: 'compaction-overwrite' }),
         act('Delete a tenth', () => this.#delete(), { id: 'compaction-delete' }),
         act('Compact', () => this.#compact(), { class: 'primary', id: 'compaction-run' }),
         field('Compact', this.#threshold),
-        el('label', { class: 'field' }, this.#slow, 'slowly, to watch it')),
-      this.#plan, this.#progress, this.#report, this.#map);
+        el('label', { class: 'field' }, this.#slow, 'slowly, to watch it'),
+      ),
+      this.#plan,
+      this.#progress,
+      this.#report,
+      this.#map,
+    );
     this.#plan.textContent = 'Nothing is written yet: begin with some records.';
   }
 
@@ -60,7 +96,10 @@ class Theatre {
 
   async #db() {
     this.#opened ??= openText(NAME, {
-      retention: 'latest', segmentBytes: 128 << 10, autoCompact: false, fallback: 'memory',
+      retention: 'latest',
+      segmentBytes: 128 << 10,
+      autoCompact: false,
+      fallback: 'memory',
     });
     const { db } = await this.#opened;
     if (this.#map.store !== db) this.#map.store = db;
@@ -81,7 +120,10 @@ class Theatre {
     for (let from = 0; from < numbers.length; from += BATCH) {
       const batch = db.batch();
       for (const n of numbers.slice(from, from + BATCH)) {
-        batch.set(`user/${String(n).padStart(6, '0')}`, `visit ${Math.random().toString(36)} `.repeat(3));
+        batch.set(
+          `user/${String(n).padStart(6, '0')}`,
+          `visit ${Math.random().toString(36)} `.repeat(3),
+        );
       }
       await batch.commit();
     }
@@ -110,15 +152,26 @@ class Theatre {
   async #showPlan(): Promise<void> {
     const db = await this.#db();
     const [plans, stats] = await Promise.all([db.compactionPlan(), db.stats()]);
-    const dead = `${bytes(stats.deadBytes)} of ${bytes(stats.fileBytes)} are dead (${percent(stats.deadBytes / stats.fileBytes)}).`;
-    this.#plan.textContent = plans.length === 0 ? `${dead} A compaction would do nothing.`
-      : `${dead} A compaction would rewrite ${plans.map((p) => `segments ${p.segments.join(', ')} (${bytes(p.inputBytes)}, ${p.reason})`).join('; ')}.`;
+    const { deadBytes, fileBytes } = stats;
+    const share = percent(deadBytes / fileBytes);
+    const dead = `${bytes(deadBytes)} of ${bytes(fileBytes)} are dead (${share}).`;
+    const runs = plans.map(({ segments, inputBytes, reason }) => {
+      return `segments ${segments.join(', ')} (${bytes(inputBytes)}, ${reason})`;
+    });
+    this.#plan.textContent =
+      plans.length === 0
+        ? `${dead} A compaction would do nothing.`
+        : `${dead} A compaction would rewrite ${runs.join('; ')}.`;
   }
 
   async #compact(): Promise<void> {
     const db = await this.#db();
     this.#compacting = true;
-    const [before, segmentsBefore, keys] = await Promise.all([db.stats(), db.segments(), db.count()]);
+    const [before, segmentsBefore, keys] = await Promise.all([
+      db.stats(),
+      db.segments(),
+      db.count(),
+    ]);
     const reading = this.#read(keys);
     this.#progress.hidden = false;
     const began = performance.now();
@@ -143,21 +196,35 @@ class Theatre {
     const [after, segmentsAfter] = await Promise.all([db.stats(), db.segments()]);
     await this.#map.refresh();
     const written = after.bytesCompacted - before.bytesCompacted;
-    const amplification = (after.bytesAppended + after.bytesCompacted) / Math.max(1, after.bytesAppended);
+    const amplification =
+      (after.bytesAppended + after.bytesCompacted) / Math.max(1, after.bytesAppended);
     const inputs = before.fileBytes - after.fileBytes + written;
     const longest = Math.max(1, ...[...segmentsBefore, ...segmentsAfter].map((s) => s.fileBytes));
     const rows: [string, string][] = [
-      ['files before', bytes(before.fileBytes)], ['files after', bytes(after.fileBytes)],
+      ['files before', bytes(before.fileBytes)],
+      ['files after', bytes(after.fileBytes)],
       ['given back', bytes(Math.max(0, before.fileBytes - after.fileBytes))],
-      ['bytes read', bytes(Math.max(0, inputs))], ['bytes written', bytes(written)],
+      ['bytes read', bytes(Math.max(0, inputs))],
+      ['bytes written', bytes(written)],
       ['write amplification since it was opened', `${amplification.toFixed(2)} times`],
       ['steps', `${count(steps)} in ${length(ms)}${this.#slow.checked ? ', slowed down' : ''}`],
-      ['reads meanwhile', `${counted(reads.done, 'get')}, ${count(reads.wrong)} wrong, slowest ${length(reads.slowest)}`],
+      ['reads meanwhile', `${counted(reads.done, 'get')}, ${count(reads.wrong)} wrong`],
+      ['slowest of them', length(reads.slowest)],
     ];
-    fill(this.#report, el('div', { class: 'columns' },
-      el('div', {}, el('h3', {}, 'Before'), strips(segmentsBefore, longest)),
-      el('div', {}, el('h3', {}, 'After'), strips(segmentsAfter, longest))),
-    el('dl', { class: 'figures' }, ...rows.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value)))));
+    fill(
+      this.#report,
+      el(
+        'div',
+        { class: 'columns' },
+        el('div', {}, el('h3', {}, 'Before'), strips(segmentsBefore, longest)),
+        el('div', {}, el('h3', {}, 'After'), strips(segmentsAfter, longest)),
+      ),
+      el(
+        'dl',
+        { class: 'figures' },
+        ...rows.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))),
+      ),
+    );
     await this.#showPlan();
   }
 

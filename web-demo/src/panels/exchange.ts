@@ -11,30 +11,48 @@ import { factsOf } from './silt-file.js';
 const IMPORTED = 'demo-imported';
 const FILE = 'demo.silt';
 const COMMANDS = [
-  `sha256sum ${FILE}`, `silt restore ${FILE} restored`, 'silt --db restored verify',
+  `sha256sum ${FILE}`,
+  `silt restore ${FILE} restored`,
+  'silt --db restored verify',
   'silt --db restored scan --limit 5',
 ].join('\n');
 const SAMPLE = 5;
 const COPIED_AT_ONCE = 256;
 
 function figures(list: readonly (readonly [string, string])[], id: string): HTMLElement {
-  return el('dl', { class: 'figures', id }, ...list.map(
-    ([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))));
+  return el(
+    'dl',
+    { class: 'figures', id },
+    ...list.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))),
+  );
 }
 
 /** A digest over all of the width, as it is compared. */
 function digest(sha256: string, id: string): HTMLElement {
-  return el('div', {}, el('p', { class: 'note' }, 'SHA-256'), el('pre', { class: 'block', id }, sha256));
+  return el(
+    'div',
+    {},
+    el('p', { class: 'note' }, 'SHA-256'),
+    el('pre', { class: 'block', id }, sha256),
+  );
 }
 
 /** Text to take to a terminal. */
 function toCopy(text: string, id: string): HTMLElement {
-  const copy = button('Copy', async () => {
-    await navigator.clipboard.writeText(text);
-    say('Copied.');
-  }, { class: 'chip', 'aria-label': 'Copy the commands' });
-  return el('div', {}, el('div', { class: 'row spread' }, el('p', { class: 'note' }, 'On the command line'), copy),
-    el('pre', { class: 'block', id }, text));
+  const copy = button(
+    'Copy',
+    async () => {
+      await navigator.clipboard.writeText(text);
+      say('Copied.');
+    },
+    { class: 'chip', 'aria-label': 'Copy the commands' },
+  );
+  return el(
+    'div',
+    {},
+    el('div', { class: 'row spread' }, el('p', { class: 'note' }, 'On the command line'), copy),
+    el('pre', { class: 'block', id }, text),
+  );
 }
 
 class Exchange {
@@ -52,28 +70,61 @@ class Exchange {
     this.#app = app;
     this.#root = root;
     root.append(
-      el('div', { class: 'columns' },
-        el('div', { class: 'stack' }, el('h3', {}, 'Out'),
-          el('div', { class: 'row' }, button('Export this store', () => this.#export(), { class: 'primary', id: 'exchange-export' })),
-          this.#out),
-        el('div', { class: 'stack' }, el('h3', {}, 'In'), this.#dropZone(), this.#in)),
-      this.#map);
+      el(
+        'div',
+        { class: 'columns' },
+        el(
+          'div',
+          { class: 'stack' },
+          el('h3', {}, 'Out'),
+          el(
+            'div',
+            { class: 'row' },
+            button('Export this store', () => this.#export(), {
+              class: 'primary',
+              id: 'exchange-export',
+            }),
+          ),
+          this.#out,
+        ),
+        el('div', { class: 'stack' }, el('h3', {}, 'In'), this.#dropZone(), this.#in),
+      ),
+      this.#map,
+    );
     addEventListener('siltdb-theme', () => this.#inspector?.repaint());
-    fill(this.#in, el('p', { class: 'note' }, 'One is made by ', el('code', {}, 'silt --db DIR snapshot my.silt'),
-      '. It is opened as a store of its own.'));
+    fill(
+      this.#in,
+      el(
+        'p',
+        { class: 'note' },
+        'One is made by ',
+        el('code', {}, 'silt --db DIR snapshot my.silt'),
+        '. It is opened as a store of its own.',
+      ),
+    );
   }
 
   #dropZone(): HTMLElement {
-    const input = el('input', { type: 'file', accept: '.silt', id: 'exchange-file', class: 'unseen', 'aria-label': 'A .silt file',
-      tabindex: '-1' });
+    const input = el('input', {
+      type: 'file',
+      accept: '.silt',
+      id: 'exchange-file',
+      class: 'unseen',
+      'aria-label': 'A .silt file',
+      tabindex: '-1',
+    });
     input.addEventListener('change', () => {
       const file = input.files?.[0];
       if (file) this.#take(file);
       input.value = '';
     });
-    const zone = el('div', { class: 'drop', id: 'exchange-drop' },
+    const zone = el(
+      'div',
+      { class: 'drop', id: 'exchange-drop' },
       el('p', {}, 'Drop a ', el('code', {}, '.silt'), ' file on this page, or '),
-      button('Choose a file', () => input.click(), { id: 'exchange-choose' }), input);
+      button('Choose a file', () => input.click(), { id: 'exchange-choose' }),
+      input,
+    );
     // Anywhere: a file that misses the zone by a little would take the reader away from the page.
     const brings = (e: DragEvent) => e.dataTransfer?.types.includes('Files') ?? false;
     addEventListener('dragover', (e) => {
@@ -108,13 +159,27 @@ class Exchange {
       const { seq, crc, sha256 } = await factsOf(blob);
       if (this.#address) URL.revokeObjectURL(this.#address);
       this.#address = URL.createObjectURL(blob);
-      const link = el('a', { href: this.#address, download: FILE, id: 'exchange-link', class: 'button' }, `Save ${FILE} again`);
-      fill(this.#out,
-        figures([['file', bytes(blob.size)], ['written in', length(ms)], ['crc', crc], ['holds the store as of', moment(seq)]],
-          'exchange-facts'),
-        digest(sha256, 'exchange-sha'), toCopy(COMMANDS, 'exchange-commands'),
+      const link = el(
+        'a',
+        { href: this.#address, download: FILE, id: 'exchange-link', class: 'button' },
+        `Save ${FILE} again`,
+      );
+      fill(
+        this.#out,
+        figures(
+          [
+            ['file', bytes(blob.size)],
+            ['written in', length(ms)],
+            ['crc', crc],
+            ['holds the store as of', moment(seq)],
+          ],
+          'exchange-facts',
+        ),
+        digest(sha256, 'exchange-sha'),
+        toCopy(COMMANDS, 'exchange-commands'),
         el('p', { class: 'note' }, 'The first prints the same SHA-256, the second the same crc.'),
-        el('div', { class: 'row' }, link));
+        el('div', { class: 'row' }, link),
+      );
       link.click();
     } catch (e) {
       fill(this.#out, el('p', { class: 'bad' }, messageOf(e)));
@@ -143,19 +208,55 @@ class Exchange {
   }
 
   async #show({ db }: Opened, file: File, ms: number): Promise<void> {
-    const [stats, first, { seq, crc, sha256 }] = await Promise.all(
-      [db.stats(), db.entries({ limit: SAMPLE }).all(), factsOf(file)]);
+    const [stats, first, { seq, crc, sha256 }] = await Promise.all([
+      db.stats(),
+      db.entries({ limit: SAMPLE }).all(),
+      factsOf(file),
+    ]);
     this.#inspector = document.createElement('silt-inspector') as SiltInspector;
     this.#inspector.store = db;
-    fill(this.#in,
-      el('p', { id: 'exchange-told' }, `${file.name}: ${counted(stats.keys, 'key')}, ${counted(stats.records, 'record')}, ` +
-        `every byte checked and opened in ${length(ms)}.`),
-      figures([['file', bytes(file.size)], ['crc', crc], ['holds its store as of', moment(seq)]], 'exchange-told-facts'),
+    fill(
+      this.#in,
+      el(
+        'p',
+        { id: 'exchange-told' },
+        `${file.name}: ${counted(stats.keys, 'key')}, ${counted(stats.records, 'record')}, ` +
+          `every byte checked and opened in ${length(ms)}.`,
+      ),
+      figures(
+        [
+          ['file', bytes(file.size)],
+          ['crc', crc],
+          ['holds its store as of', moment(seq)],
+        ],
+        'exchange-told-facts',
+      ),
       digest(sha256, 'exchange-told-sha'),
-      el('table', {}, el('caption', {}, `The first ${counted(first.length, 'key')}`), el('tbody', {}, ...first.map(
-        ([key, value]) => el('tr', {}, el('th', { scope: 'row', class: 'mono' }, key), el('td', { class: 'mono' }, cut(value)))))),
-      el('div', { class: 'row' },
-        button('Put its keys in place of this page\u2019s', () => this.#adopt(db), { id: 'exchange-take' })));
+      el(
+        'table',
+        {},
+        el('caption', {}, `The first ${counted(first.length, 'key')}`),
+        el(
+          'tbody',
+          {},
+          ...first.map(([key, value]) =>
+            el(
+              'tr',
+              {},
+              el('th', { scope: 'row', class: 'mono' }, key),
+              el('td', { class: 'mono' }, cut(value)),
+            ),
+          ),
+        ),
+      ),
+      el(
+        'div',
+        { class: 'row' },
+        button('Put its keys in place of this page\u2019s', () => this.#adopt(db), {
+          id: 'exchange-take',
+        }),
+      ),
+    );
     fill(this.#map, el('h3', {}, `The files of ${file.name}`), this.#inspector);
   }
 
@@ -173,7 +274,10 @@ class Exchange {
       batch = own.batch();
     }
     if (batch.size > 0) await batch.commit();
-    say(`${counted(copied, 'key')} copied. The ${count(gone)} before them are in the past: move the slider of Time back.`);
+    say(
+      `${counted(copied, 'key')} copied. The ${count(gone)} before them are in the past: ` +
+        'move the slider of Time back.',
+    );
   }
 }
 

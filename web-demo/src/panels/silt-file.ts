@@ -30,7 +30,10 @@ export async function factsOf(file: Blob): Promise<FileFacts> {
   return {
     bytes: bytes.byteLength,
     seq: Number(view.getBigUint64(28, true)),
-    crc: view.getUint32(end + 4, true).toString(16).padStart(8, '0'),
+    crc: view
+      .getUint32(end + 4, true)
+      .toString(16)
+      .padStart(8, '0'),
     sha256: hex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))),
   };
 }

@@ -3,7 +3,7 @@
 import type { Durability } from 'siltdb';
 import { type App, latest, openText, whileSeen } from '../app.js';
 import { button, choice, el, field, fill, report, say } from '../dom.js';
-import { bytes, count, length, percent } from '../format.js';
+import { bytes, count, length } from '../format.js';
 import { removeStore } from '../reset.js';
 
 const WRITES = 60;
@@ -27,14 +27,19 @@ async function probes(): Promise<[string, string][]> {
     found.push(['origin private file system', `refused: ${(e as Error).message}`]);
   }
   found.push(['IndexedDB', 'indexedDB' in globalThis ? 'offered' : 'not offered']);
-  found.push(['locks between tabs', navigator.locks ? 'offered' : 'not offered: one tab at a time']);
+  found.push([
+    'locks between tabs',
+    navigator.locks ? 'offered' : 'not offered: one tab at a time',
+  ]);
   found.push(['secure context', isSecureContext ? 'yes' : 'no: the store needs one']);
   return found;
 }
 
 function why(app: App): string {
   const { backend, persistent } = app.db.info;
-  const passed = app.opened.fallbacks.map(({ from, why: reason }) => `${from} was passed over: ${reason}. `).join('');
+  const passed = app.opened.fallbacks
+    .map(({ from, why: reason }) => `${from} was passed over: ${reason}. `)
+    .join('');
   const chosen = {
     opfs: 'OPFS, the origin private file system: real files, written in a worker without a detour.',
     idb: 'IndexedDB: the files in chunks, with a copy of all in memory.',
@@ -51,22 +56,47 @@ class StoragePanel {
 
   constructor(root: HTMLElement, app: App) {
     this.#app = app;
-    this.#mode = choice(Object.entries(MEANING).map(([mode, text]) => [mode, `${mode}: ${text}`]), 'flushed',
-      { id: 'storage-mode' });
-    const persist = button('Ask the browser to keep it', async () => {
-      const kept = await app.db.persist();
-      say(kept ? 'The browser promises not to throw the data away by itself.'
-        : 'The browser did not promise it; it may still keep the data.');
-      await this.#show();
-    }, { id: 'storage-persist' });
-    root.append(el('p', {}, why(app)), el('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Facts' }, this.#facts),
+    this.#mode = choice(
+      Object.entries(MEANING).map(([mode, text]) => [mode, `${mode}: ${text}`]),
+      'flushed',
+      { id: 'storage-mode' },
+    );
+    const persist = button(
+      'Ask the browser to keep it',
+      async () => {
+        const kept = await app.db.persist();
+        say(
+          kept
+            ? 'The browser promises not to throw the data away by itself.'
+            : 'The browser did not promise it; it may still keep the data.',
+        );
+        await this.#show();
+      },
+      { id: 'storage-persist' },
+    );
+    root.append(
+      el('p', {}, why(app)),
+      el(
+        'div',
+        { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Facts' },
+        this.#facts,
+      ),
       el('div', { class: 'row' }, persist),
-      el('div', { class: 'row' },
+      el(
+        'div',
+        { class: 'row' },
         field('A write here', this.#mode),
-        button(`Measure ${WRITES} writes`, () => this.#measure([this.#mode.value as Durability]), { id: 'storage-measure' }),
-        button('Measure all three', () => this.#measure(['buffered', 'flushed', 'synced']))),
-      this.#costs);
-    const show = whileSeen(root, latest(() => this.#show()));
+        button(`Measure ${WRITES} writes`, () => this.#measure([this.#mode.value as Durability]), {
+          id: 'storage-measure',
+        }),
+        button('Measure all three', () => this.#measure(['buffered', 'flushed', 'synced'])),
+      ),
+      this.#costs,
+    );
+    const show = whileSeen(
+      root,
+      latest(() => this.#show()),
+    );
     app.onChange(() => void show());
     app.onRole(() => void show());
     show().catch(report);
@@ -74,20 +104,38 @@ class StoragePanel {
 
   async #show(): Promise<void> {
     const [space, stats, offered, own] = await Promise.all([
-      this.#app.db.storage(), this.#app.stats(), probes(), this.#app.db.retention()]);
+      this.#app.db.storage(),
+      this.#app.stats(),
+      probes(),
+      this.#app.db.retention(),
+    ]);
     const rows: [string, string][] = [
       ['kept in', this.#app.db.info.backend],
       ['this tab', this.#app.db.info.role],
       ['files of this store', `${bytes(stats.fileBytes)} in ${count(stats.segments)} segments`],
-      ['all of this site', `${bytes(space.usage)} of ${bytes(space.quota)} (${percent(space.usage / space.quota)}), as the browser tells it`],
+      [
+        'all of this site',
+        `${bytes(space.usage)} of ${bytes(space.quota)}, as the browser tells it`,
+      ],
       ['may be thrown away by the browser', space.persisted ? 'no' : 'yes, when space is short'],
       ['memory of the index', bytes(stats.indexBytes)],
       ['superseded versions kept', typeof own === 'string' ? own : JSON.stringify(own)],
-      ['safe from power loss', stats.durableSeq >= stats.lastSeq ? 'everything' : 'all but the last moment\u2019s writes'],
+      [
+        'safe from power loss',
+        stats.durableSeq >= stats.lastSeq ? 'everything' : 'all but the last moment\u2019s writes',
+      ],
       ...offered,
     ];
-    fill(this.#facts, el('tbody', {}, ...rows.map(([name, value]) => el('tr', {},
-      el('th', { scope: 'row' }, name), el('td', {}, value)))));
+    fill(
+      this.#facts,
+      el(
+        'tbody',
+        {},
+        ...rows.map(([name, value]) =>
+          el('tr', {}, el('th', { scope: 'row' }, name), el('td', {}, value)),
+        ),
+      ),
+    );
   }
 
   /** One write after the other, each waited for. */
@@ -102,16 +150,45 @@ class StoragePanel {
         if (i >= 0) times.push(performance.now() - began);
       }
       times.sort((a, b) => a - b);
-      const at = (share: number) => length(times[Math.min(times.length - 1, Math.floor(times.length * share))] as number);
-      rows.push(el('tr', {}, el('th', { scope: 'row' }, durability), el('td', { class: 'wide' }, MEANING[durability]),
-        el('td', { class: 'n' }, at(0.5)), el('td', { class: 'n' }, at(0.99)), el('td', { class: 'n' }, at(1))));
+      const at = (share: number) =>
+        length(times[Math.min(times.length - 1, Math.floor(times.length * share))] as number);
+      rows.push(
+        el(
+          'tr',
+          {},
+          el('th', { scope: 'row' }, durability),
+          el('td', { class: 'wide' }, MEANING[durability]),
+          el('td', { class: 'n' }, at(0.5)),
+          el('td', { class: 'n' }, at(0.99)),
+          el('td', { class: 'n' }, at(1)),
+        ),
+      );
     }
     await db.close();
     await removeStore(NAME);
-    fill(this.#costs, el('caption', {}, `${WRITES} writes of 100 bytes, each waited for, in a store of their own: your machine, this tab`),
-      el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'mode'), el('th', { scope: 'col', class: 'wide' }, 'the write'),
-        ...['median', '99%', 'slowest'].map((name) => el('th', { scope: 'col', class: 'n' }, name)))),
-      el('tbody', {}, ...rows));
+    fill(
+      this.#costs,
+      el(
+        'caption',
+        {},
+        `${WRITES} writes of 100 bytes, each waited for, in a store of their own: ` +
+          'your machine, this tab',
+      ),
+      el(
+        'thead',
+        {},
+        el(
+          'tr',
+          {},
+          el('th', { scope: 'col' }, 'mode'),
+          el('th', { scope: 'col', class: 'wide' }, 'the write'),
+          ...['median', '99%', 'slowest'].map((name) =>
+            el('th', { scope: 'col', class: 'n' }, name),
+          ),
+        ),
+      ),
+      el('tbody', {}, ...rows),
+    );
   }
 }
 

@@ -18,7 +18,12 @@ interface Row {
 
 class Feed {
   readonly #app: App;
-  readonly #list = el('ol', { class: 'feed', id: 'watch-feed', tabindex: '0', 'aria-label': 'Changes, newest first' });
+  readonly #list = el('ol', {
+    class: 'feed',
+    id: 'watch-feed',
+    tabindex: '0',
+    'aria-label': 'Changes, newest first',
+  });
   readonly #note = el('p', { class: 'note', id: 'watch-note' });
   readonly #resumed = el('p', { id: 'watch-resumed' });
   #stop: AbortController | undefined;
@@ -28,14 +33,19 @@ class Feed {
 
   constructor(root: HTMLElement, app: App) {
     this.#app = app;
-    const pause = button('Pause', () => {
-      if (this.#stop) this.#end();
-      else void this.#follow();
-      pause.textContent = this.#stop ? 'Pause' : 'Go on';
-    }, { id: 'watch-pause' });
+    const pause = button(
+      'Pause',
+      () => {
+        if (this.#stop) this.#end();
+        else void this.#follow();
+        pause.textContent = this.#stop ? 'Pause' : 'Go on';
+      },
+      { id: 'watch-pause' },
+    );
     const forget = button('Forget the place', () => {
       sessionStorage.removeItem(CURSOR);
-      this.#resumed.textContent = 'The place is forgotten: after a reload the feed begins with what is new then.';
+      this.#resumed.textContent =
+        'The place is forgotten: after a reload the feed begins with what is new then.';
     });
     const all = button('From the beginning', () => {
       sessionStorage.setItem(CURSOR, '0');
@@ -44,8 +54,19 @@ class Feed {
       void this.#follow();
       pause.textContent = 'Pause';
     });
-    root.append(el('div', { class: 'row' }, button('Write something', () => this.#write(), { id: 'watch-write' }),
-      pause, all, forget), this.#resumed, this.#note, this.#list);
+    root.append(
+      el(
+        'div',
+        { class: 'row' },
+        button('Write something', () => this.#write(), { id: 'watch-write' }),
+        pause,
+        all,
+        forget,
+      ),
+      this.#resumed,
+      this.#note,
+      this.#list,
+    );
     void this.#follow();
   }
 
@@ -67,14 +88,20 @@ class Feed {
     const { horizon } = await this.#app.stats();
     if (since !== undefined && since < horizon) since = horizon;
     this.#missed = 0;
-    this.#resumed.textContent = since === undefined
-      ? 'The feed begins with what is written from now on.'
-      : `It goes on after seq ${count(since)}.`;
+    this.#resumed.textContent =
+      since === undefined
+        ? 'The feed begins with what is written from now on.'
+        : `It goes on after seq ${count(since)}.`;
     try {
       for await (const change of this.#app.db.watch({ since, signal: stop.signal })) {
         this.#seen += 1;
         if (since !== undefined && change.seq < began) this.#missed += 1;
-        this.#queue.push({ seq: change.seq, key: change.key, type: change.type, value: change.value });
+        this.#queue.push({
+          seq: change.seq,
+          key: change.key,
+          type: change.type,
+          value: change.value,
+        });
         if (this.#queue.length === 1) requestAnimationFrame(() => this.#show());
         // Only a whole commit moves the cursor.
         if (change.last) sessionStorage.setItem(CURSOR, String(change.seq));
@@ -88,12 +115,25 @@ class Feed {
     const rows = this.#queue;
     this.#queue = [];
     const shown = rows.slice(-FRAME_ROWS);
-    this.#list.prepend(...shown.reverse().map(({ seq, key, type, value }) => el('li', {},
-      el('time', {}, clock(seq)), el('b', { class: type === 'set' ? 'good' : 'bad' }, type),
-      el('code', {}, key), el('span', { class: 'note' }, cut(value ?? '', 90)))));
+    this.#list.prepend(
+      ...shown
+        .reverse()
+        .map(({ seq, key, type, value }) =>
+          el(
+            'li',
+            {},
+            el('time', {}, clock(seq)),
+            el('b', { class: type === 'set' ? 'good' : 'bad' }, type),
+            el('code', {}, key),
+            el('span', { class: 'note' }, cut(value ?? '', 90)),
+          ),
+        ),
+    );
     while (this.#list.childElementCount > ROWS_MAX) this.#list.lastElementChild?.remove();
-    this.#note.textContent = `${count(this.#seen)} changes seen since this page was opened` +
-      `${this.#missed > 0 ? `, ${count(this.#missed)} of them had happened while nobody watched` : ''}.`;
+    const missed =
+      this.#missed > 0 ? `, ${count(this.#missed)} of them had happened while nobody watched` : '';
+    const seen = `${count(this.#seen)} changes seen since this page was opened`;
+    this.#note.textContent = `${seen}${missed}.`;
   }
 }
 

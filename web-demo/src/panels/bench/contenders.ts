@@ -111,7 +111,10 @@ async function local(): Promise<Arena> {
     },
     get,
     getMany: (keys) => keys.map(get),
-    scan: () => mine().sort().filter((key) => localStorage.getItem(key) !== null).length,
+    scan: () =>
+      mine()
+        .sort()
+        .filter((key) => localStorage.getItem(key) !== null).length,
     leave: async () => {
       for (const key of mine()) localStorage.removeItem(key);
     },
@@ -120,11 +123,41 @@ async function local(): Promise<Arena> {
 
 /** All of them, in the order they run. */
 export const CONTENDERS: readonly Contender[] = [
-  { id: 'silt-flushed', name: 'SiltDB, flushed', note: 'survives the death of the browser', enter: () => silt('flushed') },
-  { id: 'silt-synced', name: 'SiltDB, synced', note: 'survives power loss', enter: () => silt('synced') },
-  { id: 'silt-buffered', name: 'SiltDB, buffered', note: 'in memory, written a little later', enter: () => silt('buffered') },
-  { id: 'idb-relaxed', name: 'IndexedDB, relaxed', note: 'survives the death of the browser', enter: () => indexed('relaxed') },
-  { id: 'idb-strict', name: 'IndexedDB, strict', note: 'survives power loss', enter: () => indexed('strict') },
-  { id: 'idb-keyval', name: 'idb-keyval style', note: 'IndexedDB, the browser\u2019s default durability', enter: () => indexed('default') },
+  {
+    id: 'silt-flushed',
+    name: 'SiltDB, flushed',
+    note: 'survives the death of the browser',
+    enter: () => silt('flushed'),
+  },
+  {
+    id: 'silt-synced',
+    name: 'SiltDB, synced',
+    note: 'survives power loss',
+    enter: () => silt('synced'),
+  },
+  {
+    id: 'silt-buffered',
+    name: 'SiltDB, buffered',
+    note: 'in memory, written a little later',
+    enter: () => silt('buffered'),
+  },
+  {
+    id: 'idb-relaxed',
+    name: 'IndexedDB, relaxed',
+    note: 'survives the death of the browser',
+    enter: () => indexed('relaxed'),
+  },
+  {
+    id: 'idb-strict',
+    name: 'IndexedDB, strict',
+    note: 'survives power loss',
+    enter: () => indexed('strict'),
+  },
+  {
+    id: 'idb-keyval',
+    name: 'idb-keyval style',
+    note: 'IndexedDB, the browser\u2019s default durability',
+    enter: () => indexed('default'),
+  },
   { id: 'local', name: 'localStorage', note: 'blocks the page; a few MB at most', enter: local },
 ];

@@ -28,8 +28,18 @@ interface Frame {
 /** A chart of the time between frames, over the time that it watches. */
 export class JankMeter {
   readonly root: HTMLElement;
-  readonly #canvas = el('canvas', { class: 'jank', role: 'img', 'aria-label': 'Time between frames' });
-  readonly #told = el('div', { id: 'bench-jank', class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Frames' });
+  readonly #canvas = el('canvas', {
+    class: 'jank',
+    role: 'img',
+    'aria-label': 'Time between frames',
+  });
+  readonly #told = el('div', {
+    id: 'bench-jank',
+    class: 'scroll',
+    tabindex: '0',
+    role: 'group',
+    'aria-label': 'Frames',
+  });
   #frames: Frame[] = [];
   #stretches: Stretch[] = [];
   #running = false;
@@ -37,9 +47,22 @@ export class JankMeter {
   #sinceDrawn = 0;
 
   constructor() {
-    this.root = el('div', { class: 'stack', hidden: true }, el('div', {},
-      el('p', { class: 'note' }, `Time from frame to frame, up to ${TOP_MS} ms. The line is at ${LATE_MS} ms: what is above it is felt.`),
-      this.#canvas), this.#told);
+    this.root = el(
+      'div',
+      { class: 'stack', hidden: true },
+      el(
+        'div',
+        {},
+        el(
+          'p',
+          { class: 'note' },
+          `Time from frame to frame, up to ${TOP_MS} ms. ` +
+            `The line is at ${LATE_MS} ms: what is above it is felt.`,
+        ),
+        this.#canvas,
+      ),
+      this.#told,
+    );
     new ResizeObserver(() => this.#draw()).observe(this.#canvas);
     addEventListener('siltdb-theme', () => this.#draw());
   }
@@ -106,7 +129,9 @@ export class JankMeter {
     this.#canvas.height = HEIGHT * scale;
     context.scale(scale, scale);
     // A canvas knows no custom properties: its own colours stand for them.
-    const { color, borderLeftColor, borderBottomColor, borderTopColor } = getComputedStyle(this.#canvas);
+    const { color, borderLeftColor, borderBottomColor, borderTopColor } = getComputedStyle(
+      this.#canvas,
+    );
     const span = Math.max(1000, (this.#frames.at(-1)?.at ?? 0) - first.at);
     const x = (at: number) => ((at - first.at) / span) * width;
     const y = (gap: number) => HEIGHT - Math.sqrt(Math.min(1, gap / TOP_MS)) * HEIGHT;
@@ -120,7 +145,12 @@ export class JankMeter {
       const [left, right] = [Math.max(0, x(at - gap)), x(at)];
       const late = gap > LATE_MS;
       context.fillStyle = late ? borderBottomColor : color;
-      context.fillRect(left, y(gap), Math.max(1, right - left - (right - left > 3 ? 1 : 0)), HEIGHT - y(gap));
+      context.fillRect(
+        left,
+        y(gap),
+        Math.max(1, right - left - (right - left > 3 ? 1 : 0)),
+        HEIGHT - y(gap),
+      );
     }
     context.fillStyle = borderTopColor;
     context.fillRect(0, Math.round(y(LATE_MS)), width, 1);
@@ -128,14 +158,39 @@ export class JankMeter {
 
   #tell(): void {
     const heads = ['frames a second', 'longest', 'late in all', 'share of the time'];
-    fill(this.#told, el('table', { class: 'bench' }, el('caption', {}, 'how the page fared meanwhile'),
-      el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, el('span', { class: 'unseen' }, 'storage')),
-        ...heads.map((head) => el('th', { scope: 'col', class: 'n' }, head)))),
-      el('tbody', {}, ...this.#stretches.map(({ name, from, to, frames, longest, late }) => {
-        const ms = Math.max(1, to - from);
-        return el('tr', {}, el('th', { scope: 'row' }, name),
-          el('td', { class: 'n' }, Math.round((frames / ms) * 1000)), el('td', { class: 'n' }, length(longest)),
-          el('td', { class: 'n' }, late > 0 ? length(late) : 'never'), el('td', { class: 'n' }, percent(late / ms)));
-      }))));
+    fill(
+      this.#told,
+      el(
+        'table',
+        { class: 'bench' },
+        el('caption', {}, 'how the page fared meanwhile'),
+        el(
+          'thead',
+          {},
+          el(
+            'tr',
+            {},
+            el('th', { scope: 'col' }, el('span', { class: 'unseen' }, 'storage')),
+            ...heads.map((head) => el('th', { scope: 'col', class: 'n' }, head)),
+          ),
+        ),
+        el(
+          'tbody',
+          {},
+          ...this.#stretches.map(({ name, from, to, frames, longest, late }) => {
+            const ms = Math.max(1, to - from);
+            return el(
+              'tr',
+              {},
+              el('th', { scope: 'row' }, name),
+              el('td', { class: 'n' }, Math.round((frames / ms) * 1000)),
+              el('td', { class: 'n' }, length(longest)),
+              el('td', { class: 'n' }, late > 0 ? length(late) : 'never'),
+              el('td', { class: 'n' }, percent(late / ms)),
+            );
+          }),
+        ),
+      ),
+    );
   }
 }

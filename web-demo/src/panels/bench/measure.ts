@@ -72,7 +72,10 @@ function keyOf(i: number): string {
 /** A value that its key tells, so that every read is checked. */
 function valueOf(i: number, bytes: number): string {
   const head = `${i} `;
-  return (head + 'abcdefghijklmnopqrstuvwxyz0123456789'.repeat(Math.ceil(bytes / 36))).slice(0, bytes);
+  return (head + 'abcdefghijklmnopqrstuvwxyz0123456789'.repeat(Math.ceil(bytes / 36))).slice(
+    0,
+    bytes,
+  );
 }
 
 function check(i: number, got: string | undefined, bytes: number): void {
@@ -80,7 +83,11 @@ function check(i: number, got: string | undefined, bytes: number): void {
 }
 
 /** Records from the n-th on, round and round. */
-export function recordsOf(from: number, count: number, { records, valueBytes }: Settings): [string, string][] {
+export function recordsOf(
+  from: number,
+  count: number,
+  { records, valueBytes }: Settings,
+): [string, string][] {
   return Array.from({ length: count }, (_, i) => {
     const at = (from + i) % records;
     return [keyOf(at), valueOf(at, valueBytes)];
@@ -90,35 +97,59 @@ export function recordsOf(from: number, count: number, { records, valueBytes }: 
 type Call = (n: number) => unknown;
 
 /** The calls of a phase: how many, what each does, and what it moves. */
-function plan(arena: Arena, phase: Phase, { records, valueBytes }: Settings): [calls: number, moved: number, call: Call] {
+function plan(
+  arena: Arena,
+  phase: Phase,
+  { records, valueBytes }: Settings,
+): [calls: number, moved: number, call: Call] {
   const random = () => Math.floor(Math.random() * records);
   const groups = Math.ceil(records / GROUP);
   switch (phase) {
     case 'put':
       return [records, 1, (n) => arena.put(keyOf(n), valueOf(n, valueBytes))];
     case 'get':
-      return [records, 1, async () => {
-        const i = random();
-        check(i, await arena.get(keyOf(i)), valueBytes);
-      }];
+      return [
+        records,
+        1,
+        async () => {
+          const i = random();
+          check(i, await arena.get(keyOf(i)), valueBytes);
+        },
+      ];
     case 'getMany':
-      return [groups, GROUP, async () => {
-        const which = Array.from({ length: GROUP }, random);
-        const got = await arena.getMany(which.map(keyOf));
-        which.forEach((i, at) => check(i, got[at], valueBytes));
-      }];
+      return [
+        groups,
+        GROUP,
+        async () => {
+          const which = Array.from({ length: GROUP }, random);
+          const got = await arena.getMany(which.map(keyOf));
+          which.forEach((i, at) => check(i, got[at], valueBytes));
+        },
+      ];
     case 'putMany':
-      return [groups, GROUP, (n) => arena.putMany(recordsOf(n * GROUP, GROUP, { records, valueBytes }))];
+      return [
+        groups,
+        GROUP,
+        (n) => arena.putMany(recordsOf(n * GROUP, GROUP, { records, valueBytes })),
+      ];
     case 'scan':
-      return [SCANS, records, async () => {
-        const found = await arena.scan();
-        if (found !== records) throw new Error(`${found} of ${records} records were read`);
-      }];
+      return [
+        SCANS,
+        records,
+        async () => {
+          const found = await arena.scan();
+          if (found !== records) throw new Error(`${found} of ${records} records were read`);
+        },
+      ];
   }
 }
 
 async function measure(
-  arena: Arena, contender: Contender, phase: Phase, settings: Settings, signal: AbortSignal,
+  arena: Arena,
+  contender: Contender,
+  phase: Phase,
+  settings: Settings,
+  signal: AbortSignal,
 ): Promise<Result> {
   const [calls, moved, call] = plan(arena, phase, settings);
   const times: number[] = [];
@@ -135,14 +166,22 @@ async function measure(
   const ms = performance.now() - began;
   times.sort((a, b) => a - b);
   return {
-    contender: contender.id, phase, calls, records: calls * moved, ms,
-    p50: percentile(times, 0.5), p99: percentile(times, 0.99), gap: meter.stop(),
+    contender: contender.id,
+    phase,
+    calls,
+    records: calls * moved,
+    ms,
+    p50: percentile(times, 0.5),
+    p99: percentile(times, 0.99),
+    gap: meter.stop(),
   };
 }
 
 /** All phases of a contender; a phase that fails is told as such, and ends it. */
 export async function* runContender(
-  contender: Contender, settings: Settings, signal: AbortSignal,
+  contender: Contender,
+  settings: Settings,
+  signal: AbortSignal,
 ): AsyncGenerator<Result> {
   const arena = await contender.enter();
   try {
@@ -158,8 +197,17 @@ export async function* runContender(
     }
   } catch (e) {
     if (signal.aborted) throw e;
-    yield { contender: contender.id, phase: 'put', calls: 0, records: 0, ms: 0, p50: 0, p99: 0, gap: 0,
-      failed: String((e as Error).message ?? e) };
+    yield {
+      contender: contender.id,
+      phase: 'put',
+      calls: 0,
+      records: 0,
+      ms: 0,
+      p50: 0,
+      p99: 0,
+      gap: 0,
+      failed: String((e as Error).message ?? e),
+    };
   } finally {
     await arena.leave();
   }

@@ -16,23 +16,30 @@ export interface Offers {
 export async function offersFor(db: Store, line: string): Promise<Offers> {
   const { words } = cutWords(line);
   const blank = line === '' || /\s$/.test(line);
-  const last = blank ? { text: '', start: line.length } : (words.at(-1) ?? { text: '', start: line.length });
+  const last = blank
+    ? { text: '', start: line.length }
+    : (words.at(-1) ?? { text: '', start: line.length });
   const before = (blank ? words : words.slice(0, -1)).map(({ text }) => text);
   const offer = (list: readonly string[]) => ({
-    start: last.start, words: list.filter((word) => word.startsWith(last.text)).sort(),
+    start: last.start,
+    words: list.filter((word) => word.startsWith(last.text)).sort(),
   });
   const [name] = before;
   if (name === undefined) return offer(Object.keys(COMMANDS));
   const command = COMMANDS[name];
   if (!command) return offer([]);
   if (name === 'help') return offer(Object.keys(COMMANDS));
-  const flag = before.at(-1)?.startsWith('--') ? command.flags[(before.at(-1) as string).slice(2)] : undefined;
+  const flag = before.at(-1)?.startsWith('--')
+    ? command.flags[(before.at(-1) as string).slice(2)]
+    : undefined;
   if (flag === 'durability') return offer(['synced', 'flushed', 'buffered']);
   if (flag === 'moment') return offer(["'1m ago'", "'10s ago'", 'now']);
   if (flag !== undefined && flag !== 'none' && flag !== 'key') return offer([]);
-  if (last.text.startsWith('--')) return offer(Object.keys(command.flags).map((each) => `--${each}`));
+  if (last.text.startsWith('--'))
+    return offer(Object.keys(command.flags).map((each) => `--${each}`));
   const plain = before.slice(1).filter((word) => !word.startsWith('--')).length;
-  const wantsKey = flag === 'key' || command.keys === 'all' || (command.keys === 'first' && plain === 0);
+  const wantsKey =
+    flag === 'key' || command.keys === 'all' || (command.keys === 'first' && plain === 0);
   if (!wantsKey) return offer(Object.keys(command.flags).map((each) => `--${each}`));
   const keys = await db.keys({ prefix: last.text || undefined, limit: KEYS_MAX }).all();
   return { start: last.start, words: keys.map(quote) };

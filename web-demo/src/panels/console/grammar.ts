@@ -14,7 +14,12 @@ export interface Command {
   keys: 'first' | 'all' | 'none';
 }
 
-const RANGE: Record<string, FlagKind> = { prefix: 'key', from: 'key', to: 'key', 'as-of': 'moment' };
+const RANGE: Record<string, FlagKind> = {
+  prefix: 'key',
+  from: 'key',
+  to: 'key',
+  'as-of': 'moment',
+};
 
 /** Every command by its name. */
 export const COMMANDS: Record<string, Command> = {
@@ -22,55 +27,94 @@ export const COMMANDS: Record<string, Command> = {
     usage: 'set KEY VALUE [--ttl TIME] [--if-absent | --if-seq N] [--durability MODE]',
     about: 'Set a key to a value',
     flags: { ttl: 'length', 'if-absent': 'none', 'if-seq': 'number', durability: 'durability' },
-    words: [2, 2], keys: 'first',
+    words: [2, 2],
+    keys: 'first',
   },
   get: {
-    usage: 'get KEY [--as-of MOMENT]', about: 'Print the value of a key',
-    flags: { 'as-of': 'moment' }, words: [1, 1], keys: 'first',
+    usage: 'get KEY [--as-of MOMENT]',
+    about: 'Print the value of a key',
+    flags: { 'as-of': 'moment' },
+    words: [1, 1],
+    keys: 'first',
   },
   del: {
-    usage: 'del KEY... | del --prefix P --yes', about: 'Delete keys',
-    flags: { prefix: 'key', yes: 'none', durability: 'durability' }, words: [0, Infinity], keys: 'all',
+    usage: 'del KEY... | del --prefix P --yes',
+    about: 'Delete keys',
+    flags: { prefix: 'key', yes: 'none', durability: 'durability' },
+    words: [0, Infinity],
+    keys: 'all',
   },
   scan: {
-    usage: 'scan [--prefix P] [--from A] [--to B] [--reverse] [--limit N] [--keys-only] [--as-of MOMENT]',
+    usage:
+      'scan [--prefix P] [--from A] [--to B] [--reverse] [--limit N] [--keys-only] [--as-of T]',
     about: 'Print records in the order of their keys',
-    flags: { ...RANGE, reverse: 'none', limit: 'number', 'keys-only': 'none' }, words: [0, 0], keys: 'none',
+    flags: { ...RANGE, reverse: 'none', limit: 'number', 'keys-only': 'none' },
+    words: [0, 0],
+    keys: 'none',
   },
   count: {
-    usage: 'count [--prefix P] [--from A] [--to B] [--as-of MOMENT]', about: 'Count records, exactly',
-    flags: RANGE, words: [0, 0], keys: 'none',
+    usage: 'count [--prefix P] [--from A] [--to B] [--as-of MOMENT]',
+    about: 'Count records, exactly',
+    flags: RANGE,
+    words: [0, 0],
+    keys: 'none',
   },
   history: {
-    usage: 'history KEY [--limit N]', about: 'Print what a key was, newest first',
-    flags: { limit: 'number' }, words: [1, 1], keys: 'first',
+    usage: 'history KEY [--limit N]',
+    about: 'Print what a key was, newest first',
+    flags: { limit: 'number' },
+    words: [1, 1],
+    keys: 'first',
   },
   diff: {
-    usage: 'diff --from MOMENT [--to MOMENT] [--prefix P]', about: 'Print what differs between two moments',
-    flags: { from: 'moment', to: 'moment', prefix: 'key' }, words: [0, 0], keys: 'none',
+    usage: 'diff --from MOMENT [--to MOMENT] [--prefix P]',
+    about: 'Print what differs between two moments',
+    flags: { from: 'moment', to: 'moment', prefix: 'key' },
+    words: [0, 0],
+    keys: 'none',
   },
   batch: {
     usage: 'batch {"op":"set","key":"a","value":"b"} {"op":"delete","key":"c"}...',
     about: 'Commit operations, all of them or none',
-    flags: { durability: 'durability' }, words: [1, Infinity], keys: 'none',
+    flags: { durability: 'durability' },
+    words: [1, Infinity],
+    keys: 'none',
   },
   stats: {
-    usage: 'stats [--segments]', about: 'Show what the store holds and takes',
-    flags: { segments: 'none' }, words: [0, 0], keys: 'none',
+    usage: 'stats [--segments]',
+    about: 'Show what the store holds and takes',
+    flags: { segments: 'none' },
+    words: [0, 0],
+    keys: 'none',
   },
   compact: {
-    usage: 'compact [--plan]', about: 'Rewrite segments without what is superseded, deleted or expired',
-    flags: { plan: 'none' }, words: [0, 0], keys: 'none',
+    usage: 'compact [--plan]',
+    about: 'Rewrite segments without what is superseded, deleted or expired',
+    flags: { plan: 'none' },
+    words: [0, 0],
+    keys: 'none',
   },
   retain: {
-    usage: 'retain [latest | forever | 7d | 10]', about: 'Show or set which superseded versions compaction keeps',
-    flags: {}, words: [0, 1], keys: 'none',
+    usage: 'retain [latest | forever | 7d | 10]',
+    about: 'Show or set which superseded versions compaction keeps',
+    flags: {},
+    words: [0, 1],
+    keys: 'none',
   },
   at: {
-    usage: "at [MOMENT | now]", about: "Read the past from here on: at 10m ago; 'at now' ends it",
-    flags: {}, words: [0, Infinity], keys: 'none',
+    usage: 'at [MOMENT | now]',
+    about: "Read the past from here on: at 10m ago; 'at now' ends it",
+    flags: {},
+    words: [0, Infinity],
+    keys: 'none',
   },
-  help: { usage: 'help [COMMAND]', about: 'List the commands, or explain one', flags: {}, words: [0, 1], keys: 'none' },
+  help: {
+    usage: 'help [COMMAND]',
+    about: 'List the commands, or explain one',
+    flags: {},
+    words: [0, 1],
+    keys: 'none',
+  },
   clear: { usage: 'clear', about: 'Empty this screen', flags: {}, words: [0, 0], keys: 'none' },
 };
 
@@ -105,6 +149,7 @@ export function parse(words: readonly string[]): Parsed {
     }
   }
   const [least, most] = command.words;
-  if (parsed.words.length < least || parsed.words.length > most) throw new Error(`usage: ${command.usage}`);
+  if (parsed.words.length < least || parsed.words.length > most)
+    throw new Error(`usage: ${command.usage}`);
   return parsed;
 }

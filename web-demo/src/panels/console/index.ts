@@ -30,13 +30,34 @@ function scriptInAddress(): string | undefined {
 class Console {
   readonly #app: App;
   readonly #runner: Runner;
-  readonly #log = el('div', { class: 'log', role: 'log', tabindex: '0', 'aria-label': 'What was printed', id: 'console-log' });
+  readonly #log = el('div', {
+    class: 'log',
+    role: 'log',
+    tabindex: '0',
+    'aria-label': 'What was printed',
+    id: 'console-log',
+  });
   readonly #offers = el('div', { class: 'offers', 'aria-live': 'polite' });
   readonly #prompt = el('label', { for: 'console-line', class: 'prompt' }, 'silt>');
-  readonly #line = el('input', { type: 'text', id: 'console-line', spellcheck: 'false', autocapitalize: 'off',
-    autocomplete: 'off', placeholder: 'scan --prefix char/U+1F60 --limit 5' });
-  readonly #script = el('textarea', { rows: 8, spellcheck: 'false', 'aria-label': 'Script', id: 'console-script' });
-  readonly #given = el('p', { class: 'note' }, 'This script came with the address. It has not been run.');
+  readonly #line = el('input', {
+    type: 'text',
+    id: 'console-line',
+    spellcheck: 'false',
+    autocapitalize: 'off',
+    autocomplete: 'off',
+    placeholder: 'scan --prefix char/U+1F60 --limit 5',
+  });
+  readonly #script = el('textarea', {
+    rows: 8,
+    spellcheck: 'false',
+    'aria-label': 'Script',
+    id: 'console-script',
+  });
+  readonly #given = el(
+    'p',
+    { class: 'note' },
+    'This script came with the address. It has not been run.',
+  );
   readonly #typed: string[] = [];
   #recall = 0;
   #turn: Promise<void> = Promise.resolve();
@@ -44,7 +65,13 @@ class Console {
   constructor(root: HTMLElement, app: App) {
     this.#app = app;
     this.#runner = new Runner(app.db);
-    const form = el('form', { class: 'line' }, this.#prompt, this.#line, el('button', { type: 'submit' }, 'Run'));
+    const form = el(
+      'form',
+      { class: 'line' },
+      this.#prompt,
+      this.#line,
+      el('button', { type: 'submit' }, 'Run'),
+    );
     form.addEventListener('submit', (e) => {
       e.preventDefault();
       const line = this.#line.value;
@@ -57,16 +84,27 @@ class Console {
     this.#line.addEventListener('keydown', (e) => this.#pressed(e));
     const given = scriptInAddress();
     this.#script.value = given ?? EXAMPLE;
-    const details = el('details', { open: given !== undefined }, el('summary', {}, 'Script'),
+    const details = el(
+      'details',
+      { open: given !== undefined },
+      el('summary', {}, 'Script'),
       given === undefined ? undefined : this.#given,
       this.#script,
-      el('div', { class: 'row' }, button('Run this script', () => this.#runScript(), { class: 'primary', id: 'console-run' }),
+      el(
+        'div',
+        { class: 'row' },
+        button('Run this script', () => this.#runScript(), { class: 'primary', id: 'console-run' }),
         button('Link to this script', () => this.#link(), { id: 'console-link' }),
         button('Take what I typed', () => {
           this.#script.value = `${this.#typed.join('\n')}\n`;
-        })));
+        }),
+      ),
+    );
     root.append(el('div', { class: 'terminal' }, this.#log, form, this.#offers), details);
-    this.#print('note', "help lists the commands; Tab completes; try: scan --prefix char/U+1F60 --limit 5");
+    this.#print(
+      'note',
+      'help lists the commands; Tab completes; try: scan --prefix char/U+1F60 --limit 5',
+    );
     if (given !== undefined) document.getElementById('console')?.scrollIntoView();
   }
 
@@ -89,7 +127,8 @@ class Console {
     const began = performance.now();
     try {
       if (wants !== undefined) throw new Error(`the line wants a ${wants}`);
-      for (const text of await this.#runner.run(words.map(({ text }) => text))) this.#print('out', text);
+      for (const text of await this.#runner.run(words.map(({ text }) => text)))
+        this.#print('out', text);
       this.#print('took', length(performance.now() - began));
       this.#app.changed();
       return true;
@@ -154,11 +193,22 @@ class Console {
     if (only || longest.length > line.length - start) {
       this.#line.value = line.slice(0, start) + longest + (only ? ' ' : '');
     }
-    fill(this.#offers, ...(only ? [] : words.map((word) => button(word, () => {
-      this.#line.value = `${line.slice(0, start)}${word} `;
-      fill(this.#offers);
-      this.#line.focus();
-    }, { class: 'chip mono' }))));
+    fill(
+      this.#offers,
+      ...(only
+        ? []
+        : words.map((word) =>
+            button(
+              word,
+              () => {
+                this.#line.value = `${line.slice(0, start)}${word} `;
+                fill(this.#offers);
+                this.#line.focus();
+              },
+              { class: 'chip mono' },
+            ),
+          )),
+    );
   }
 }
 

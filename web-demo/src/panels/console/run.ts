@@ -77,12 +77,14 @@ const VERBS: Record<string, Verb> = {
     writable(runner);
     const [key = '', value = ''] = parsed.words;
     const { ttl } = parsed.flags;
-    return committed(await db.set(key, value, {
-      ttl: ttl === undefined ? undefined : parseLength(ttl) / 1000,
-      ifAbsent: 'if-absent' in parsed.flags,
-      ifSeq: number(parsed, 'if-seq'),
-      durability: durability(parsed),
-    }));
+    return committed(
+      await db.set(key, value, {
+        ttl: ttl === undefined ? undefined : parseLength(ttl) / 1000,
+        ifAbsent: 'if-absent' in parsed.flags,
+        ifSeq: number(parsed, 'if-seq'),
+        durability: durability(parsed),
+      }),
+    );
   },
   async get(db, parsed, runner) {
     const value = await db.get(parsed.words[0] as string, { at: momentOf(parsed, runner) });
@@ -108,16 +110,21 @@ const VERBS: Record<string, Verb> = {
     const range = { ...rangeOf(parsed, runner), reverse: 'reverse' in parsed.flags };
     const asked = number(parsed, 'limit') ?? Infinity;
     const limit = Math.min(asked, LINES_MAX + 1);
-    const lines = 'keys-only' in parsed.flags
-      ? (await db.keys({ ...range, limit }).all()).map(escape)
-      : (await db.entries({ ...range, limit }).all()).map(([k, v]) => `${escape(k)}\t${escape(v)}`);
+    const lines =
+      'keys-only' in parsed.flags
+        ? (await db.keys({ ...range, limit }).all()).map(escape)
+        : (await db.entries({ ...range, limit }).all()).map(
+            ([k, v]) => `${escape(k)}\t${escape(v)}`,
+          );
     return capped(lines);
   },
   async count(db, parsed, runner) {
     return [String(await db.count(rangeOf(parsed, runner)))];
   },
   async history(db, parsed) {
-    const versions = await db.history(parsed.words[0] as string, { limit: number(parsed, 'limit') });
+    const versions = await db.history(parsed.words[0] as string, {
+      limit: number(parsed, 'limit'),
+    });
     const lines = versions.map(({ seq, type, value }) => {
       return `${seq}\t${rfc3339(seq)}\t${type === 'set' ? 'set' : 'del'}\t${escape(value ?? '')}`;
     });
@@ -129,7 +136,9 @@ const VERBS: Record<string, Verb> = {
     const to = momentOf(parsed, runner, 'to') ?? (await db.stats()).lastSeq;
     if (to < from) throw new Error('--from is later than --to; exchange them');
     const lines: string[] = [];
-    for await (const { key, before, after } of db.diff(from, to, { prefix: parsed.flags['prefix'] })) {
+    for await (const { key, before, after } of db.diff(from, to, {
+      prefix: parsed.flags['prefix'],
+    })) {
       if (lines.length > LINES_MAX) break;
       const sign = !before ? '+' : !after ? '-' : '~';
       const values = [before, after].flatMap((side) => (side ? [escape(side.value)] : []));
@@ -152,22 +161,33 @@ const VERBS: Record<string, Verb> = {
       else if (op['op'] === 'set' && typeof value === 'string') {
         const ttl = typeof op['ttl'] === 'string' ? parseLength(op['ttl']) / 1000 : undefined;
         batch.set(key, value, { ...conditions, ttl });
-      } else throw new Error(`{"op":"set","key":"a","value":"b"} or {"op":"delete","key":"a"}, not ${word}`);
+      } else
+        throw new Error(
+          `{"op":"set","key":"a","value":"b"} or {"op":"delete","key":"a"}, not ${word}`,
+        );
     }
     const size = batch.size;
-    return [counted(size, 'operation'), ...committed(await batch.commit({ durability: durability(parsed) }))];
+    return [
+      counted(size, 'operation'),
+      ...committed(await batch.commit({ durability: durability(parsed) })),
+    ];
   },
   async stats(db, parsed) {
     if ('segments' in parsed.flags) {
       return (await db.segments()).map((s) => {
-        return `segment ${s.segment}\t${s.state}\t${counted(s.records, 'record')}\t${bytes(s.fileBytes)}\t` +
-          `${percent(s.deadBytes / s.fileBytes)} dead`;
+        const dead = `${percent(s.deadBytes / s.fileBytes)} dead`;
+        const columns = [counted(s.records, 'record'), bytes(s.fileBytes), dead];
+        return [`segment ${s.segment}`, s.state, ...columns].join('\t');
       });
     }
     const s = await db.stats();
     return [
-      `keys\t${count(s.keys)}`, `records\t${count(s.records)}`, `segments\t${count(s.segments)}`,
-      `files\t${bytes(s.fileBytes)}`, `dead\t${bytes(s.deadBytes)}`, `index\t${bytes(s.indexBytes)}`,
+      `keys\t${count(s.keys)}`,
+      `records\t${count(s.records)}`,
+      `segments\t${count(s.segments)}`,
+      `files\t${bytes(s.fileBytes)}`,
+      `dead\t${bytes(s.deadBytes)}`,
+      `index\t${bytes(s.indexBytes)}`,
       `last commit\t${s.lastSeq === 0 ? 'none yet' : `${rfc3339(s.lastSeq)} (seq ${s.lastSeq})`}`,
       `safe from power loss up to\tseq ${s.durableSeq}`,
     ];
@@ -177,7 +197,8 @@ const VERBS: Record<string, Verb> = {
       const plans = await db.compactionPlan();
       if (plans.length === 0) return ['nothing to compact'];
       return plans.map((p) => {
-        return `segments ${p.segments.join(' ')}\t${bytes(p.inputBytes)}\t${bytes(p.deadBytes)} dead\t${p.reason}`;
+        const columns = [bytes(p.inputBytes), `${bytes(p.deadBytes)} dead`, p.reason];
+        return [`segments ${p.segments.join(' ')}`, ...columns].join('\t');
       });
     }
     const { before, after, ms } = await db.compact();
@@ -186,8 +207,12 @@ const VERBS: Record<string, Verb> = {
   async retain(db, parsed) {
     const [rule] = parsed.words;
     if (rule === undefined) return [retentionText(await db.retention())];
-    const asked: Retention = rule === 'latest' || rule === 'forever' ? rule
-      : /^\d+$/.test(rule) ? { versions: Number(rule) } : { ms: parseLength(rule) / 1000 };
+    const asked: Retention =
+      rule === 'latest' || rule === 'forever'
+        ? rule
+        : /^\d+$/.test(rule)
+          ? { versions: Number(rule) }
+          : { ms: parseLength(rule) / 1000 };
     await db.setRetention(asked);
     return [retentionText(asked)];
   },
@@ -195,7 +220,11 @@ const VERBS: Record<string, Verb> = {
     const text = parsed.words.join(' ');
     if (text === 'now') runner.at = undefined;
     else if (text !== '') runner.at = parseMoment(text);
-    return [runner.at === undefined ? 'reading the newest' : `reading as of ${rfc3339(runner.at)} (seq ${runner.at})`];
+    return [
+      runner.at === undefined
+        ? 'reading the newest'
+        : `reading as of ${rfc3339(runner.at)} (seq ${runner.at})`,
+    ];
   },
   async help(_db, parsed) {
     const [name] = parsed.words;
@@ -213,5 +242,8 @@ export function retentionText(rule: Retention): string {
 
 function capped(lines: string[]): string[] {
   if (lines.length <= LINES_MAX) return lines;
-  return [...lines.slice(0, LINES_MAX), `(the first ${LINES_MAX} lines: use --limit, --prefix or --from)`];
+  return [
+    ...lines.slice(0, LINES_MAX),
+    `(the first ${LINES_MAX} lines: use --limit, --prefix or --from)`,
+  ];
 }

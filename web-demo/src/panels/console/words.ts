@@ -84,7 +84,8 @@ function json(line: string, start: number): Cut {
     else if (c === '[') open.push(']');
     else if (c === open.at(-1)) {
       open.pop();
-      if (open.length === 0) return { text: line.slice(start, at + 1), end: at + 1, wants: undefined };
+      if (open.length === 0)
+        return { text: line.slice(start, at + 1), end: at + 1, wants: undefined };
     }
   }
   return { text: line.slice(start), end: line.length, wants: quoted ? '"' : open.at(-1) };

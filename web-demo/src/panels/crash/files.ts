@@ -19,7 +19,12 @@ export async function segmentFiles(store: string): Promise<{ name: string; size:
 }
 
 /** Bytes of a file. */
-export async function readBytes(store: string, name: string, from: number, to: number): Promise<Uint8Array> {
+export async function readBytes(
+  store: string,
+  name: string,
+  from: number,
+  to: number,
+): Promise<Uint8Array> {
   const file = await (await (await folder(store)).getFileHandle(name)).getFile();
   return new Uint8Array(await file.slice(from, to).arrayBuffer());
 }
@@ -58,7 +63,9 @@ export function dump(bytes: Uint8Array, offset: number): string {
   for (let from = 0; from < bytes.length; from += 16) {
     const row = [...bytes.subarray(from, from + 16)];
     const hex = row.map((b) => b.toString(16).padStart(2, '0')).join(' ');
-    const text = row.map((b) => (b >= 0x20 && b < 0x7f ? String.fromCharCode(b) : '\u00b7')).join('');
+    const text = row
+      .map((b) => (b >= 0x20 && b < 0x7f ? String.fromCharCode(b) : '\u00b7'))
+      .join('');
     lines.push(`${String(offset + from).padStart(7)}  ${hex.padEnd(47)}  ${text}`);
   }
   return lines.join('\n');

@@ -26,15 +26,22 @@ class CrashLab {
 
   constructor(root: HTMLElement) {
     const experiments = [
-      button('Kill the worker in mid-batch', () => this.#try(() => this.#kill()), { id: 'crash-kill' }),
+      button('Kill the worker in mid-batch', () => this.#try(() => this.#kill()), {
+        id: 'crash-kill',
+      }),
       button('Cut the end of the log', () => this.#try(() => this.#cut()), { id: 'crash-cut' }),
-      button('Flip a bit in a sealed file', () => this.#try(() => this.#flipSealed()), { id: 'crash-flip' }),
+      button('Flip a bit in a sealed file', () => this.#try(() => this.#flipSealed()), {
+        id: 'crash-flip',
+      }),
       button('Flip a bit in the log', () => this.#try(() => this.#flipLog()), { id: 'crash-rot' }),
     ];
     addEventListener('siltdb-theme', () => this.#map.repaint());
     this.#map.hidden = true;
-    root.append(el('div', { class: 'row' }, ...experiments),
-      el('div', { class: 'columns' }, this.#steps, this.#report), this.#map);
+    root.append(
+      el('div', { class: 'row' }, ...experiments),
+      el('div', { class: 'columns' }, this.#steps, this.#report),
+      this.#map,
+    );
   }
 
   async #try(experiment: () => Promise<void>): Promise<void> {
@@ -69,14 +76,17 @@ class CrashLab {
       await this.#lab.send();
     });
     const enough = new Promise<void>((resolve) => {
-      const look = () => (sent.filter((b) => b.acknowledged).length > 40 ? resolve() : setTimeout(look, 0));
+      const look = () =>
+        sent.filter((b) => b.acknowledged).length > 40 ? resolve() : setTimeout(look, 0);
       look();
     });
     await Promise.race([enough, Promise.all(going)]);
     await this.#lab.kill();
     await Promise.allSettled(going);
     const open = sent.filter((b) => !b.acknowledged).length;
-    this.#step(`The worker was ended with ${count(open)} batches under way: they were never acknowledged.`);
+    this.#step(
+      `The worker was ended with ${count(open)} batches under way: they were never acknowledged.`,
+    );
     await this.#reopen();
   }
 
@@ -91,7 +101,10 @@ class CrashLab {
     if (!last) throw new Error('there is no segment');
     const cut = Math.min(1500 + Math.floor(Math.random() * 1500), last.size - 200);
     await cutFile(this.#lab.name, last.name, last.size - cut);
-    this.#step(`${bytes(cut)} cut off ${last.name}, as a power loss may do to what is not synced. It ends now with:`);
+    this.#step(
+      `${bytes(cut)} cut off ${last.name}, as a power loss may do to what is not synced. ` +
+        'It ends now with:',
+    );
     await this.#show(last.name, last.size - cut - 48, last.size - cut);
     await this.#reopen();
   }
@@ -131,7 +144,13 @@ class CrashLab {
 
   async #show(name: string, from: number, to: number): Promise<void> {
     const found = await readBytes(this.#lab.name, name, from, to);
-    this.#steps.lastElementChild?.append(el('pre', { tabindex: '0', role: 'group', 'aria-label': 'Bytes of the file' }, dump(found, from)));
+    this.#steps.lastElementChild?.append(
+      el(
+        'pre',
+        { tabindex: '0', role: 'group', 'aria-label': 'Bytes of the file' },
+        dump(found, from),
+      ),
+    );
   }
 
   async #reopen(): Promise<void> {
@@ -140,14 +159,25 @@ class CrashLab {
       await this.#lab.open();
     } catch (e) {
       this.#step(`Opened again: refused. ${messageOf(e)}`, 'refused');
-      fill(this.#report, el('h3', {}, 'Refused, and nothing cut away'),
-        el('p', { class: 'note' }, 'These bytes were once safe, so this is damage and not an unfinished write: ' +
-          'the store names the file and the place instead of dropping what comes after.'),
-        button('Flip it back and open', async () => {
-          await this.#undo?.();
-          this.#step('The bit turned back.');
-          await this.#reopen();
-        }, { id: 'crash-undo' }));
+      fill(
+        this.#report,
+        el('h3', {}, 'Refused, and nothing cut away'),
+        el(
+          'p',
+          { class: 'note' },
+          'These bytes were once safe, so this is damage and not an unfinished write: ' +
+            'the store names the file and the place instead of dropping what comes after.',
+        ),
+        button(
+          'Flip it back and open',
+          async () => {
+            await this.#undo?.();
+            this.#step('The bit turned back.');
+            await this.#reopen();
+          },
+          { id: 'crash-undo' },
+        ),
+      );
       return;
     }
     this.#step(`Opened again in ${length(performance.now() - began)}.`);
@@ -162,24 +192,55 @@ class CrashLab {
     const whole = fates.filter((fate) => fate === 'whole').length;
     const prefix = fates.slice(0, whole).every((fate) => fate === 'whole');
     const never = (['partly there', 'wrong'] as Fate[]).filter((fate) => fates.includes(fate));
-    const unpromised = fates.filter((fate, i) => fate === 'whole' && !this.#lab.sent[i]?.acknowledged).length;
+    const unpromised = fates.filter(
+      (fate, i) => fate === 'whole' && !this.#lab.sent[i]?.acknowledged,
+    ).length;
     const kinds = (Object.keys(FATES) as Fate[]).filter((fate) => fates.includes(fate));
-    fill(this.#report,
+    fill(
+      this.#report,
       el('h3', {}, 'Batch by batch'),
-      el('ol', { class: 'fates', 'aria-label': 'Batches in the order they were sent' }, ...fates.map(
-        (fate, i) => el('li', { 'data-fate': fate, title: `batch ${i}: ${FATES[fate]}` },
-          el('span', { class: 'unseen' }, fate)))),
-      el('ul', { class: 'fate-counts' }, ...kinds.map((fate) => el('li', { 'data-fate': fate },
-        `${count(fates.filter((f) => f === fate).length)} ${FATES[fate]}${fate === 'whole' && unpromised > 0
-          ? `, ${count(unpromised)} of them though nobody had been told so yet` : ''}`))),
-      el('p', { class: never.length > 0 ? 'bad' : 'good', id: 'crash-verdict' }, never.length > 0
-        ? 'A promise was broken.'
-        : damage.length > 0
-          ? `No wrong answer: ${counted(damage.length, 'read')} failed by name, all others are right.`
-          : prefix ? 'No batch is there in part, and there is no hole: what is kept ends at one moment.'
-            : 'No batch is there in part.'),
+      el(
+        'ol',
+        { class: 'fates', 'aria-label': 'Batches in the order they were sent' },
+        ...fates.map((fate, i) =>
+          el(
+            'li',
+            { 'data-fate': fate, title: `batch ${i}: ${FATES[fate]}` },
+            el('span', { class: 'unseen' }, fate),
+          ),
+        ),
+      ),
+      el(
+        'ul',
+        { class: 'fate-counts' },
+        ...kinds.map((fate) =>
+          el(
+            'li',
+            { 'data-fate': fate },
+            `${count(fates.filter((f) => f === fate).length)} ${FATES[fate]}${
+              fate === 'whole' && unpromised > 0
+                ? `, ${count(unpromised)} of them though nobody had been told so yet`
+                : ''
+            }`,
+          ),
+        ),
+      ),
+      el(
+        'p',
+        { class: never.length > 0 ? 'bad' : 'good', id: 'crash-verdict' },
+        never.length > 0
+          ? 'A promise was broken.'
+          : damage.length > 0
+            ? `No wrong answer: ${counted(damage.length, 'read')} failed by name, ` +
+              'all others are right.'
+            : prefix
+              ? 'No batch is there in part, and there is no hole: what is kept ends at one moment.'
+              : 'No batch is there in part.',
+      ),
       damage.length > 0 && el('pre', { class: 'block' }, [...new Set(damage)].join('\n')),
-      el('h3', {}, 'What opening it found'), recoveryTable(recovery));
+      el('h3', {}, 'What opening it found'),
+      recoveryTable(recovery),
+    );
     this.#map.hidden = false;
     this.#map.store = db;
   }
@@ -196,14 +257,29 @@ function recoveryTable(r: Recovery): HTMLElement {
     ['the rest copied into sealed files', r.rewritten ? 'yes' : 'no need'],
     ['left-over files removed', count(r.removedFiles)],
   ];
-  return el('table', { id: 'crash-recovery' }, el('tbody', {}, ...rows.map(([name, value]) => el('tr', {},
-    el('th', { scope: 'row' }, name), el('td', { class: 'n' }, value)))));
+  return el(
+    'table',
+    { id: 'crash-recovery' },
+    el(
+      'tbody',
+      {},
+      ...rows.map(([name, value]) =>
+        el('tr', {}, el('th', { scope: 'row' }, name), el('td', { class: 'n' }, value)),
+      ),
+    ),
+  );
 }
 
 export function crash(root: HTMLElement, app: App): void {
   if (app.db.info.backend !== 'opfs') {
-    root.append(el('p', { class: 'note' }, `The lab breaks files of the origin private file system; ` +
-      `this browser keeps stores in ${app.db.info.backend}.`));
+    root.append(
+      el(
+        'p',
+        { class: 'note' },
+        `The lab breaks files of the origin private file system; ` +
+          `this browser keeps stores in ${app.db.info.backend}.`,
+      ),
+    );
     return;
   }
   new CrashLab(root);

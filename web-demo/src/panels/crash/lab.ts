@@ -36,7 +36,10 @@ export class Lab {
     const script = new URL('siltdb/worker.js', document.baseURI);
     const { db } = await openText(this.name, {
       // Small segments, sealed on closing too: there is something of each kind to break.
-      segmentBytes: 16 << 10, sealOnCloseBytes: 1, autoCompact: false, multiTab: 'exclusive',
+      segmentBytes: 16 << 10,
+      sealOnCloseBytes: 1,
+      autoCompact: false,
+      multiTab: 'exclusive',
       worker: () => {
         if (!this.#mayStart) throw new Error('it was killed on purpose');
         const worker = new Worker(script, { type: 'module', name: 'siltdb crash lab' });
@@ -104,8 +107,19 @@ export class Lab {
         } else if (read.value === value) there += 1;
         else if (read.value !== undefined) wrong += 1;
       });
-      fates.push(wrong > 0 ? 'wrong' : named > 0 ? 'named damage' : there === values.size ? 'whole'
-        : there > 0 ? 'partly there' : acknowledged ? 'lost' : 'never promised');
+      fates.push(
+        wrong > 0
+          ? 'wrong'
+          : named > 0
+            ? 'named damage'
+            : there === values.size
+              ? 'whole'
+              : there > 0
+                ? 'partly there'
+                : acknowledged
+                  ? 'lost'
+                  : 'never promised',
+      );
     }
     return { fates, damage };
   }

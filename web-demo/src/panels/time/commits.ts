@@ -60,8 +60,7 @@ export class Commits {
     let first = 0;
     for (let at = 1; at <= count; at += 1) {
       const limit = start + ((stop - start) * at) / count;
-      const end = at === count ? all
-        : byClock ? this.after(limit) : Math.round((all * at) / count);
+      const end = at === count ? all : byClock ? this.after(limit) : Math.round((all * at) / count);
       let changes = 0;
       for (let i = first; i < end; i += 1) changes += this.changes[i] as number;
       bars.push({ changes, first, end });

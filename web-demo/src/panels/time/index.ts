@@ -17,13 +17,38 @@ class TimePanel {
   readonly #app: App;
   readonly #commits = new Commits();
   readonly #bars = el('div', { class: 'histogram', 'aria-hidden': 'true' });
-  readonly #slider = el('input', { type: 'range', min: 0, max: 0, value: 0, id: 'time-slider',
-    'aria-label': 'Moment' });
-  readonly #axis = choice([['commits', 'by commit'], ['clock', 'by the clock']], 'commits');
+  readonly #slider = el('input', {
+    type: 'range',
+    min: 0,
+    max: 0,
+    value: 0,
+    id: 'time-slider',
+    'aria-label': 'Moment',
+  });
+  readonly #axis = choice(
+    [
+      ['commits', 'by commit'],
+      ['clock', 'by the clock'],
+    ],
+    'commits',
+  );
   readonly #what = choice(
-    [['diff', 'what differs from now'], ['keys', 'all keys then']], 'diff', { id: 'time-what' });
-  readonly #prefix = el('input', { type: 'text', placeholder: 'char/', size: 12, spellcheck: 'false',
-    autocapitalize: 'off', autocomplete: 'off', id: 'time-prefix' });
+    [
+      ['diff', 'what differs from now'],
+      ['keys', 'all keys then'],
+    ],
+    'diff',
+    { id: 'time-what' },
+  );
+  readonly #prefix = el('input', {
+    type: 'text',
+    placeholder: 'char/',
+    size: 12,
+    spellcheck: 'false',
+    autocapitalize: 'off',
+    autocomplete: 'off',
+    id: 'time-prefix',
+  });
   readonly #facts = el('dl', { class: 'figures', id: 'time-facts' });
   readonly #list = el('ul', { class: 'keys', id: 'time-keys' });
   readonly #listNote = el('p', { class: 'note' });
@@ -55,11 +80,24 @@ class TimePanel {
     const play = button('Play', () => this.#play());
     const now = button('Now', () => this.#to(this.#commits.seqs.length));
     root.append(
-      el('div', { class: 'row' }, button('Make some changes', () => this.#change(), { id: 'time-make' }),
-        play, now, field('Axis', this.#axis)),
-      el('div', {}, this.#bars, this.#slider), this.#facts,
-      el('div', { class: 'row' }, field('Show', this.#what), field('Keys that begin with', this.#prefix)),
-      el('div', { class: 'columns' }, el('div', {}, this.#list, this.#listNote), this.#record));
+      el(
+        'div',
+        { class: 'row' },
+        button('Make some changes', () => this.#change(), { id: 'time-make' }),
+        play,
+        now,
+        field('Axis', this.#axis),
+      ),
+      el('div', {}, this.#bars, this.#slider),
+      this.#facts,
+      el(
+        'div',
+        { class: 'row' },
+        field('Show', this.#what),
+        field('Keys that begin with', this.#prefix),
+      ),
+      el('div', { class: 'columns' }, el('div', {}, this.#list, this.#listNote), this.#record),
+    );
     const read = whileSeen(root, this.#readCommits);
     app.onChange(() => void read());
     void read();
@@ -105,13 +143,19 @@ class TimePanel {
 
   #drawBars(): void {
     const { length } = this.#commits.seqs;
-    const bars = this.#commits.bars(this.#byClock ? BARS : Math.max(1, Math.min(BARS, length)), this.#byClock);
+    const bars = this.#commits.bars(
+      this.#byClock ? BARS : Math.max(1, Math.min(BARS, length)),
+      this.#byClock,
+    );
     const most = Math.max(1, ...bars.map(({ changes }) => changes));
-    fill(this.#bars, ...bars.map(({ changes, first }) => {
-      // The square root: one change stays visible beside a batch of a thousand.
-      const height = changes === 0 ? 0 : Math.max(4, 100 * Math.sqrt(changes / most));
-      return el('i', { style: `height:${height}%`, 'data-first': first });
-    }));
+    fill(
+      this.#bars,
+      ...bars.map(({ changes, first }) => {
+        // The square root: one change stays visible beside a batch of a thousand.
+        const height = changes === 0 ? 0 : Math.max(4, 100 * Math.sqrt(changes / most));
+        return el('i', { style: `height:${height}%`, 'data-first': first });
+      }),
+    );
   }
 
   #mark(): void {
@@ -119,8 +163,10 @@ class TimePanel {
       bar.classList.toggle('later', Number((bar as HTMLElement).dataset['first']) >= this.#seen);
     }
     const seq = this.#commits.momentAfter(this.#seen);
-    this.#slider.setAttribute('aria-valuetext',
-      `after ${this.#seen} of ${this.#commits.seqs.length} commits, ${moment(seq)}`);
+    this.#slider.setAttribute(
+      'aria-valuetext',
+      `after ${this.#seen} of ${this.#commits.seqs.length} commits, ${moment(seq)}`,
+    );
   }
 
   async #readMoment(): Promise<void> {
@@ -128,7 +174,10 @@ class TimePanel {
     const { seqs } = this.#commits;
     const at = this.#commits.momentAfter(this.#seen);
     if (seqs.length === 0) {
-      fill(this.#facts, el('div', {}, el('dt', {}, 'moment'), el('dd', {}, 'nothing is written yet')));
+      fill(
+        this.#facts,
+        el('div', {}, el('dt', {}, 'moment'), el('dd', {}, 'nothing is written yet')),
+      );
       fill(this.#list);
       this.#listNote.textContent = 'Load the data set, or make some changes.';
       return;
@@ -141,15 +190,28 @@ class TimePanel {
       ['keys then', count(then)],
       ['keys now', count(now)],
     ];
-    fill(this.#facts, ...facts.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))));
-    const { rows, more } = this.#what.value === 'diff' ? await this.#differing(at) : await this.#keys(at);
-    const focused = document.activeElement instanceof HTMLButtonElement &&
-      this.#list.contains(document.activeElement) ? document.activeElement.dataset['key'] : undefined;
+    fill(
+      this.#facts,
+      ...facts.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))),
+    );
+    const { rows, more } =
+      this.#what.value === 'diff' ? await this.#differing(at) : await this.#keys(at);
+    const focused =
+      document.activeElement instanceof HTMLButtonElement &&
+      this.#list.contains(document.activeElement)
+        ? document.activeElement.dataset['key']
+        : undefined;
     fill(this.#list, ...rows.map((row) => this.#row(row)));
-    if (focused) this.#list.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
-    this.#listNote.textContent = rows.length === 0
-      ? (this.#what.value === 'diff' ? 'Nothing differs: then is as now.' : 'No keys then.')
-      : more ? `The first ${ROWS}; narrow them by what they begin with.` : counted(rows.length, 'key');
+    if (focused)
+      this.#list.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    this.#listNote.textContent =
+      rows.length === 0
+        ? this.#what.value === 'diff'
+          ? 'Nothing differs: then is as now.'
+          : 'No keys then.'
+        : more
+          ? `The first ${ROWS}; narrow them by what they begin with.`
+          : counted(rows.length, 'key');
     await this.#showRecord(at);
   }
 
@@ -175,14 +237,26 @@ class TimePanel {
 
   #row({ key, mark, text }: Row): HTMLElement {
     const what = { '+': 'came since', '\u2212': 'gone since', '~': 'changed since' }[mark];
-    return el('li', {}, el('button', {
-      type: 'button', 'data-key': key, 'aria-pressed': String(key === this.#key),
-      onclick: () => {
-        this.#key = key;
-        void this.#read();
-      },
-    }, el('b', { class: 'mark', title: what }, mark), what ? el('span', { class: 'unseen' }, `${what}: `) : undefined,
-    el('code', {}, key), el('span', { class: 'note' }, cut(text, 60))));
+    return el(
+      'li',
+      {},
+      el(
+        'button',
+        {
+          type: 'button',
+          'data-key': key,
+          'aria-pressed': String(key === this.#key),
+          onclick: () => {
+            this.#key = key;
+            void this.#read();
+          },
+        },
+        el('b', { class: 'mark', title: what }, mark),
+        what ? el('span', { class: 'unseen' }, `${what}: `) : undefined,
+        el('code', {}, key),
+        el('span', { class: 'note' }, cut(text, 60)),
+      ),
+    );
   }
 
   async #showRecord(at: number): Promise<void> {
@@ -193,20 +267,40 @@ class TimePanel {
       return;
     }
     const [then, now, versions] = await Promise.all([
-      db.get(key, { at }), db.get(key), db.history(key, { limit: 24 })]);
-    const restore = button('Restore this version', async () => {
-      if (then === undefined) await db.delete(key);
-      else await db.set(key, then);
-      say(`${key} is again what it was at ${clock(at)}: written forward, nothing of the past is lost.`);
-    }, { id: 'time-restore' });
+      db.get(key, { at }),
+      db.get(key),
+      db.history(key, { limit: 24 }),
+    ]);
+    const restore = button(
+      'Restore this version',
+      async () => {
+        if (then === undefined) await db.delete(key);
+        else await db.set(key, then);
+        say(
+          `${key} is again what it was at ${clock(at)}: written forward, ` +
+            'nothing of the past is lost.',
+        );
+      },
+      { id: 'time-restore' },
+    );
     restore.hidden = then === now;
-    fill(this.#record,
+    fill(
+      this.#record,
       el('div', { class: 'row' }, el('h3', { class: 'mono' }, key), restore),
       thenAndNow(then, now),
       el('p', { class: 'note' }, `${counted(versions.length, 'version')}, newest first:`),
-      el('div', { class: 'row' }, ...versions.map(({ seq, type }) => button(
-        `${clock(seq)}${type === 'delete' ? ' deleted' : ''}`,
-        () => this.#to(this.#commits.after(seq)), { class: 'chip mono' }))));
+      el(
+        'div',
+        { class: 'row' },
+        ...versions.map(({ seq, type }) =>
+          button(
+            `${clock(seq)}${type === 'delete' ? ' deleted' : ''}`,
+            () => this.#to(this.#commits.after(seq)),
+            { class: 'chip mono' },
+          ),
+        ),
+      ),
+    );
   }
 
   /** A few commits on characters that are there, or on notes of its own. */

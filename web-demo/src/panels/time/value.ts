@@ -12,19 +12,33 @@ function common(a: string, b: string): [start: number, end: number] {
   return [start, end];
 }
 
-function side(title: string, text: string | undefined, from: number, to: number,
-  mark: 'del' | 'ins'): HTMLElement {
-  const value = text === undefined
-    ? el('p', { class: 'note' }, 'no value')
-    : el('pre', {}, text.slice(0, from), to > from ? el(mark, {}, text.slice(from, to)) : '',
-      text.slice(to));
+function side(
+  title: string,
+  text: string | undefined,
+  from: number,
+  to: number,
+  mark: 'del' | 'ins',
+): HTMLElement {
+  const value =
+    text === undefined
+      ? el('p', { class: 'note' }, 'no value')
+      : el(
+          'pre',
+          {},
+          text.slice(0, from),
+          to > from ? el(mark, {}, text.slice(from, to)) : '',
+          text.slice(to),
+        );
   return el('div', { class: 'side-value' }, el('h4', {}, title), value);
 }
 
 /** Both sides, one beside or above the other. */
 export function thenAndNow(before: string | undefined, after: string | undefined): HTMLElement {
   const [start, end] = common(before ?? '', after ?? '');
-  return el('div', { class: 'values' },
+  return el(
+    'div',
+    { class: 'values' },
     side('Then', before, start, (before ?? '').length - end, 'del'),
-    side('Now', after, start, (after ?? '').length - end, 'ins'));
+    side('Now', after, start, (after ?? '').length - end, 'ins'),
+  );
 }
