@@ -22,10 +22,7 @@ interface Tab {
   at: number;
 }
 
-type Word =
-  | { t: 'tab'; tab: Tab }
-  | { t: 'bye' | 'kill' | 'freeze' | 'thaw'; id: string }
-  | { t: 'run'; on: boolean };
+type Word = { t: 'tab'; tab: Tab } | { t: 'bye' | 'kill' | 'freeze' | 'thaw'; id: string } | { t: 'run'; on: boolean };
 
 class Tabs {
   readonly #app: App;
@@ -45,46 +42,19 @@ class Tabs {
 
   constructor(root: HTMLElement, app: App) {
     this.#app = app;
-    this.#count = button('Count in all tabs', () => this.#toggle(!this.#running), {
-      id: 'tabs-count',
-      class: 'primary',
-    });
+    this.#count = button('Count in all tabs', () => this.#toggle(!this.#running), { id: 'tabs-count', class: 'primary' });
     root.append(
-      el(
-        'div',
-        { class: 'row' },
-        el(
-          'a',
-          { class: 'button', href: '#tabs', target: '_blank', rel: 'noopener', id: 'tabs-open' },
-          'Open another tab',
-        ),
+      el('div', { class: 'row' },
+        el('a', { class: 'button', href: '#tabs', target: '_blank', rel: 'noopener', id: 'tabs-open' }, 'Open another tab'),
         this.#count,
         button('Kill the engine', () => this.#kill(), { id: 'tabs-kill' }),
         button('Freeze the leader', () => this.#freeze('freeze'), { id: 'tabs-freeze' }),
-        button('Thaw', () => this.#freeze('thaw'), { id: 'tabs-thaw' }),
-      ),
-      el(
-        'div',
-        { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Tabs' },
-        el(
-          'table',
-          { id: 'tabs-list' },
-          el(
-            'thead',
-            {},
-            el(
-              'tr',
-              {},
-              ...['tab', 'role', 'state'].map((name) => el('th', { scope: 'col' }, name)),
-              el('th', { scope: 'col', class: 'n' }, 'increments acknowledged'),
-            ),
-          ),
-          this.#list,
-        ),
-      ),
-      this.#facts,
-      this.#verdict,
-    );
+        button('Thaw', () => this.#freeze('thaw'), { id: 'tabs-thaw' })),
+      el('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Tabs' },
+        el('table', { id: 'tabs-list' }, el('thead', {}, el('tr', {},
+          ...['tab', 'role', 'state'].map((name) => el('th', { scope: 'col' }, name)),
+          el('th', { scope: 'col', class: 'n' }, 'increments acknowledged'))), this.#list)),
+      this.#facts, this.#verdict);
     this.#channel.onmessage = ({ data }: MessageEvent<Word>) => this.#hear(data);
     app.onRole(() => {
       this.#tell();
@@ -102,12 +72,8 @@ class Tabs {
 
   get #self(): Tab {
     return {
-      id: this.#id,
-      role: this.#app.db.info.role,
-      acknowledged: this.#acknowledged,
-      running: this.#running,
-      frozen: this.#frozen,
-      at: Date.now(),
+      id: this.#id, role: this.#app.db.info.role, acknowledged: this.#acknowledged, running: this.#running,
+      frozen: this.#frozen, at: Date.now(),
     };
   }
 
@@ -157,13 +123,9 @@ class Tabs {
     const { db } = this.#app;
     while (this.#running) {
       const began = performance.now();
-      await db.transaction(
-        async (tx) => {
-          for (const key of [COUNTER, SHARES + this.#id])
-            tx.set(key, String(Number((await tx.get(key)) ?? 0) + 1));
-        },
-        { retries: 100 },
-      );
+      await db.transaction(async (tx) => {
+        for (const key of [COUNTER, SHARES + this.#id]) tx.set(key, String(Number((await tx.get(key)) ?? 0) + 1));
+      }, { retries: 100 });
       this.#acknowledged += 1;
       const ms = performance.now() - began;
       this.#longest = Math.max(this.#longest, ms);
@@ -223,19 +185,11 @@ class Tabs {
 
   #show(): void {
     const tabs = [this.#self, ...this.#others.values()];
-    fill(
-      this.#list,
-      ...tabs.map((tab) =>
-        el(
-          'tr',
-          {},
-          el('th', { scope: 'row' }, tab.id === this.#id ? `${tab.id}, this one` : tab.id),
-          el('td', {}, el('span', { class: 'badge', 'data-role': tab.role }, tab.role)),
-          el('td', {}, tab.frozen ? 'frozen' : tab.running ? 'counting' : 'idle'),
-          el('td', { class: 'n' }, count(tab.acknowledged)),
-        ),
-      ),
-    );
+    fill(this.#list, ...tabs.map((tab) => el('tr', {},
+      el('th', { scope: 'row' }, tab.id === this.#id ? `${tab.id}, this one` : tab.id),
+      el('td', {}, el('span', { class: 'badge', 'data-role': tab.role }, tab.role)),
+      el('td', {}, tab.frozen ? 'frozen' : tab.running ? 'counting' : 'idle'),
+      el('td', { class: 'n' }, count(tab.acknowledged)))));
     void this.#judge(tabs).catch(() => undefined);
   }
 
@@ -245,20 +199,12 @@ class Tabs {
     // Told first, read after, at one moment: what is added meanwhile only makes it more.
     const { db } = this.#app;
     const held = await db.snapshot();
-    const [value, shares] = await Promise.all([
-      held.get(COUNTER),
-      held.entries({ prefix: SHARES }).all(),
-    ]);
+    const [value, shares] = await Promise.all([held.get(COUNTER), held.entries({ prefix: SHARES }).all()]);
     await held.close();
     const counter = Number(value ?? 0);
     const added = shares.reduce((sum, [, share]) => sum + Number(share), 0);
-    const shareOf = new Map(
-      shares.map(([key, share]) => [key.slice(SHARES.length), Number(share)]),
-    );
-    const missing = tabs.reduce(
-      (sum, { id, acknowledged }) => sum + Math.max(0, acknowledged - (shareOf.get(id) ?? 0)),
-      0,
-    );
+    const shareOf = new Map(shares.map(([key, share]) => [key.slice(SHARES.length), Number(share)]));
+    const missing = tabs.reduce((sum, { id, acknowledged }) => sum + Math.max(0, acknowledged - (shareOf.get(id) ?? 0)), 0);
     const lost = missing + Math.abs(added - counter);
     const told = tabs.reduce((sum, tab) => sum + tab.acknowledged, 0);
     const last = this.#failovers.at(-1);
@@ -270,18 +216,10 @@ class Tabs {
       ['last failover', last === undefined ? 'none yet' : length(last)],
       ['longest wait for an increment', this.#longest > 0 ? length(this.#longest) : 'none yet'],
     ];
-    fill(
-      this.#facts,
-      ...facts.map(([name, text]) => el('div', {}, el('dt', {}, name), el('dd', {}, text))),
-    );
-    const failovers = counted(this.#failovers.length, 'failover');
-    const seen = `${counted(tabs.length, 'tab')}, ${failovers}`;
-    this.#verdict.textContent =
-      told === 0
-        ? 'Open another tab and let them count.'
-        : lost === 0
-          ? `${seen}: no increment is lost.`
-          : `${counted(lost, 'increment')} lost: this must not be.`;
+    fill(this.#facts, ...facts.map(([name, text]) => el('div', {}, el('dt', {}, name), el('dd', {}, text))));
+    this.#verdict.textContent = told === 0 ? 'Open another tab and let them count.'
+      : lost === 0 ? `${counted(tabs.length, 'tab')}, ${counted(this.#failovers.length, 'failover')}: no increment is lost.`
+        : `${counted(lost, 'increment')} lost: this must not be.`;
     this.#verdict.className = lost === 0 ? 'good' : 'bad';
   }
 }
