@@ -149,26 +149,32 @@ export class Host {
       const done = intervalsOf(notes, sender, number, before);
       this.storage.note?.(sender, number, before);
       if (done.length > 0) {
-        return this.#done(this.#guard(() => runRest(this.#engine, client, request, done)));
+        const execute = (part: Uint8Array) => this.#execute(client, part, 0, []);
+        const run = () => runRest(execute, request, done).then((all) => this.#done(all));
+        // Others wait for all of it, whatever in it is awaited.
+        return this.#tail ? run() : this.#enqueue(run);
       }
     }
-    return this.#run(client, request, 0, []);
+    const reply = this.#execute(client, request, 0, []);
+    return reply instanceof Uint8Array ? this.#done(reply) : reply.then((all) => this.#done(all));
   }
 
-  #run(
+  /** Runs all of a request, awaiting the storage where it has to be. */
+  #execute(
     client: number, request: Uint8Array, from: number, parts: Uint8Array[],
   ): Uint8Array | Promise<Uint8Array> {
     for (let at = from; at < request.length; ) {
       if (!this.storage.ready() && this.storage.prepare) {
         const position = at;
-        const rest = this.storage.prepare().then(() => this.#run(client, request, position, parts));
+        const rest = this.storage.prepare()
+          .then(() => this.#execute(client, request, position, parts));
         this.#hold(rest);
         return rest;
       }
       parts.push(this.#guard(() => this.#engine.execute(client, request, at)));
       at = this.#engine.position();
     }
-    return this.#done(joined(parts));
+    return joined(parts);
   }
 
   /** Later requests wait for this one, unless it is one that waited itself. */

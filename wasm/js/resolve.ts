@@ -8,7 +8,6 @@
  */
 
 import { Reader, Writer } from './bytes.js';
-import type { Engine } from './engine.js';
 import {
   decodeChanges, decodeNumber, DELETE_RANGE, encodeChanges, encodePlain, SYNC, WRITE,
 } from './wire.js';
@@ -38,40 +37,43 @@ export function intervalsOf(
   return found;
 }
 
+/** Runs a whole request on the engine, however often its storage has to be awaited. */
+export type Execute = (request: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+
 /** Runs what of the request was not done, and gives the answers to all of it. */
-export function runRest(
-  engine: Engine, client: number, request: Uint8Array, intervals: readonly Interval[],
-): Uint8Array {
-  const commits = intervals.flatMap((interval) => commitsIn(engine, client, interval));
+export async function runRest(
+  execute: Execute, request: Uint8Array, intervals: readonly Interval[],
+): Promise<Uint8Array> {
+  const commits: Commit[] = [];
+  for (const interval of intervals) commits.push(...await commitsIn(execute, interval));
   const answers: Uint8Array[] = [];
   let synced = false;
   for (const operation of walk(request)) {
     const commit = commits[0];
     if (commit && isOf(operation, commit)) {
       commits.shift();
-      if (!synced) runPlain(engine, client, SYNC);
+      if (!synced) await runPlain(execute, SYNC);
       synced = true;
       answers.push(answer(commit));
     } else {
-      const bytes = request.slice(operation.start, operation.end);
-      answers.push(engine.execute(client, bytes, 0));
+      answers.push(await execute(request.slice(operation.start, operation.end)));
     }
   }
   return joined(answers);
 }
 
-function runPlain(engine: Engine, client: number, code: number): number {
+async function runPlain(execute: Execute, code: number): Promise<number> {
   const w = new Writer(8);
   encodePlain(w, code);
-  return decodeNumber(new Reader(engine.execute(client, w.take(), 0)));
+  return decodeNumber(new Reader(await execute(w.take())));
 }
 
-function commitsIn(engine: Engine, client: number, [after, upTo]: Interval): Commit[] {
+async function commitsIn(execute: Execute, [after, upTo]: Interval): Promise<Commit[]> {
   const commits: Commit[] = [];
   for (let since = after; since < upTo; ) {
     const w = new Writer(32);
     encodeChanges(w, since, 1000, 0);
-    const page = decodeChanges(new Reader(engine.execute(client, w.take(), 0)));
+    const page = decodeChanges(new Reader(await execute(w.take())));
     for (const { seq, key, value } of page.changes) {
       if (seq > upTo) return commits;
       let commit = commits[commits.length - 1];

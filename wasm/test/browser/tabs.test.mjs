@@ -148,6 +148,28 @@ for (const backend of ['opfs', 'idb']) {
   });
 }
 
+test('opfs: a long request, half done when its leader dies, is done to its end', async () => {
+  const [one, two] = [await tab(), await tab()];
+  const options = { segmentBytes: 64 * 1024, autoCompact: false };
+  // The leader stops in the middle of its sixth publishing.
+  await one.evaluate((options) => void open_('half', options, 'stopAt=6'), options);
+  await until('the leader', () => one.evaluate(() => !!stores.half));
+  await two.evaluate((options) => silt_('half', options).then(() => {}), options);
+  const all = two.evaluate(async () => {
+    const { half } = silts;
+    const set = (i) => half.set(`key ${i}`, 'x'.repeat(5000), { ifAbsent: true });
+    // Calls of one turn: one request, which takes many files.
+    const sets = Array.from({ length: 200 }, (_, i) => told(() => set(i)));
+    const codes = (await Promise.all(sets)).map(({ code }) => code);
+    return [codes.filter(Boolean), await half.count()];
+  });
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  await one.evaluate(() => workers.at(-1).terminate());
+  assert.deepEqual(await all, [[], 200]);
+  await one.close();
+  await two.close();
+});
+
 test('the tab of the leader is closed while all write: nothing acknowledged is lost', async () => {
   const pages = [await tab(), await tab(), await tab()];
   // So many that the leader's tab is closed long before it has done its own.
