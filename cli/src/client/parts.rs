@@ -137,3 +137,32 @@ impl Stream for Snapshot {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::json;
+
+    #[test]
+    fn a_line_is_an_answer_or_tells_why_there_are_no_more() {
+        let record = line(br#"{"key":"a","value":"b","seq":7}"#, json::record).unwrap().unwrap();
+        assert_eq!((record.key.as_slice(), record.seq), (&b"a"[..], 7));
+        let told = br#"{"error":{"code":"SILT_HISTORY_GONE","detail":"gone","oldest":9}}"#;
+        let error = line(told, json::record).unwrap_err();
+        assert_eq!((error.code.as_str(), error.detail("oldest")), ("SILT_HISTORY_GONE", Some(9)));
+        assert_eq!(line(b"{}", json::record).unwrap_err().code, "SILT_BAD_REPLY");
+    }
+
+    #[test]
+    fn events_are_versions_or_a_problem_and_all_else_is_not_told() {
+        let data = br#"data: {"key":"a","value":"b","seq":7,"op":"set","time":""}"#;
+        assert_eq!(event(data, json::changed).unwrap().unwrap().version.seq, 7);
+        for text in ["id: 7.1", ": still here", "retry: 1000", "event: problem"] {
+            assert_eq!(event(text.as_bytes(), json::changed).unwrap(), None);
+        }
+        let problem = br#"data: {"type":"about:blank","code":"SILT_STOPPING","detail":"stops"}"#;
+        assert_eq!(event(problem, json::changed).unwrap_err().code, "SILT_STOPPING");
+    }
+}

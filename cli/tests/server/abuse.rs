@@ -121,8 +121,13 @@ fn ten_thousand_idle_connections_take_bounded_memory() {
     let mut peers = Vec::new();
     for i in 0..count {
         // Each has said something: silence alone is cut off sooner.
-        let mut peer = connect(served.address(if i % 2 == 0 { "resp" } else { "grpc" }));
-        peer.write_all(if i % 2 == 0 { b"PING\r\n" } else { PREFACE }).unwrap();
+        let (protocol, words): (_, &[u8]) = match i % 3 {
+            0 => ("resp", b"PING\r\n"),
+            1 => ("grpc", PREFACE),
+            _ => ("http", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        };
+        let mut peer = connect(served.address(protocol));
+        peer.write_all(words).unwrap();
         peers.push(peer);
     }
     still_serves(&served, before + 400 * MIB);
