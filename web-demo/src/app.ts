@@ -6,8 +6,16 @@ import { report } from './dom.js';
 /** A store whose keys and values are text, as the command line has them. */
 export type Store = Silt<string, string>;
 
-/** The reader's own store. */
-export const NAME = 'demo';
+/** The kinds of storage that the address may ask for: `?backend=idb`. */
+const BACKENDS = ['opfs', 'idb', 'memory'] as const;
+
+const asked = new URLSearchParams(location.search).get('backend');
+
+/** The storage that the address asks for, if it does. */
+export const BACKEND = BACKENDS.find((backend) => backend === asked);
+
+/** The reader's own store: one for each kind of storage that was asked for. */
+export const NAME = BACKEND ? `demo-${BACKEND}` : 'demo';
 
 /** Small segments: there is more to see. */
 const SEGMENT_BYTES = 128 << 10;
@@ -38,6 +46,7 @@ export async function openText(name: string, options: OpenOptions = {}): Promise
       workers.push(worker);
       return worker;
     },
+    backend: BACKEND,
     ...options,
   });
   const fallbacks: Fallback[] = [];

@@ -454,6 +454,24 @@ function tests(launch) {
     await page.front();
   });
 
+  test('over IndexedDB it is the same page', async () => {
+    const other = await browser.tab();
+    await other.open(`${server.url}?backend=idb`);
+    await other.see('#role', /idb$/);
+    await other.click('#map-set');
+    await other.type('#console-line', 'count');
+    await other.key('Enter');
+    await other.see('#console-log', /count\n+1\n/);
+    assert.match(await other.text('#crash'), /here stores are kept in idb/);
+    await other.run(() => document.querySelector('#storage').scrollIntoView({ behavior: 'instant' }));
+    await other.see('#storage-facts', /kept in\s+idb/);
+    await other.reload();
+    await other.ready();
+    await other.see('#figures', /keys\s+1\s/);
+    await other.close();
+    await page.front();
+  });
+
   test('12: the first key goes to the panels, and each panel is named', async () => {
     await page.run(() => {
       document.activeElement?.blur();

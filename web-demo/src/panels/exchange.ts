@@ -2,7 +2,7 @@
 
 import { importFile } from 'siltdb';
 import type { SiltInspector } from 'siltdb/inspector';
-import { type App, type Opened, openText } from '../app.js';
+import { type App, BACKEND, type Opened, openText } from '../app.js';
 import { button, el, fill, messageOf, report, say } from '../dom.js';
 import { bytes, count, counted, cut, length, moment } from '../format.js';
 import { removeStore } from '../reset.js';
@@ -199,8 +199,10 @@ class Exchange {
       this.#imported = undefined;
       await removeStore(IMPORTED);
       const began = performance.now();
-      await importFile(IMPORTED, file, { fallback: 'memory' });
-      this.#imported = await openText(IMPORTED, { autoCompact: false });
+      // Where nothing can be kept, what is imported would be gone before it is opened.
+      const backend = BACKEND === 'idb' ? BACKEND : 'auto';
+      await importFile(IMPORTED, file, { backend });
+      this.#imported = await openText(IMPORTED, { autoCompact: false, backend });
       await this.#show(this.#imported, file, performance.now() - began);
     } catch (e) {
       fill(this.#in, el('p', { class: 'bad' }, `${file.name} is not opened. ${messageOf(e)}`));

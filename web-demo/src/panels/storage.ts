@@ -35,6 +35,24 @@ async function probes(): Promise<[string, string][]> {
   return found;
 }
 
+/** The same page over another kind of storage. */
+function others(): HTMLElement {
+  const link = (backend: string, text: string) => el('a', { href: `?backend=${backend}#storage` }, text);
+  return el(
+    'p',
+    { class: 'note' },
+    'The same page over ',
+    link('opfs', 'OPFS'),
+    ', ',
+    link('idb', 'IndexedDB'),
+    ' or ',
+    link('memory', 'memory'),
+    ', each with a store of its own; ',
+    el('a', { href: './#storage' }, 'as the package chooses'),
+    '.',
+  );
+}
+
 function why(app: App): string {
   const { backend, persistent } = app.db.info;
   const passed = app.opened.fallbacks
@@ -76,6 +94,7 @@ class StoragePanel {
     );
     root.append(
       el('p', {}, why(app)),
+      others(),
       el(
         'div',
         { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Facts' },

@@ -277,7 +277,7 @@ export function crash(root: HTMLElement, app: App): void {
         'p',
         { class: 'note' },
         `The lab breaks files of the origin private file system; ` +
-          `this browser keeps stores in ${app.db.info.backend}.`,
+          `here stores are kept in ${app.db.info.backend}.`,
       ),
     );
     return;
