@@ -274,6 +274,13 @@ function tests(launch) {
     await page.click('#tabs-kill');
     await page.see('#tabs-verdict', /2 tabs, 1 failover: no increment is lost/);
     assert.match(await figure('#tabs-facts', 'last failover'), /(ms|s)$/);
+    // Both go on, and one sees it: more is drawn on every lane than its line.
+    await page.until('ticks on every lane', () => {
+      return [...document.querySelectorAll('.lane')].every((lane) => {
+        const { data } = lane.getContext('2d').getImageData(0, 0, lane.width, lane.height);
+        return data.filter((byte) => byte > 0).length > lane.width * 4 + 400;
+      });
+    });
     await page.click('#tabs-freeze');
     await page.see('#tabs-list', /frozen/);
     const then = await counted();
@@ -281,6 +288,7 @@ function tests(launch) {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     assert.ok((await counted()) >= then + 10, 'nobody counts while one is frozen');
+    await page.see('#tabs-failovers', /killed, [\d.]+ m?s; frozen, [\d.]+ m?s/);
     await page.shotOf('#tabs', 'tabs');
     await page.click('#tabs-thaw');
     await page.until(

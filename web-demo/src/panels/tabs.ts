@@ -3,6 +3,7 @@
 import type { App } from '../app.js';
 import { button, el, fill, report, say } from '../dom.js';
 import { count, counted, length } from '../format.js';
+import { Lanes } from './tab-lanes.js';
 
 const PREFIX = 'tabs/';
 const COUNTER = `${PREFIX}counter`;
@@ -22,7 +23,14 @@ interface Tab {
   at: number;
 }
 
-type Word = { t: 'tab'; tab: Tab } | { t: 'bye' | 'kill' | 'freeze' | 'thaw'; id: string } | { t: 'run'; on: boolean };
+/** How a leader goes. */
+type How = 'killed' | 'frozen';
+
+type Word =
+  | { t: 'tab'; tab: Tab }
+  | { t: 'bye' | 'kill' | 'freeze' | 'thaw'; id: string }
+  | { t: 'gone'; how: How }
+  | { t: 'run'; on: boolean };
 
 class Tabs {
   readonly #app: App;
@@ -33,8 +41,13 @@ class Tabs {
   #running = false;
   #frozen = false;
   #longest = 0;
-  #killedAt: number | undefined;
-  #failovers: number[] = [];
+  /** The leader was ended then, and nobody has answered since. */
+  #goneAt: number | undefined;
+  #how: How = 'killed';
+  readonly #failovers: { how: How; ms: number }[] = [];
+  readonly #lanes: Lanes;
+  readonly #thaw: HTMLButtonElement;
+  readonly #past = el('p', { class: 'note', id: 'tabs-failovers' });
   readonly #list = el('tbody');
   readonly #facts = el('dl', { class: 'figures', id: 'tabs-facts' });
   readonly #verdict = el('p', { id: 'tabs-verdict', 'aria-live': 'polite' });
@@ -42,19 +55,50 @@ class Tabs {
 
   constructor(root: HTMLElement, app: App) {
     this.#app = app;
-    this.#count = button('Count in all tabs', () => this.#toggle(!this.#running), { id: 'tabs-count', class: 'primary' });
+    this.#count = button('Count in all tabs', () => this.#toggle(!this.#running), {
+      id: 'tabs-count',
+      class: 'primary',
+    });
+    this.#thaw = button('Thaw it', () => this.#freeze('thaw'), { id: 'tabs-thaw', hidden: true });
+    this.#lanes = new Lanes(app.db, SHARES, root);
     root.append(
-      el('div', { class: 'row' },
-        el('a', { class: 'button', href: '#tabs', target: '_blank', rel: 'noopener', id: 'tabs-open' }, 'Open another tab'),
+      el(
+        'div',
+        { class: 'row' },
+        el(
+          'a',
+          { class: 'button', href: '#tabs', target: '_blank', rel: 'noopener', id: 'tabs-open' },
+          'Open another tab',
+        ),
         this.#count,
-        button('Kill the engine', () => this.#kill(), { id: 'tabs-kill' }),
+        button('Kill the leader', () => this.#kill(), { id: 'tabs-kill' }),
         button('Freeze the leader', () => this.#freeze('freeze'), { id: 'tabs-freeze' }),
-        button('Thaw', () => this.#freeze('thaw'), { id: 'tabs-thaw' })),
-      el('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Tabs' },
-        el('table', { id: 'tabs-list' }, el('thead', {}, el('tr', {},
-          ...['tab', 'role', 'state'].map((name) => el('th', { scope: 'col' }, name)),
-          el('th', { scope: 'col', class: 'n' }, 'increments acknowledged'))), this.#list)),
-      this.#facts, this.#verdict);
+        this.#thaw,
+      ),
+      el(
+        'div',
+        { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Tabs' },
+        el(
+          'table',
+          { id: 'tabs-list' },
+          el(
+            'thead',
+            {},
+            el(
+              'tr',
+              {},
+              ...['tab', 'part'].map((name) => el('th', { scope: 'col' }, name)),
+              el('th', { scope: 'col', class: 'n' }, 'increments'),
+              el('th', { scope: 'col' }, 'last ten seconds'),
+            ),
+          ),
+          this.#list,
+        ),
+      ),
+      this.#facts,
+      this.#verdict,
+      this.#past,
+    );
     this.#channel.onmessage = ({ data }: MessageEvent<Word>) => this.#hear(data);
     app.onRole(() => {
       this.#tell();
@@ -72,8 +116,12 @@ class Tabs {
 
   get #self(): Tab {
     return {
-      id: this.#id, role: this.#app.db.info.role, acknowledged: this.#acknowledged, running: this.#running,
-      frozen: this.#frozen, at: Date.now(),
+      id: this.#id,
+      role: this.#app.db.info.role,
+      acknowledged: this.#acknowledged,
+      running: this.#running,
+      frozen: this.#frozen,
+      at: Date.now(),
     };
   }
 
@@ -88,6 +136,10 @@ class Tabs {
       this.#show();
     } else if (word.t === 'run') this.#run(word.on);
     else if (word.t === 'bye') this.#forget(word.id);
+    else if (word.t === 'gone') {
+      this.#gone(word.how);
+      this.#ask().catch(report);
+    }
     else if (word.id !== this.#id) return;
     else if (word.t === 'kill') this.#end();
     else this.#turn(word.t === 'freeze');
@@ -123,44 +175,63 @@ class Tabs {
     const { db } = this.#app;
     while (this.#running) {
       const began = performance.now();
-      await db.transaction(async (tx) => {
-        for (const key of [COUNTER, SHARES + this.#id]) tx.set(key, String(Number((await tx.get(key)) ?? 0) + 1));
-      }, { retries: 100 });
+      await db.transaction(
+        async (tx) => {
+          for (const key of [COUNTER, SHARES + this.#id])
+            tx.set(key, String(Number((await tx.get(key)) ?? 0) + 1));
+        },
+        { retries: 100 },
+      );
       this.#acknowledged += 1;
       const ms = performance.now() - began;
       this.#longest = Math.max(this.#longest, ms);
-      if (this.#killedAt !== undefined && began >= this.#killedAt - 500) {
-        // The first answer after the end of the leader, counted from that end.
-        this.#failovers.push(performance.now() - this.#killedAt);
-        this.#killedAt = undefined;
-      }
+      this.#answered(began);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
 
+  /** The leader is gone: how long is it until somebody answers? */
+  #gone(how: How): void {
+    this.#goneAt = performance.now();
+    this.#how = how;
+    this.#lanes.mark();
+  }
+
+  /** What was asked for before that may have been answered by the one that is gone. */
+  #answered(asked: number): void {
+    if (this.#goneAt === undefined || asked < this.#goneAt) return;
+    this.#failovers.push({ how: this.#how, ms: performance.now() - this.#goneAt });
+    this.#goneAt = undefined;
+  }
+
   #leader(): string | undefined {
-    if (this.#app.db.info.role !== 'follower') return this.#id;
-    return [...this.#others.values()].find(({ role }) => role === 'leader')?.id;
+    const leads = ({ role, frozen }: Tab) => role !== 'follower' && !frozen;
+    return [this.#self, ...this.#others.values()].find(leads)?.id;
   }
 
   /** Ends the worker that runs the engine, wherever it is. */
-  async #kill(): Promise<void> {
+  #kill(): void {
     const leader = this.#leader();
     if (leader === undefined) throw new Error('no tab tells that it leads');
-    const began = performance.now();
-    this.#killedAt = this.#running ? began : undefined;
     if (leader === this.#id) this.#end();
     else this.#say({ t: 'kill', id: leader });
-    if (!this.#running) {
-      await this.#app.db.set(`${PREFIX}after`, 'written through the next leader');
-      this.#failovers.push(performance.now() - began);
-    }
-    this.#show();
   }
 
   #end(): void {
     this.#app.worker?.terminate();
+    this.#gone('killed');
+    this.#say({ t: 'gone', how: 'killed' });
     say('The worker of this tab, with the engine in it, was killed.');
+    void this.#ask();
+  }
+
+  /** Asks for something when nobody counts, so that the next leader is heard of. */
+  async #ask(): Promise<void> {
+    if (this.#running || this.#frozen) return;
+    const asked = performance.now();
+    await this.#app.db.get(COUNTER);
+    this.#answered(asked);
+    this.#show();
   }
 
   #freeze(what: 'freeze' | 'thaw'): void {
@@ -177,7 +248,12 @@ class Tabs {
   /** As the browser does with a tab that is put away. */
   #turn(freeze: boolean): void {
     this.#frozen = freeze;
+    const led = this.#app.db.info.role === 'leader';
     document.dispatchEvent(new Event(freeze ? 'freeze' : 'resume'));
+    if (freeze && led) {
+      this.#lanes.mark();
+      this.#say({ t: 'gone', how: 'frozen' });
+    }
     say(freeze ? 'This tab is frozen: it gave the files to another.' : 'This tab is awake again.');
     this.#tell();
     this.#show();
@@ -185,12 +261,30 @@ class Tabs {
 
   #show(): void {
     const tabs = [this.#self, ...this.#others.values()];
-    fill(this.#list, ...tabs.map((tab) => el('tr', {},
-      el('th', { scope: 'row' }, tab.id === this.#id ? `${tab.id}, this one` : tab.id),
-      el('td', {}, el('span', { class: 'badge', 'data-role': tab.role }, tab.role)),
-      el('td', {}, tab.frozen ? 'frozen' : tab.running ? 'counting' : 'idle'),
-      el('td', { class: 'n' }, count(tab.acknowledged)))));
+    fill(this.#list, ...tabs.map((tab) => this.#row(tab)));
+    this.#thaw.hidden = !tabs.some(({ frozen }) => frozen);
     void this.#judge(tabs).catch(() => undefined);
+  }
+
+  #row({ id, role, frozen, running, acknowledged }: Tab): HTMLElement {
+    const part = frozen ? 'frozen' : role;
+    return el(
+      'tr',
+      {},
+      el('th', { scope: 'row' }, id === this.#id ? `${id}, this one` : id),
+      el(
+        'td',
+        {},
+        el(
+          'div',
+          { class: 'row' },
+          el('span', { class: 'badge', 'data-role': part }, part),
+          el('span', { class: 'note' }, frozen ? '' : running ? 'counting' : 'idle'),
+        ),
+      ),
+      el('td', { class: 'n' }, count(acknowledged)),
+      el('td', { class: 'lane-cell' }, this.#lanes.of(id)),
+    );
   }
 
   /** The counter beside what every tab was told. */
@@ -199,12 +293,20 @@ class Tabs {
     // Told first, read after, at one moment: what is added meanwhile only makes it more.
     const { db } = this.#app;
     const held = await db.snapshot();
-    const [value, shares] = await Promise.all([held.get(COUNTER), held.entries({ prefix: SHARES }).all()]);
+    const [value, shares] = await Promise.all([
+      held.get(COUNTER),
+      held.entries({ prefix: SHARES }).all(),
+    ]);
     await held.close();
     const counter = Number(value ?? 0);
     const added = shares.reduce((sum, [, share]) => sum + Number(share), 0);
-    const shareOf = new Map(shares.map(([key, share]) => [key.slice(SHARES.length), Number(share)]));
-    const missing = tabs.reduce((sum, { id, acknowledged }) => sum + Math.max(0, acknowledged - (shareOf.get(id) ?? 0)), 0);
+    const shareOf = new Map(
+      shares.map(([key, share]) => [key.slice(SHARES.length), Number(share)]),
+    );
+    const missing = tabs.reduce(
+      (sum, { id, acknowledged }) => sum + Math.max(0, acknowledged - (shareOf.get(id) ?? 0)),
+      0,
+    );
     const lost = missing + Math.abs(added - counter);
     const told = tabs.reduce((sum, tab) => sum + tab.acknowledged, 0);
     const last = this.#failovers.at(-1);
@@ -213,14 +315,27 @@ class Tabs {
       ['added by all tabs ever', count(added)],
       ['acknowledged to these tabs', count(told)],
       ['lost updates', count(lost)],
-      ['last failover', last === undefined ? 'none yet' : length(last)],
+      ['last failover', last === undefined ? 'none yet' : length(last.ms)],
       ['longest wait for an increment', this.#longest > 0 ? length(this.#longest) : 'none yet'],
     ];
-    fill(this.#facts, ...facts.map(([name, text]) => el('div', {}, el('dt', {}, name), el('dd', {}, text))));
-    this.#verdict.textContent = told === 0 ? 'Open another tab and let them count.'
-      : lost === 0 ? `${counted(tabs.length, 'tab')}, ${counted(this.#failovers.length, 'failover')}: no increment is lost.`
-        : `${counted(lost, 'increment')} lost: this must not be.`;
+    fill(
+      this.#facts,
+      ...facts.map(([name, text]) => el('div', {}, el('dt', {}, name), el('dd', {}, text))),
+    );
+    const failovers = counted(this.#failovers.length, 'failover');
+    const seen = `${counted(tabs.length, 'tab')}, ${failovers}`;
+    this.#verdict.textContent =
+      told === 0
+        ? 'Open another tab and let them count.'
+        : lost === 0
+          ? `${seen}: no increment is lost.`
+          : `${counted(lost, 'increment')} lost: this must not be.`;
     this.#verdict.className = lost === 0 ? 'good' : 'bad';
+    const all = this.#failovers.map(({ how, ms }) => `${how}, ${length(ms)}`);
+    this.#past.textContent =
+      all.length === 0
+        ? ''
+        : `Leaders that went, and how long it took until the next one answered here: ${all.join('; ')}.`;
   }
 }
 
