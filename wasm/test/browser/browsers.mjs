@@ -64,8 +64,8 @@ export async function start(profile) {
   });
   const browser = await chromium.connectOverCDP(address);
   const close = async () => {
-    // It may be gone, or just going, with all that a failed test left open.
-    await browser.newBrowserCDPSession().then((cdp) => cdp.send('Browser.close')).catch(() => {});
+    // It may be gone, or just going, with all that a failed test left open: then nobody answers.
+    void browser.newBrowserCDPSession().then((cdp) => cdp.send('Browser.close')).catch(() => {});
     // The process does not stay for this time when the browser is gone before.
     await Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 5000).unref())]);
     await kill();
