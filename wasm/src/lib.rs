@@ -11,6 +11,7 @@ mod engine;
 mod host;
 mod inspect;
 mod json;
+mod near;
 mod operation;
 mod options;
 mod storage;

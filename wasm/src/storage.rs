@@ -1,6 +1,6 @@
 //! The storage trait over an object of JavaScript: `HostStorage` of `js/storage.ts`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use js_sys::{Array, JsString};
@@ -9,7 +9,12 @@ use siltdb_core::storage::{Append, FileId, ReadAt, Storage};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
+use crate::near::Near;
+
 type Thrown<T> = Result<T, JsValue>;
+
+/// Whoever reads so close to what is known of a file asks for its length again.
+const NEAR_ROOM: u64 = 8 << 10;
 
 #[wasm_bindgen]
 extern "C" {
@@ -61,6 +66,7 @@ struct Shared {
     host: HostStorage,
     /// Whether something was made durable since the host last asked.
     synced: Cell<bool>,
+    near: RefCell<Near>,
 }
 
 /// An open handle, given back when dropped.
@@ -73,6 +79,8 @@ struct Handle {
 /// Reads a file of a [`JsStorage`].
 pub struct JsReader {
     handle: Handle,
+    /// Bytes that the file is known to have.
+    known: Cell<u64>,
 }
 
 /// Appends to a file of a [`JsStorage`].
@@ -85,7 +93,9 @@ impl JsStorage {
     /// The storage of this object.
     #[must_use]
     pub fn new(host: HostStorage) -> Self {
-        Self { shared: Rc::new(Shared { host, synced: Cell::new(false) }) }
+        Self {
+            shared: Rc::new(Shared { host, synced: Cell::new(false), near: RefCell::default() }),
+        }
     }
 
     /// Whether the host has everything at hand that the next operation may need.
@@ -128,7 +138,8 @@ impl Storage for JsStorage {
     }
 
     fn open(&self, id: FileId) -> Result<JsReader, StorageError> {
-        Ok(JsReader { handle: self.handle("open", id, HostStorage::open)? })
+        let handle = self.handle("open", id, HostStorage::open)?;
+        Ok(JsReader { handle, known: Cell::new(0) })
     }
 
     fn create(&self, id: FileId) -> Result<JsAppender, StorageError> {
@@ -136,6 +147,8 @@ impl Storage for JsStorage {
     }
 
     fn resume(&self, id: FileId, len: u64) -> Result<JsAppender, StorageError> {
+        // What follows is cut off, and others may come in its place.
+        self.shared.near.borrow_mut().clear();
         let resume = |host: &HostStorage, name: &str| host.resume(name, len as f64);
         Ok(JsAppender { handle: self.handle("resume", id, resume)?, len })
     }
@@ -159,6 +172,19 @@ impl ReadAt for JsReader {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError> {
         let Handle { shared, id, number } = &self.handle;
         shared.host.read(*number, offset as f64, buf).map_err(failed("read", Some(*id)))
+    }
+
+    fn read_near(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError> {
+        let Handle { shared, id, .. } = &self.handle;
+        if offset + buf.len() as u64 + NEAR_ROOM > self.known.get() {
+            self.known.set(self.len()?);
+        }
+        let place = (offset, self.known.get());
+        let read = |offset, bytes: &mut [u8]| self.read_at(offset, bytes);
+        if shared.near.borrow_mut().read(id.number, place, buf, read)? {
+            return Ok(());
+        }
+        self.read_at(offset, buf)
     }
 }
 

@@ -3,6 +3,8 @@
 #![cfg(target_arch = "wasm32")]
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
+
 use siltdb_core::storage::MemoryStorage;
 use siltdb_core::{Host, Options, ScanOptions, Store};
 use siltdb_wasm::wire::{Reader, code, put_b, put_n, status};
@@ -93,6 +95,35 @@ fn a_store_in_memory_and_one_in_javascript_answer_alike() {
         assert_eq!(in_a, in_b);
         a.close().unwrap();
         b.close().unwrap();
+    }
+}
+
+#[wasm_bindgen_test]
+fn scans_of_a_growing_log_see_all_of_it() {
+    let storage = JsStorage::new(new_storage());
+    let mut store = Store::open(storage, host(), Options::default()).unwrap();
+    let mut model = BTreeMap::new();
+    let mut state = 5_u64;
+    for i in 0..6_000_u32 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let key = format!("key/{}", (state >> 33) % 900).into_bytes();
+        let value = vec![i as u8; (state >> 50) as usize % 300];
+        store.set(&key, &value).unwrap();
+        model.insert(key.clone(), value);
+        if i % 400 == 0 || i > 5_990 {
+            let from = ScanOptions { from: Some(key.clone()), ..ScanOptions::default() };
+            for options in [from, ScanOptions { reverse: true, ..ScanOptions::default() }] {
+                let found = store.scan(&options).unwrap().map(|r| r.map(|r| (r.key, r.value)));
+                let found: Vec<_> = found.collect::<Result<_, _>>().unwrap();
+                let mut all: Vec<_> = model.clone().into_iter().collect();
+                if options.reverse {
+                    all.reverse();
+                } else {
+                    all.retain(|(k, _)| *k >= key);
+                }
+                assert!(found == all, "after {i}");
+            }
+        }
     }
 }
 

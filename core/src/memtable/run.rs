@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::chunk::{Chunk, MemEntry, prefix_of};
-use crate::sort::sort_pairs;
+use crate::sort::{sort_pairs, sort_stable};
 
 /// Records ordered by key, for one key the highest sequence number first, and for equal
 /// sequence numbers the one that arrived last first.
@@ -70,7 +70,7 @@ impl Run {
         let keys = chunk.keys.clone();
         // Last arrival first, and the sort is stable.
         let mut entries: Vec<MemEntry> = chunk.entries.iter().rev().copied().collect();
-        entries.sort_by(|a, b| compare(a, &keys, b, &keys));
+        sort_stable(&mut entries, |a, b| compare(a, &keys, b, &keys).is_lt());
         Run { keys, entries }
     }
 

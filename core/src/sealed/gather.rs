@@ -9,6 +9,7 @@ use core::ops::Range;
 
 use crate::error::Result;
 use crate::segment_file::SegmentFile;
+use crate::sort::sort_pairs;
 use crate::storage::ReadAt;
 
 /// Most frames gathered at a time.
@@ -33,8 +34,17 @@ pub(super) struct Gather {
     steps: u64,
     forwards: bool,
     /// Places with their ordinals less `first`, in the order of the file, and bytes of some.
-    order: Vec<(Place, usize)>,
+    order: Vec<(u64, u64)>,
     read: Vec<u8>,
+}
+
+/// A place as a number that orders as it does.
+fn packed((offset, len): Place) -> u64 {
+    u64::from(offset) << 32 | u64::from(len)
+}
+
+fn unpacked(place: u64) -> Place {
+    ((place >> 32) as u32, place as u32)
 }
 
 impl Gather {
@@ -119,28 +129,29 @@ impl Gather {
         self.bytes.resize(bytes, 0);
         let mut start = 0;
         for (at, place) in places.enumerate() {
-            self.order.push((place, at));
+            self.order.push((packed(place), at as u64));
             self.starts.push(start);
             start += place.1 as usize;
         }
         self.starts.push(start);
-        self.order.sort_unstable();
+        sort_pairs(&mut self.order);
         let mut at = 0;
         while at < self.order.len() {
-            let ((first, len), _) = self.order[at];
+            let (first, len) = unpacked(self.order[at].0);
             let (from, mut end) = (at, first.saturating_add(len));
             at += 1;
-            while let Some(((offset, len), _)) = self.order.get(at)
-                && *offset <= end.saturating_add(GAP_MAX)
+            while let Some((offset, len)) = self.order.get(at).map(|next| unpacked(next.0))
+                && offset <= end.saturating_add(GAP_MAX)
             {
-                end = end.max(offset.saturating_add(*len));
+                end = end.max(offset.saturating_add(len));
                 at += 1;
             }
-            file.read_into(u64::from(first), (end - first) as usize, &mut self.read)?;
-            for ((offset, len), frame) in &self.order[from..at] {
-                let (offset, start) = ((offset - first) as usize, self.starts[*frame]);
-                self.bytes[start..start + *len as usize]
-                    .copy_from_slice(&self.read[offset..offset + *len as usize]);
+            file.read_near(u64::from(first), (end - first) as usize, &mut self.read)?;
+            for (place, frame) in &self.order[from..at] {
+                let (offset, len) = unpacked(*place);
+                let (offset, start) = ((offset - first) as usize, self.starts[*frame as usize]);
+                self.bytes[start..start + len as usize]
+                    .copy_from_slice(&self.read[offset..offset + len as usize]);
             }
         }
         Ok(())
