@@ -108,7 +108,15 @@ export class OpfsStorage implements AsyncStorage {
     for await (const [name, entry] of this.#folder.entries()) {
       if (entry.kind === 'file' && parseName(name)) found.push([name, entry as FolderFile]);
     }
-    await Promise.all(found.map(async ([name, file]) => this.#adopt(name, await openHandle(file))));
+    const lastOf = (names: Iterable<string>, kind: FileKind) => Math.max(0, ...[...names]
+      .map((name) => parseName(name)).map((id) => (id?.kind === kind ? id.number : 0)));
+    for (const stock of this.#stocks) stock.last = lastOf(found.map(([name]) => name), stock.kind);
+    // Meanwhile spares are made: of the right numbers, unless a kill has left some.
+    const opened = found.map(async ([name, file]) => this.#adopt(name, await openHandle(file)));
+    const all = await Promise.allSettled([this.#restock(), ...opened]);
+    // Only when none is on its way any more can all be closed.
+    for (const one of all) if (one.status === 'rejected') throw one.reason;
+    for (const stock of this.#stocks) stock.last = lastOf(this.#files.keys(), stock.kind);
     const ids = [...this.#files.keys()].map((name) => parseName(name));
     const numbers = ids.flatMap((id) => (id?.kind === 'manifest' ? [id.number] : []));
     const published = this.#journal.check(numbers);
@@ -136,7 +144,6 @@ export class OpfsStorage implements AsyncStorage {
       stock.spares.set(id.number, sync);
     } else {
       this.#files.set(name, { name, sync, length });
-      stock.last = Math.max(stock.last, id.number);
     }
   }
 

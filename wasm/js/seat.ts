@@ -98,6 +98,8 @@ class Seat {
     this.#client = client;
     this.#options = options;
     this.#lock = linkName(name, client);
+    // Whether it leads or follows, it needs the engine.
+    this.#compile().catch(() => undefined);
     if (locks()) this.#alive = await hold(this.#lock);
     this.#say({ t: 'alive', lock: locks() && this.#lock });
     await this.#takeSeat();
@@ -184,8 +186,6 @@ class Seat {
     this.#channel = channel;
     this.#link = link;
     hello();
-    // Ready to lead, should it come to that.
-    this.#compile().catch(() => undefined);
   }
 
   /** There is a leader: it is given all that is unanswered. */
