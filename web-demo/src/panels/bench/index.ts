@@ -121,10 +121,15 @@ class Bench {
       for (const contender of CONTENDERS.filter(({ id }) => this.#chosen.get(id)?.checked)) {
         this.#told.textContent = `${contender.name}\u2026`;
         this.#jank.during(contender.name);
-        for await (const result of runContender(contender, this.#settings, signal)) {
-          this.#results.push(result);
+        try {
+          for await (const result of runContender(contender, this.#settings, signal)) {
+            this.#results.push(result);
+          }
+        } finally {
+          this.#jank.rest();
           this.#show();
         }
+        await new Promise((resolve) => setTimeout(resolve, 50));
       }
       const { records, valueBytes } = this.#settings;
       return (

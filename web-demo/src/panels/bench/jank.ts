@@ -40,6 +40,7 @@ export class JankMeter {
     role: 'group',
     'aria-label': 'Frames',
   });
+  #current: Stretch | undefined;
   #frames: Frame[] = [];
   #stretches: Stretch[] = [];
   #running = false;
@@ -80,12 +81,20 @@ export class JankMeter {
   /** From here on this goes on. */
   during(name: string): void {
     const now = performance.now();
-    this.#stretches.push({ name, from: now, to: now, frames: 0, longest: 0, late: 0 });
+    this.#last = now;
+    this.#current = { name, from: now, to: now, frames: 0, longest: 0, late: 0 };
+    this.#stretches.push(this.#current);
+  }
+
+  /** The page draws what it found: its own frames are not the fault of any storage. */
+  rest(): void {
+    this.#add(performance.now());
+    this.#current = undefined;
   }
 
   stop(): void {
     this.#running = false;
-    this.#add(performance.now());
+    this.rest();
     this.#draw();
     this.#tell();
   }
@@ -108,11 +117,11 @@ export class JankMeter {
   };
 
   #add(now: number): void {
+    const stretch = this.#current;
+    if (!stretch) return;
     const gap = now - this.#last;
     this.#last = now;
     this.#frames.push({ at: now, gap });
-    const stretch = this.#stretches.at(-1);
-    if (!stretch) return;
     stretch.to = now;
     stretch.frames += 1;
     stretch.longest = Math.max(stretch.longest, gap);
