@@ -134,7 +134,14 @@ impl Peer {
     }
 
     fn bytes(&mut self, len: usize) -> io::Result<Vec<u8>> {
-        let bytes = (0..len).map(|_| self.byte()).collect::<io::Result<Vec<u8>>>()?;
+        let mut bytes = Vec::new();
+        while bytes.len() < len {
+            bytes.push(self.byte()?);
+            let there = &self.input[self.at..];
+            let there = &there[..there.len().min(len - bytes.len())];
+            bytes.extend_from_slice(there);
+            self.at += there.len();
+        }
         assert_eq!((self.byte()?, self.byte()?), (b'\r', b'\n'));
         Ok(bytes)
     }
