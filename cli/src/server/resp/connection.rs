@@ -19,6 +19,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::commands::{Call, Outcome};
 use super::gather::Gather;
+use super::lanes;
 use super::parser::{Args, Bounds, Parsed, Parser};
 use super::reply::{Reply, Trouble};
 use super::session::{Queued, Session};
@@ -41,6 +42,8 @@ const SEND_LEN: usize = 1 << 20;
 /// What was written is committed once it has so many bytes, or keys.
 const COMMIT_LEN: usize = 1 << 20;
 const COMMIT_KEYS: usize = 4_096;
+/// After a condition failed so many requests do not try it by themselves first.
+const WARY: u32 = 64;
 
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_LEN]);
@@ -72,6 +75,8 @@ pub struct Connection {
     pending: usize,
     /// Up to here requests are run one by one.
     careful_to: usize,
+    /// So many requests more go to the lanes at once, if they come alone.
+    wary: u32,
 }
 
 /// What comes after a request.
@@ -115,6 +120,7 @@ impl Connection {
             committed: (0, 0),
             pending: 0,
             careful_to: 0,
+            wary: 0,
         };
         if let Err(error) = connection.run(work).await {
             tracing::debug!(protocol = "resp", %error, "a connection ended");
@@ -226,16 +232,12 @@ impl Connection {
                 }
             };
             let args = self.parser.args(input);
-            if self.start < self.careful_to {
-                let resp = Arc::clone(&self.resp);
-                let _turn = resp.lane(args.get(1)).lock().await;
-                let todo = dispatch(&self.resp, args, &mut work, begun);
-                let next;
-                (work, next) = self.finish(work, todo, len).await?;
-                if matches!(next, Next::Close) {
-                    return Ok((work, next));
-                }
-                self.commit(&mut work).await;
+            let is_careful = self.start < self.careful_to;
+            let is_single = self.pending == 0 && input.len() == len;
+            if (is_careful || (self.wary > 0 && is_single))
+                && let Some(spec) = for_lane(&self.resp, args, &mut work, begun)
+            {
+                work = self.run_in_lane(work, spec, len).await?;
                 continue;
             }
             let todo = dispatch(&self.resp, args, &mut work, begun);
@@ -252,10 +254,34 @@ impl Connection {
                     return Ok((work, next));
                 }
             }
+            if is_careful {
+                self.commit(&mut work).await;
+            }
             if work.out.waiting() > SEND_LEN && self.commit(&mut work).await {
                 self.send(&mut work).await?;
             }
         }
+    }
+
+    /// Runs a request together with those of others on its key.
+    async fn run_in_lane(
+        &mut self,
+        work: Box<Work>,
+        spec: &'static Spec,
+        len: usize,
+    ) -> io::Result<Box<Work>> {
+        let begun = Instant::now();
+        let input = self.input.get(self.start..).unwrap_or_default();
+        let request = Queued::of(self.parser.args(input));
+        self.take_request(len);
+        self.wary = self.wary.saturating_sub(1);
+        let before = work.out.waiting();
+        let work = lanes::run(&self.resp, &self.gather, spec, request, work).await;
+        let work = work.ok_or_else(|| io::Error::other("the server ends"))?;
+        let is_ok = work.out.bytes().get(before) != Some(&b'-');
+        self.resp.shared.metrics.request(Protocol::Resp, spec.op(), begun.elapsed(), is_ok);
+        self.committed = (self.start, work.out.waiting());
+        Ok(work)
     }
 
     fn take_request(&mut self, len: usize) {
@@ -347,6 +373,7 @@ impl Connection {
             Err(failure) if failure.code == "SILT_CONDITION_FAILED" => {
                 work.out.truncate(out_len);
                 self.careful_to = self.careful_to.max(self.start);
+                self.wary = WARY;
                 self.start = start;
                 self.parser.reset();
                 self.pending = 0;
@@ -410,6 +437,17 @@ fn dispatch(resp: &Resp, args: Args<'_>, work: &mut Work, begun: Instant) -> Tod
         Run::Slow(_) => Todo::Slow(spec),
         Run::Alone(alone) => Todo::Alone(alone),
     }
+}
+
+/// The command, if it may be run now and is one that works on keys alone.
+fn for_lane(resp: &Resp, args: Args<'_>, work: &mut Work, begun: Instant) -> Option<&'static Spec> {
+    let (place, spec) = judge(resp, args, work).ok()?;
+    let is_fit = matches!(spec.run, Run::Data(_)) && spec.keys.0 > 0;
+    if !is_fit || work.session.multi.is_some() {
+        return None;
+    }
+    work.session.client.note(place, begun);
+    Some(spec)
 }
 
 fn queue(args: Args<'_>, spec: &'static Spec, work: &mut Work) {

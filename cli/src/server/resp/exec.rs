@@ -67,7 +67,7 @@ impl Connection {
                 Tried::Again => {
                     drop(turn.take());
                     let key = multi.queue.first().map_or(&b""[..], |queued| queued.args().get(1));
-                    turn = Some(resp.lane(key).lock().await);
+                    turn = Some(resp.lanes.turn(key).await);
                 }
             }
         }

@@ -11,6 +11,7 @@ mod exec;
 mod flush;
 mod gather;
 pub mod glob;
+mod lanes;
 pub mod number;
 pub mod parser;
 pub mod reply;

@@ -5,17 +5,14 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Mutex as AsyncMutex;
-
 use super::clients::Clients;
+use super::lanes::Lanes;
 use crate::server::Shared;
 
 /// Cursors of SCAN that are remembered.
 const CURSORS_MAX: usize = 16_384;
 /// Bytes of the keys they stand for.
 const CURSOR_BYTES_MAX: usize = 16 << 20;
-/// Places where commands wait that change the same keys.
-const LANES: usize = 256;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -30,9 +27,9 @@ pub struct Resp {
     pub local: SocketAddr,
     /// Threads that serve connections.
     pub threads: usize,
+    /// Where requests go that got into each other's way.
+    pub lanes: Lanes,
     compacting: AtomicBool,
-    lanes: Vec<AsyncMutex<()>>,
-    hasher: foldhash::fast::RandomState,
 }
 
 impl Resp {
@@ -45,16 +42,8 @@ impl Resp {
             local,
             threads,
             compacting: AtomicBool::new(false),
-            lanes: std::iter::repeat_with(AsyncMutex::default).take(LANES).collect(),
-            hasher: foldhash::fast::RandomState::default(),
+            lanes: Lanes::default(),
         }
-    }
-
-    /// Where commands on this key wait for each other, once they got into each other's way.
-    pub fn lane(&self, key: &[u8]) -> &AsyncMutex<()> {
-        use std::hash::BuildHasher;
-        let place = self.hasher.hash_one(key) as usize % LANES;
-        &self.lanes[place]
     }
 
     /// Whether BGREWRITEAOF is at work.

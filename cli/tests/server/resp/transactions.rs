@@ -221,3 +221,23 @@ fn a_pipeline_is_answered_in_order_and_shares_a_commit() {
     }
     assert!(seqs.len() < 500, "{} commits for 2,000 writes", seqs.len());
 }
+
+#[test]
+fn those_who_count_together_share_commits() {
+    let served = Served::new(&[]);
+    let address = served.address("resp");
+    let (threads, steps) = (8, 150);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(move || {
+                let mut peer = Peer::new(address);
+                let counted: Vec<i64> = (0..steps).map(|_| peer.say("INCR hot").int()).collect();
+                assert!(counted.windows(2).all(|pair| pair[0] < pair[1]));
+            });
+        }
+    });
+    let mut peer = Peer::new(address);
+    assert_eq!(peer.say("GET hot").text(), (threads * steps).to_string());
+    let versions = peer.say("SILT.HISTORY hot COUNT 1000").array().len();
+    assert!(versions < threads * steps * 3 / 4, "{versions} commits");
+}
