@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use bytes::Bytes;
@@ -25,6 +25,11 @@ use crate::{Store, json};
 
 /// How often something is sent while nothing changes.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Finding what is new may take long where much was written: a feed rests as long as it took, up to
+/// this, so that it takes no more than half of a processor.
+const REST_MAX: Duration = Duration::from_millis(250);
+/// Shorter times need no rest.
+const REST_MIN: Duration = Duration::from_millis(2);
 
 /// A place in the feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +118,7 @@ async fn follow(
         commits.borrow_and_update();
         let store = shared.store.store().clone();
         let begin = begin.take();
+        let begun = Instant::now();
         let told = spawn_blocking(move || {
             let ended = feed.tell(&store, &mut packer, begin.unwrap_or_default());
             (feed, packer, ended)
@@ -124,6 +130,10 @@ async fn follow(
             Ok(()) => {}
             Err(Ended::Gone) => return None,
             Err(Ended::Failed(failure)) => return Some((packer, failure)),
+        }
+        let took = begun.elapsed();
+        if took > REST_MIN {
+            tokio::time::sleep(took.min(REST_MAX)).await;
         }
         loop {
             tokio::select! {
@@ -187,7 +197,10 @@ impl Feed {
         }
         if failed.is_none() && sent.is_ok() {
             self.place = Place { since: until, told: 0 };
-            sent = pieces.write_all(format!("id: {until}\n\n").as_bytes());
+            // Who was told nothing hears of the place with a heartbeat.
+            if nth > 0 || !begin.is_empty() {
+                sent = pieces.write_all(format!("id: {until}\n\n").as_bytes());
+            }
         }
         let finished = pieces.finish();
         match failed {

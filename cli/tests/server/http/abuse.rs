@@ -151,6 +151,36 @@ fn garbage_ends_a_connection() {
 }
 
 #[test]
+fn a_thousand_connections_work_at_once_in_bounded_memory() {
+    let served = Served::new(&["--max-connections", "1100", "--durability", "flushed"]);
+    let before = served.memory();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let served = &served;
+            scope.spawn(move || {
+                let mut peers: Vec<Peer> = (0..125).map(|_| Peer::of(served)).collect();
+                for round in 0..4 {
+                    for (i, peer) in peers.iter_mut().enumerate() {
+                        let head =
+                            format!("PUT /v1/kv/{thread}-{i} HTTP/1.1\r\nHost: localhost\r\n");
+                        peer.send(format!("{head}Content-Length: 1\r\n\r\n{round}"));
+                    }
+                    for peer in &mut peers {
+                        peer.reply().is(200);
+                    }
+                    for (i, peer) in peers.iter_mut().enumerate() {
+                        let value = peer.get(&format!("/v1/kv/{thread}-{i}")).is(200);
+                        assert_eq!(value.text(), round.to_string());
+                    }
+                }
+                // All stay open until all are done.
+            });
+        }
+    });
+    still_serves(&served, before + 128 * MIB);
+}
+
+#[test]
 fn requests_sent_ahead_are_answered_in_order_and_bounded_memory() {
     let served = Served::new(&[]);
     let mut peer = Peer::of(&served);

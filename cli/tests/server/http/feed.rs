@@ -117,6 +117,24 @@ fn history_that_is_gone_is_told_before_anything_else() {
 }
 
 #[test]
+fn a_heartbeat_moves_the_cursor_of_a_reader_to_whom_nothing_is_told() {
+    let served = Served::new(&[]);
+    let mut peer = Peer::of(&served);
+    let mut reader = Reader::open(&served, "prefix=quiet", "");
+    let seq = (0..50).map(|_| peer.put("/v1/kv/busy", b"v").is(200).seq()).last().unwrap();
+    let begun = std::time::Instant::now();
+    while !reader.text.contains(": still here\n") {
+        assert!(begun.elapsed() < Duration::from_secs(25), "no heartbeat: {}", reader.text);
+        let chunk = reader.peer.chunk().unwrap();
+        reader.text.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    assert!(!reader.text.contains("data:"));
+    let ids: Vec<&str> = reader.text.lines().filter_map(|line| line.strip_prefix("id: ")).collect();
+    assert!(ids.len() < 5, "a commit that is not told is sent: {ids:?}");
+    assert_eq!(ids.last(), Some(&seq.to_string().as_str()));
+}
+
+#[test]
 fn feeds_end_when_the_server_stops() {
     let served = Served::new(&[]);
     let mut readers: Vec<Reader> = (0..5).map(|_| Reader::open(&served, "", "")).collect();
