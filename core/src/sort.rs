@@ -3,6 +3,7 @@
 
 #[cfg(any(test, target_arch = "wasm32"))]
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 /// Sorts by the first number, then by the second.
 #[inline(never)]
@@ -10,21 +11,21 @@ pub(crate) fn sort_pairs(pairs: &mut [(u64, u64)]) {
     #[cfg(not(target_arch = "wasm32"))]
     pairs.sort_unstable();
     #[cfg(target_arch = "wasm32")]
-    merge_sort(pairs, |a, b| a < b);
+    merge_sort(pairs, Ord::cmp);
 }
 
-/// Sorts by `less`; equal items stay in the order they have.
+/// Sorts by `order`; equal items stay in the order they have.
 #[inline(never)]
-pub(crate) fn sort_stable<T: Copy>(items: &mut [T], less: impl Fn(&T, &T) -> bool) {
+pub(crate) fn sort_stable<T: Copy>(items: &mut [T], order: impl Fn(&T, &T) -> Ordering) {
     #[cfg(not(target_arch = "wasm32"))]
-    items.sort_by(|a, b| less(b, a).cmp(&less(a, b)));
+    items.sort_by(order);
     #[cfg(target_arch = "wasm32")]
-    merge_sort(items, less);
+    merge_sort(items, order);
 }
 
 /// A few hundred bytes of code where the library's sort takes some thousand.
 #[cfg(any(test, target_arch = "wasm32"))]
-fn merge_sort<T: Copy>(items: &mut [T], less: impl Fn(&T, &T) -> bool) {
+fn merge_sort<T: Copy>(items: &mut [T], order: impl Fn(&T, &T) -> Ordering) {
     let len = items.len();
     let mut buffer: Vec<T> = items.to_vec();
     let (mut from, mut to, mut in_buffer) = (&mut *items, buffer.as_mut_slice(), false);
@@ -35,11 +36,9 @@ fn merge_sort<T: Copy>(items: &mut [T], less: impl Fn(&T, &T) -> bool) {
             let (middle, end) = ((start + width).min(len), (start + 2 * width).min(len));
             let (mut left, mut right) = (start, middle);
             for slot in &mut to[start..end] {
-                let next = if left < middle && (right == end || !less(&from[right], &from[left])) {
-                    &mut left
-                } else {
-                    &mut right
-                };
+                let stays =
+                    || right == end || order(&from[left], &from[right]) != Ordering::Greater;
+                let next = if left < middle && stays() { &mut left } else { &mut right };
                 *slot = from[*next];
                 *next += 1;
             }
@@ -70,9 +69,9 @@ mod tests {
             let mut expected = items.clone();
             expected.sort_by_key(|item| item.0);
             let mut stable = items.clone();
-            sort_stable(&mut stable, |a, b| a.0 < b.0);
+            sort_stable(&mut stable, |a, b| a.0.cmp(&b.0));
             assert_eq!(stable, expected);
-            merge_sort(&mut items, |a, b| a.0 < b.0);
+            merge_sort(&mut items, |a, b| a.0.cmp(&b.0));
             assert_eq!(items, expected);
         }
     }

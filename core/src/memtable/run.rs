@@ -70,7 +70,7 @@ impl Run {
         let keys = chunk.keys.clone();
         // Last arrival first, and the sort is stable.
         let mut entries: Vec<MemEntry> = chunk.entries.iter().rev().copied().collect();
-        sort_stable(&mut entries, |a, b| compare(a, &keys, b, &keys).is_lt());
+        sort_stable(&mut entries, |a, b| compare(a, &keys, b, &keys));
         Run { keys, entries }
     }
 
