@@ -67,7 +67,7 @@ pub struct Serve {
     /// Name that HTTP requests may call the server, besides this machine's own.
     #[arg(long = "allow-host", value_name = "NAME")]
     allowed_hosts: Vec<String>,
-    /// Origin whose pages may use HTTP from a browser, as https://example.com.
+    /// Origin (scheme, name and port) whose pages may use HTTP from a browser.
     #[arg(long = "cors-origin", value_name = "ORIGIN")]
     cors_origins: Vec<String>,
     /// Connections of all protocols at a time, up to 16384.

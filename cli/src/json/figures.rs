@@ -35,7 +35,7 @@ impl CommitForm {
     }
 }
 
-/// A batch: the operations, each as [`super::operation`] reads it.
+/// A batch: the operations, each as [`super::part`] reads it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
