@@ -64,6 +64,7 @@ export class SiltInspector extends Base {
       this.#table.root,
     );
     this.#detail.clear();
+    this.#table.root.hidden = true;
     this.#resized = new ResizeObserver(() => {
       // Drawing changes the height, which is no reason to draw again.
       if (this.#strips.clientWidth === this.#width) return;
@@ -86,6 +87,7 @@ export class SiltInspector extends Base {
     this.#views.clear();
     this.#strips.replaceChildren();
     this.#detail.clear();
+    this.#empty.hidden = this.#layout.hidden = this.#table.root.hidden = true;
     if (store && this.isConnected) this.#follow(store);
   }
 
