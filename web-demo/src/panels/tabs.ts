@@ -139,8 +139,7 @@ class Tabs {
     else if (word.t === 'gone') {
       this.#gone(word.how);
       this.#ask().catch(report);
-    }
-    else if (word.id !== this.#id) return;
+    } else if (word.id !== this.#id) return;
     else if (word.t === 'kill') this.#end();
     else this.#turn(word.t === 'freeze');
   }
@@ -335,7 +334,8 @@ class Tabs {
     this.#past.textContent =
       all.length === 0
         ? ''
-        : `Leaders that went, and how long it took until the next one answered here: ${all.join('; ')}.`;
+        : `Leaders that went, and how long it took until the next one answered here: ` +
+          `${all.join('; ')}.`;
   }
 }
 

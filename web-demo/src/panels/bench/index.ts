@@ -133,9 +133,9 @@ class Bench {
       }
       const { records, valueBytes } = this.#settings;
       return (
-        `Your machine, this tab: ${count(records)} records of ${count(valueBytes)} bytes, 20 more to ` +
-        'warm up, every value read is checked; bars do not go as far as localStorage, which stops ' +
-        'the page while it works; ' +
+        `Your machine, this tab: ${count(records)} records of ${count(valueBytes)} bytes, ` +
+        '20 more to warm up, every value read is checked; bars do not go as far as localStorage, which ' +
+        'stops the page while it works; ' +
         `${length(performance.now() - began)} in all.`
       );
     }).finally(() => (this.#save.disabled = this.#results.length === 0));
