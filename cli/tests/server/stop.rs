@@ -12,7 +12,12 @@ use crate::served::{Served, wait};
 
 #[test]
 fn what_was_acknowledged_before_stopping_is_there() {
-    let served = Served::new(&["--durability", "buffered"]);
+    for protocol in ["grpc", "http"] {
+        stopped_under_writers(Served::new(&["--durability", "buffered"]).by(protocol));
+    }
+}
+
+fn stopped_under_writers(served: Served) {
     let acknowledged = Arc::new(AtomicU64::new(0));
     wait(async {
         let client = served.client().await;

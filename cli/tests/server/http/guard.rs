@@ -162,6 +162,24 @@ fn roles_do_what_they_may_and_no_more() {
 }
 
 #[test]
+fn keys_and_values_are_not_logged() {
+    let served = Served::new(&["--log-level", "debug"]);
+    let mut peer = Peer::of(&served);
+    peer.put("/v1/kv/secret-key", b"secret-value").is(200);
+    peer.get("/v1/kv/secret-key").is(200);
+    peer.get("/v1/kv?prefix=secret-key").is(200);
+    peer.get("/v1/history/secret-key").is(200);
+    peer.get("/v1/kv/secret-key?as_of=secret-moment").problem(400, "SILT_BAD_INPUT");
+    let batch = r#"{"operations":[{"op":"set","key":"secret-key","value":"secret-value","x":1}]}"#;
+    peer.post("/v1/batch", batch).problem(400, "SILT_BAD_INPUT");
+    served.signal(rustix::process::Signal::TERM);
+    let (code, log, _) = served.ended();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("request"), "nothing is logged at all: {log}");
+    assert!(!log.contains("secret"), "{log}");
+}
+
+#[test]
 fn a_read_only_server_writes_nothing() {
     let served = Served::of(Silt::with(&[("k", "v")]), &["--read-only"]);
     let mut peer = Peer::of(&served);
