@@ -3,12 +3,9 @@
 import type { App } from '../app.js';
 import { button, el, fill, report, say } from '../dom.js';
 import { count, counted, length } from '../format.js';
+import { addOne, compare, COUNTER, SHARES } from './tab-counter.js';
 import { Lanes } from './tab-lanes.js';
 
-const PREFIX = 'tabs/';
-const COUNTER = `${PREFIX}counter`;
-/** What each tab has added, by its name: written together with the counter. */
-const SHARES = `${PREFIX}by/`;
 const TELL_MS = 400;
 const GONE_MS = 3000;
 
@@ -174,13 +171,7 @@ class Tabs {
     const { db } = this.#app;
     while (this.#running) {
       const began = performance.now();
-      await db.transaction(
-        async (tx) => {
-          for (const key of [COUNTER, SHARES + this.#id])
-            tx.set(key, String(Number((await tx.get(key)) ?? 0) + 1));
-        },
-        { retries: 100 },
-      );
+      await addOne(db, this.#id);
       this.#acknowledged += 1;
       const ms = performance.now() - began;
       this.#longest = Math.max(this.#longest, ms);
@@ -289,25 +280,7 @@ class Tabs {
   /** The counter beside what every tab was told. */
   async #judge(tabs: readonly Tab[]): Promise<void> {
     if (this.#frozen) return;
-    // Told first, read after, at one moment: what is added meanwhile only makes it more.
-    const { db } = this.#app;
-    const held = await db.snapshot();
-    const [value, shares] = await Promise.all([
-      held.get(COUNTER),
-      held.entries({ prefix: SHARES }).all(),
-    ]);
-    await held.close();
-    const counter = Number(value ?? 0);
-    const added = shares.reduce((sum, [, share]) => sum + Number(share), 0);
-    const shareOf = new Map(
-      shares.map(([key, share]) => [key.slice(SHARES.length), Number(share)]),
-    );
-    const missing = tabs.reduce(
-      (sum, { id, acknowledged }) => sum + Math.max(0, acknowledged - (shareOf.get(id) ?? 0)),
-      0,
-    );
-    const lost = missing + Math.abs(added - counter);
-    const told = tabs.reduce((sum, tab) => sum + tab.acknowledged, 0);
+    const { counter, added, told, lost } = await compare(this.#app.db, tabs);
     const last = this.#failovers.at(-1);
     const facts: [string, string][] = [
       ['counter in the store', count(counter)],
