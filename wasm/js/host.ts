@@ -7,7 +7,7 @@
 
 import { codeOf, SiltError } from './error.js';
 import type { Engine } from './engine.js';
-import { intervalsOf, joined, runRest } from './resolve.js';
+import { beforeLater, intervalsOf, joined, runRest } from './resolve.js';
 import type { AsyncStorage } from './storage.js';
 import type { ChannelEvent } from './transport.js';
 import { writes } from './walk.js';
@@ -143,14 +143,16 @@ export class Host {
     client: number, request: Uint8Array, sender: number | undefined, number: number, again: boolean,
   ): Uint8Array | Promise<Uint8Array> {
     this.#asked += request.length;
-    if (sender !== undefined && this.#settings.shared && writes(request)) {
+    const noted = sender !== undefined && this.#settings.shared && writes(request);
+    if (sender !== undefined && (noted || again)) {
       const before = this.#engine.lastSeq();
       const notes = again ? (this.storage.notes?.() ?? []) : [];
       const done = intervalsOf(notes, sender, number, before);
-      this.storage.note?.(sender, number, before);
-      if (done.length > 0) {
+      const end = beforeLater(notes, sender, number, before);
+      if (noted) this.storage.note?.(sender, number, before);
+      if (done.length > 0 || end !== undefined) {
         const execute = (part: Uint8Array) => this.#execute(client, part, 0, []);
-        const run = () => runRest(execute, request, done).then((all) => this.#done(all));
+        const run = () => runRest(execute, request, done, end).then((all) => this.#done(all));
         // Others wait for all of it, whatever in it is awaited.
         return this.#tail ? run() : this.#enqueue(run);
       }

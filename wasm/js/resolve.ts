@@ -11,7 +11,7 @@ import { Reader, Writer } from './bytes.js';
 import {
   decodeChanges, decodeNumber, DELETE_RANGE, encodeChanges, encodePlain, SYNC, WRITE,
 } from './wire.js';
-import { type Operation, walk } from './walk.js';
+import { type Operation, pinned, walk } from './walk.js';
 
 /** Seqs after the first and up to the second. */
 export type Interval = [after: number, upTo: number];
@@ -37,17 +37,30 @@ export function intervalsOf(
   return found;
 }
 
+/** The seq before the first request that this client sent later and that was begun. */
+export function beforeLater(
+  notes: readonly Note[], client: number, request: number, last: number,
+): number | undefined {
+  const later = notes.find(([of, number]) => of === client && number > request);
+  return later && later[2] < last ? later[2] : undefined;
+}
+
 /** Runs a whole request on the engine, however often its storage has to be awaited. */
 export type Execute = (request: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 
-/** Runs what of the request was not done, and gives the answers to all of it. */
+/**
+ * Runs what of the request was not done, and gives the answers to all of it. What it reads, it
+ * reads as of before the writes that the client asked for later and that are done already:
+ * those of this request, and of others if `end` is given.
+ */
 export async function runRest(
-  execute: Execute, request: Uint8Array, intervals: readonly Interval[],
+  execute: Execute, request: Uint8Array, intervals: readonly Interval[], end?: number,
 ): Promise<Uint8Array> {
   const commits: Commit[] = [];
   for (const interval of intervals) commits.push(...await commitsIn(execute, interval));
   const answers: Uint8Array[] = [];
   let synced = false;
+  let at = intervals[0]?.[0];
   for (const operation of walk(request)) {
     const commit = commits[0];
     if (commit && isOf(operation, commit)) {
@@ -55,8 +68,9 @@ export async function runRest(
       if (!synced) await runPlain(execute, SYNC);
       synced = true;
       answers.push(answer(commit));
+      at = commit.seq;
     } else {
-      answers.push(await execute(request.slice(operation.start, operation.end)));
+      answers.push(await execute(pinned(request, operation, commit ? at : end)));
     }
   }
   return joined(answers);

@@ -1,6 +1,6 @@
 /** Where the operations of a request begin and end, and what those that write ask for. */
 
-import { Reader } from './bytes.js';
+import { Reader, Writer } from './bytes.js';
 import * as wire from './wire.js';
 
 /** One operation of a request. */
@@ -32,6 +32,49 @@ export function writes(request: Uint8Array): boolean {
   const first = request[0];
   if (first === wire.WRITE || first === wire.DELETE_RANGE) return true;
   return walk(request).some(({ code }) => code === wire.WRITE || code === wire.DELETE_RANGE);
+}
+
+/** The flag of the seq that reads of each kind look at; twice it is that of the view. */
+const AT: Record<number, number> = {
+  [wire.GET]: 1, [wire.HAS]: 1, [wire.GET_MANY]: 1, [wire.SCAN]: 4, [wire.COUNT]: 4,
+};
+const KEEP = 16;
+
+/** One operation as a request; if it reads the newest state, it is to read that of `at`. */
+export function pinned(request: Uint8Array, operation: Operation, at?: number): Uint8Array {
+  const { code, start, end } = operation;
+  const bytes = request.slice(start, end);
+  const opens = code === wire.VIEW_OPEN;
+  const flag = opens ? 1 : AT[code];
+  if (at === undefined || flag === undefined) return bytes;
+  // Those of a view that is opened stand last, unless it is opened at a seq.
+  const place = opens ? bytes.length - 1 : 1;
+  const flags = bytes[place] as number;
+  const viewed = !opens && (flags & (flag * 2)) !== 0;
+  const keeps = viewed && code === wire.SCAN && (flags & KEEP) !== 0;
+  if (opens ? hasMoment(bytes) : (flags & flag) !== 0 || (viewed && !keeps)) return bytes;
+  bytes[place] = flags | flag;
+  // The seq stands before the number of the view, which is the last.
+  const cut = keeps ? startOfLast(bytes) : bytes.length;
+  const w = new Writer(16).n(at).take();
+  const made = new Uint8Array(bytes.length + w.length);
+  made.set(bytes.subarray(0, cut));
+  made.set(w, cut);
+  made.set(bytes.subarray(cut), cut + w.length);
+  return made;
+}
+
+function hasMoment(bytes: Uint8Array): boolean {
+  const r = new Reader(bytes.subarray(1));
+  r.n();
+  return (r.u8() & 1) !== 0;
+}
+
+/** Where the number that ends the bytes begins: all of its bytes but the last have the top bit. */
+function startOfLast(bytes: Uint8Array): number {
+  let at = bytes.length - 1;
+  while (at > 0 && (bytes[at - 1] as number) >= 0x80) at -= 1;
+  return at;
 }
 
 function range(r: Reader): NonNullable<Operation['range']> {

@@ -170,6 +170,32 @@ test('opfs: a long request, half done when its leader dies, is done to its end',
   await two.close();
 });
 
+for (const backend of ['opfs', 'idb']) {
+  test(`${backend}: what was read before a write is read so again when the leader dies`, async () => {
+    const page = await tab();
+    const found = await page.evaluate(async (backend) => {
+      const db = await silt_(`again-${backend}`, { backend }, 'dropFrom=2');
+      await db.set('k', 1);
+      // Three reads before the write, two of them in its message; one after it.
+      const reads = [db.get('k')];
+      await Promise.resolve().then(() => {});
+      reads.push(db.get('k'), db.entries().all().then((all) => all[0][1]));
+      const write = db.set('k', 2);
+      const snapshot = db.snapshot();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const last = db.get('k');
+      db.set('k', 3).catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      workers.at(-1).terminate();
+      await write;
+      const values = await Promise.all([...reads, (await snapshot).get('k'), last, db.get('k')]);
+      return [...values, (await db.history('k')).length];
+    }, backend);
+    assert.deepEqual(found, [1, 1, 1, 2, 2, 3, 3]);
+    await page.close();
+  });
+}
+
 test('the tab of the leader is closed while all write: nothing acknowledged is lost', async () => {
   const pages = [await tab(), await tab(), await tab()];
   // So many that the leader's tab is closed long before it has done its own.

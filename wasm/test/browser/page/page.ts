@@ -92,8 +92,8 @@ async function open(name: string, options: ConnectOptions = {}, faults = '', as 
 }
 
 /** The same with the client of the package, kept as `silts[name]`. */
-async function silt(name: string, options: ConnectOptions = {}) {
-  silts[name] = await attach(await reach(name, options), {});
+async function silt(name: string, options: ConnectOptions = {}, faults = '') {
+  silts[name] = await attach(await reach(name, options, faults), {});
   return silts[name];
 }
 

@@ -5,6 +5,7 @@
 //   space=BYTES        files take so many bytes more, then a write is cut short as Chromium does it
 //   without=opfs,idb   the platform lacks these
 //   muteAt=N           stops for ever when it would send its Nth reply: the request is done by then
+//   dropFrom=N         replies from the Nth on are lost
 //   garble=N           the Nth request cannot be read when it comes
 //   seed=N             the clock stands still, and the engine's random bits follow from N
 import { serve } from '../../../js/seat.js';
@@ -32,15 +33,19 @@ if (native) native.write = function (this: any, bytes: Uint8Array, options: { at
   return write.call(this, bytes, options);
 };
 const muteAt = Number(faults.get('muteAt') ?? 0);
+const dropFrom = Number(faults.get('dropFrom') ?? Infinity);
 let replies = 0;
 function muted(prototype: { postMessage(...args: any[]): void }) {
   const post = prototype.postMessage;
   prototype.postMessage = function (this: unknown, ...args: any[]) {
-    if (args[0]?.t === 'reply' && (replies += 1) === muteAt) for (;;);
+    if (args[0]?.t === 'reply') {
+      if ((replies += 1) === muteAt) for (;;);
+      if (replies >= dropFrom) return;
+    }
     post.apply(this, args);
   };
 }
-if (muteAt) {
+if (muteAt || dropFrom < Infinity) {
   muted(self as never);
   muted(BroadcastChannel.prototype);
 }
