@@ -122,7 +122,8 @@ class ChromiumPage extends Page {
     return this.page.setViewportSize({ width, height });
   }
   async shot(name) {
-    await this.page.screenshot({ path: join(artifacts, `chromium-${name}.png`) });
+    const path = join(artifacts, `chromium-${name}.png`);
+    await this.page.screenshot({ path, fullPage: true });
   }
   async shotOf(selector, name) {
     await this.page.locator(selector).screenshot({ path: join(artifacts, `chromium-${name}.png`) });
@@ -220,8 +221,12 @@ class FirefoxPage extends Page {
   }
   async shot(name) {
     await this.front();
-    const file = join(artifacts, `firefox-${name}.png`);
-    writeFileSync(file, await this.driver.takeScreenshot(), 'base64');
+    const context = this.handle;
+    const { data } = await this.say('browsingContext.captureScreenshot', {
+      context,
+      origin: 'document',
+    });
+    writeFileSync(join(artifacts, `firefox-${name}.png`), data, 'base64');
   }
   async shotOf(selector, name) {
     const file = join(artifacts, `firefox-${name}.png`);
