@@ -15,8 +15,9 @@ use alloc::vec::Vec;
 
 use crate::limits::KEY_LEN_MAX;
 
-/// A chunk is frozen once it has this many records.
-const CHUNK_RECORDS: usize = 8_192;
+/// A chunk is frozen once it has this many records. Where one thread does everything it sorts the
+/// last one before a range is read: that must not take long.
+const CHUNK_RECORDS: usize = if cfg!(target_arch = "wasm32") { 1_024 } else { 8_192 };
 
 /// The records of one active log segment.
 #[derive(Debug, Default)]
