@@ -78,8 +78,9 @@ export function reading(point) {
     await page.type('#console-line', 'set river Vltava');
     await page.key('Enter');
     await page.see('#console-log', /set river Vltava\n+seq \d+/);
-    await page.run(() => document.querySelector('#time').scrollIntoView({ behavior: 'instant' }));
+    // What is above it may grow while it is filled, and push it out of sight.
     await page.until('the commits', () => {
+      document.querySelector('#time').scrollIntoView({ behavior: 'instant' });
       const slider = document.querySelector('#time-slider');
       return Number(slider.max) > 50 && slider.value === slider.max;
     });

@@ -87,10 +87,11 @@ export function whole(point) {
     await other.key('Enter');
     await other.see('#console-log', /count\n+1\n/);
     assert.match(await other.text('#crash'), /here stores are kept in idb/);
-    await other.run(() =>
-      document.querySelector('#storage').scrollIntoView({ behavior: 'instant' }),
-    );
-    await other.see('#storage-facts', /kept in\s+idb/);
+    // What is above it may grow while it is filled, and push it out of sight.
+    await other.until('the storage panel', () => {
+      document.querySelector('#storage').scrollIntoView({ behavior: 'instant' });
+      return /kept in\s+idb/.test(document.querySelector('#storage-facts').innerText);
+    });
     await other.reload();
     await other.ready();
     await other.see('#figures', /keys\s+1\s/);
