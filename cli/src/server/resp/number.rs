@@ -185,7 +185,8 @@ mod tests {
         assert_eq!(sum("1", "-.25"), "0.75");
         assert_eq!(sum("1e2", "0.1"), "100.1");
         assert_eq!(sum("1E+2", "25e-2"), "100.25");
-        assert_eq!(sum("3", "1e20"), "100000000000000000000");
+        assert_eq!(sum("3", "1e20"), "100000000000000000003");
+        assert_eq!(sum("3", "1e30"), "1000000000000000019884624838656");
         for text in ["", "x", " 1", "1 ", "nan", ".", "-", "1.2.3"] {
             assert_eq!(Decimal::parse(text.as_bytes()), None, "{text}");
         }
