@@ -4,8 +4,6 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::output::{Failure, Run};
-
 static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// From now on Ctrl-C sets a flag that commands look at. A second one, before the flag was
@@ -26,12 +24,7 @@ pub fn clear() {
     }
 }
 
-/// Fails once Ctrl-C was pressed.
-pub fn check() -> Run<()> {
-    match FLAG.get() {
-        Some(flag) if flag.load(Ordering::Relaxed) => {
-            Err(Failure::new(130, "SILT_INTERRUPTED", "stopped by Ctrl-C"))
-        }
-        _ => Ok(()),
-    }
+/// Whether Ctrl-C was pressed.
+pub fn is_set() -> bool {
+    FLAG.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
 }

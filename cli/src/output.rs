@@ -189,6 +189,14 @@ impl Failure {
     }
 }
 
+/// Fails once Ctrl-C was pressed.
+pub fn check_interrupt() -> Run<()> {
+    if interrupt::is_set() {
+        return Err(Failure::new(130, "SILT_INTERRUPTED", "stopped by Ctrl-C"));
+    }
+    Ok(())
+}
+
 /// Prints a failure and gives the exit code of the process.
 pub fn finish(result: Run, json: bool) -> ExitCode {
     ExitCode::from(tell(result, json))
@@ -312,7 +320,7 @@ impl Out {
 
     /// Writes bytes as they are.
     pub fn bytes(&mut self, bytes: &[u8]) -> Run<()> {
-        interrupt::check()?;
+        check_interrupt()?;
         self.stdout.write_all(bytes).map_err(|e| Failure::io("stdout", &e))
     }
 
@@ -332,7 +340,7 @@ impl Out {
 
     /// Writes one line made by `fill` in a buffer that is used again.
     pub fn fill(&mut self, fill: impl FnOnce(&mut Vec<u8>, Encoding)) -> Run<()> {
-        interrupt::check()?;
+        check_interrupt()?;
         self.line.clear();
         fill(&mut self.line, self.encoding);
         self.line.push(b'\n');

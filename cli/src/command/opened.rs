@@ -13,8 +13,7 @@ use siltdb::{
 use tokio::runtime::Runtime;
 
 use super::target::Target;
-use crate::interrupt;
-use crate::output::{Failure, Run};
+use crate::output::{Failure, Run, check_interrupt};
 
 /// How long Ctrl-C may go unnoticed while a server says nothing.
 const INTERRUPT_POLL: Duration = Duration::from_millis(100);
@@ -95,7 +94,7 @@ impl Remote {
                 let next = async { tokio::time::timeout(INTERRUPT_POLL, answers.next()).await };
                 match runtime.block_on(next) {
                     Ok(answer) => return Some(answer?.map_err(|e| Failure::server(&url, &e))),
-                    Err(_) => match interrupt::check() {
+                    Err(_) => match check_interrupt() {
                         Ok(()) => {}
                         Err(failure) => return Some(Err(failure)),
                     },
