@@ -11,15 +11,12 @@ use crate::format::{
     BlockEntry, Footer, GROUP_HEADER_LEN, GroupHeader, Malformed, Manifest, SEGMENT_HEADER_LEN,
     SegmentHeader,
 };
-use crate::limits;
 use crate::log::durable_behind;
 use crate::recovery;
 use crate::sealed::{Sealed, footer_at_end};
-use crate::segment_file::SegmentFile;
+use crate::segment_file::{FRAME_GUESS, SegmentFile};
 use crate::storage::{FileId, FileKind, ReadAt, Storage};
 
-/// What is read of a frame first, in bytes: most are shorter.
-const FRAME_GUESS: usize = limits::SMALL_VALUE_LEN_MAX + 512;
 /// Bytes looked through at once for space that was never written.
 const CHUNK_LEN: u64 = 64 << 10;
 

@@ -9,7 +9,9 @@ use crate::format::{Frame, FrameHead, FrameKey, Malformed, seed_at};
 use crate::limits;
 use crate::storage::{FileId, ReadAt};
 
-/// What is read of a frame of unknown length first, in bytes.
+/// What is read of a frame of unknown length first, to have most of them whole, in bytes.
+pub(crate) const FRAME_GUESS: usize = limits::SMALL_VALUE_LEN_MAX + 512;
+/// What is read of a frame of unknown length first, to have its head, in bytes.
 const HEAD_GUESS: usize = 512;
 
 /// A live segment's file with what is needed to decode its frames.

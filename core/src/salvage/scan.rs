@@ -6,12 +6,9 @@ use super::wreck::Wreck;
 use super::{SalvageReport, Told};
 use crate::error::{Error, Result, StorageErrorKind};
 use crate::format::{GROUP_HEADER_LEN, GROUP_MARKER, GroupHeader, SEGMENT_HEADER_LEN, SegmentKind};
-use crate::limits;
-use crate::segment_file::SegmentFile;
+use crate::segment_file::{FRAME_GUESS, SegmentFile};
 use crate::storage::ReadAt;
 
-/// What is read of a frame first, in bytes: most are shorter.
-const FRAME_GUESS: usize = limits::SMALL_VALUE_LEN_MAX + 512;
 /// How far to go on where the host cannot read, in bytes.
 const UNREADABLE_LEN: u64 = 4096;
 
@@ -139,7 +136,7 @@ fn is_damage(error: &Error) -> bool {
 }
 
 /// How many bytes behind `start` there are up to the last that is not zero.
-fn written_len<R: ReadAt>(file: &SegmentFile<R>, start: u64, end: u64) -> u64 {
+pub(super) fn written_len<R: ReadAt>(file: &SegmentFile<R>, start: u64, end: u64) -> u64 {
     let (mut at, mut written) = (start, start);
     while at < end {
         let piece = (end - at).min(UNREADABLE_LEN);

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::SalvageReport;
+use super::scan::written_len;
 use crate::error::{Error, Result};
 use crate::format::{Manifest, SEGMENT_HEADER_LEN, SegmentHeader, SegmentKind};
 use crate::recovery;
@@ -76,7 +77,8 @@ pub(super) fn wrecks<S: Storage>(
                 (footer.numbers.salt, footer.numbers.base_seq, SegmentKind::Sorted)
             }
             (None, None) => {
-                if !is_zero(&reader, *len) {
+                let file = SegmentFile::new(id.number, 0, 0, reader, *len);
+                if written_len(&file, 0, *len) > 0 {
                     report.damaged(*id, 0, *len);
                 }
                 continue;
@@ -121,18 +123,4 @@ fn read_header<R: ReadAt>(
         return Ok(None);
     }
     SegmentHeader::decode(&bytes).map_or(Ok(None), |header| header.map(Some))
-}
-
-fn is_zero<R: ReadAt>(reader: &R, len: u64) -> bool {
-    let mut bytes = [0; 4096];
-    let mut at = 0;
-    while at < len {
-        let piece = (len - at).min(bytes.len() as u64) as usize;
-        let read = reader.read_at(at, &mut bytes[..piece]);
-        if read.is_err() || bytes[..piece].iter().any(|byte| *byte != 0) {
-            return false;
-        }
-        at += piece as u64;
-    }
-    true
 }
