@@ -6,7 +6,7 @@
 use alloc::string::String;
 use core::fmt;
 
-use crate::storage::FileId;
+use crate::file_id::FileId;
 
 /// Result of a store operation.
 pub type Result<T> = core::result::Result<T, Error>;

@@ -34,6 +34,7 @@ pub mod check;
 pub mod compaction;
 pub mod dump;
 pub mod error;
+mod file_id;
 pub mod format;
 pub mod host;
 pub mod index;

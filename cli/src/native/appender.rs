@@ -13,9 +13,9 @@ use std::sync::Arc;
 use siltdb_core::error::{StorageError, StorageErrorKind};
 use siltdb_core::storage::{Append, FileId};
 
+use super::dir::{Dir, Extent};
 use super::error::{is_out_of_space, storage_error};
 use super::fs::FsFile;
-use super::storage::{Dir, Extent};
 
 /// The first reservation, in bytes; each one doubles the step.
 const STEP_MIN: u64 = 64 << 10;

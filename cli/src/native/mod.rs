@@ -4,6 +4,7 @@
 //! has the store open keeps locked. Names that are none of these are left alone.
 
 mod appender;
+mod dir;
 mod error;
 pub mod fs;
 mod host;
@@ -13,7 +14,8 @@ mod reader;
 mod storage;
 
 pub use appender::NativeAppender;
+pub use dir::NativeOptions;
 pub use host::SystemHost;
 pub(crate) use lock::LOCK;
 pub use reader::NativeReader;
-pub use storage::{NativeOptions, NativeStorage};
+pub use storage::NativeStorage;

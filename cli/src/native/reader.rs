@@ -6,10 +6,10 @@ use std::sync::{Arc, OnceLock};
 use siltdb_core::error::StorageError;
 use siltdb_core::storage::{FileId, ReadAt};
 
+use super::dir::{Dir, Extent};
 use super::error::storage_error;
 use super::fs::FsFile;
 use super::map::Map;
-use super::storage::{Dir, Extent};
 
 /// Reads a file of a [`super::NativeStorage`]; shared by any number of threads.
 #[derive(Debug)]

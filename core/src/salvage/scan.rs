@@ -2,15 +2,12 @@
 
 use alloc::vec::Vec;
 
-use super::wreck::Wreck;
+use super::wreck::{UNREADABLE_LEN, Wreck, written_len};
 use super::{SalvageReport, Told};
 use crate::error::{Error, Result, StorageErrorKind};
 use crate::format::{GROUP_HEADER_LEN, GROUP_MARKER, GroupHeader, SEGMENT_HEADER_LEN, SegmentKind};
 use crate::segment_file::{FRAME_GUESS, SegmentFile};
 use crate::storage::ReadAt;
-
-/// How far to go on where the host cannot read, in bytes.
-const UNREADABLE_LEN: u64 = 4096;
 
 /// Where a record was found.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,21 +130,4 @@ fn is_damage(error: &Error) -> bool {
         Error::Storage(error) => unreadable(error.kind),
         _ => false,
     }
-}
-
-/// How many bytes behind `start` there are up to the last that is not zero.
-pub(super) fn written_len<R: ReadAt>(file: &SegmentFile<R>, start: u64, end: u64) -> u64 {
-    let (mut at, mut written) = (start, start);
-    while at < end {
-        let piece = (end - at).min(UNREADABLE_LEN);
-        let last = file
-            .with_bytes(at, piece as usize, |bytes| Ok(bytes.iter().rposition(|byte| *byte != 0)));
-        match last {
-            Ok(Some(last)) => written = at + last as u64 + 1,
-            Ok(None) => {}
-            Err(_) => written = at + piece,
-        }
-        at += piece;
-    }
-    written - start
 }

@@ -3,13 +3,15 @@
 use alloc::vec::Vec;
 
 use super::SalvageReport;
-use super::scan::written_len;
 use crate::error::{Error, Result};
 use crate::format::{Manifest, SEGMENT_HEADER_LEN, SegmentHeader, SegmentKind};
 use crate::recovery;
 use crate::sealed::footer_at_end;
 use crate::segment_file::SegmentFile;
 use crate::storage::{FileId, FileKind, ReadAt, Storage};
+
+/// How far to go on where the host cannot read, in bytes.
+pub(super) const UNREADABLE_LEN: u64 = 4096;
 
 /// A segment to look through.
 pub(super) struct Wreck<R> {
@@ -123,4 +125,21 @@ fn read_header<R: ReadAt>(
         return Ok(None);
     }
     SegmentHeader::decode(&bytes).map_or(Ok(None), |header| header.map(Some))
+}
+
+/// How many bytes behind `start` there are up to the last that is not zero.
+pub(super) fn written_len<R: ReadAt>(file: &SegmentFile<R>, start: u64, end: u64) -> u64 {
+    let (mut at, mut written) = (start, start);
+    while at < end {
+        let piece = (end - at).min(UNREADABLE_LEN);
+        let last = file
+            .with_bytes(at, piece as usize, |bytes| Ok(bytes.iter().rposition(|byte| *byte != 0)));
+        match last {
+            Ok(Some(last)) => written = at + last as u64 + 1,
+            Ok(None) => {}
+            Err(_) => written = at + piece,
+        }
+        at += piece;
+    }
+    written - start
 }

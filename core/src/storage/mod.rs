@@ -8,10 +8,9 @@
 //! A file may be longer than what was appended (space reserved ahead): the format carries its
 //! own lengths and never trusts a file's.
 
-mod file_id;
 mod memory;
 
-pub use file_id::{FileId, FileKind};
+pub use crate::file_id::{FileId, FileKind};
 pub use memory::{MemoryAppender, MemoryReader, MemoryStorage};
 
 use crate::error::StorageError;
