@@ -1,4 +1,4 @@
-/** File names of a store, as `core/src/storage/file_id.rs` makes and parses them. */
+/** File names of a store, as `core/src/file_id.rs` makes and parses them. */
 
 /** What a file of a store is. */
 export type FileKind = 'segment' | 'manifest';
