@@ -160,12 +160,6 @@ impl Memtable {
         self.runs.first().cloned().unwrap_or_default()
     }
 
-    /// Everything as one run.
-    #[must_use]
-    pub fn into_run(mut self) -> Arc<Run> {
-        self.order_fully()
-    }
-
     /// Merges the two newest runs while they, newer first, are to be merged.
     fn merge_while(&mut self, merge: impl Fn(&Run, &Run) -> bool) {
         while let [.., older, newer] = self.runs.as_slice()

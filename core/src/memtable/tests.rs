@@ -77,7 +77,7 @@ fn random_operations_agree_with_a_sorted_list() {
             }
             assert_eq!(table.len(), model.len());
         }
-        let run = table.into_run();
+        let run = table.order_fully();
         let want = ordered(&model);
         assert_eq!(contents(&run), want);
         for _ in 0..500 {
@@ -107,7 +107,7 @@ fn full_chunks_freeze_by_themselves_and_runs_stay_few() {
     }
     assert_eq!(table.chunks.len(), 1);
     assert!(table.bytes() >= table.len() * 40);
-    assert_eq!(contents(&table.into_run()), ordered(&model));
+    assert_eq!(contents(&table.order_fully()), ordered(&model));
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn install_ignores_a_fork_of_what_was_ordered_meanwhile() {
     table.order();
     third.order_fully();
     table.install(&third);
-    assert_eq!(contents(&table.into_run()), ordered(&model));
+    assert_eq!(contents(&table.order_fully()), ordered(&model));
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn empty_table_has_an_empty_run() {
     let mut table = Memtable::new();
     assert!(table.is_empty() && table.order().is_empty());
     assert_eq!(table.bytes(), 0);
-    let run = table.into_run();
+    let run = table.order_fully();
     assert!(run.is_empty());
     assert_eq!(run.lower_bound(b""), 0);
 }
