@@ -9,6 +9,7 @@ mod calls;
 mod commands;
 mod http;
 mod kill;
+mod linear;
 mod resp;
 mod schedule;
 mod served;
