@@ -114,20 +114,6 @@ impl<R: ReadAt> SegmentFile<R> {
         Ok(())
     }
 
-    /// As [`SegmentFile::read_into`], for few bytes of many that are read here and there.
-    ///
-    /// # Errors
-    /// As [`SegmentFile::with_bytes`].
-    pub fn read_near(&self, offset: u64, len: usize, buf: &mut Vec<u8>) -> Result<()> {
-        if offset.checked_add(len as u64).is_none_or(|end| end > self.readable()) {
-            return Err(self.corrupt(offset, Malformed("bytes inside the segment")));
-        }
-        buf.clear();
-        buf.resize(len, 0);
-        self.reader.read_near(offset, buf)?;
-        Ok(())
-    }
-
     /// Gives `read` the verified frame at `offset`, of which `len_max` bounds the length where it
     /// is known; otherwise it is found out by a second read.
     ///

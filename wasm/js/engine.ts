@@ -23,7 +23,7 @@ export interface EngineOptions {
   bufferMsMax?: number | undefined;
   /** Do not write a value that is the newest already. */
   skipIdentical?: boolean | undefined;
-  /** Size of the cache of values, in bytes. */
+  /** Memory for what is in the files, in bytes; taken only as it is used. 32 MiB if left out. */
   cacheBytes?: number | undefined;
   /** Retention of a store that is created; an existing one keeps its own. */
   retention?: Retention | undefined;

@@ -61,7 +61,7 @@ impl Engine {
     /// As [`Store::open`].
     pub fn open(storage: HostStorage, options: &[u8], clock: Clock) -> Result<Engine, JsValue> {
         let options = options::parse(options).map_err(|_| malformed())?;
-        let storage = JsStorage::new(storage);
+        let storage = JsStorage::new(storage, options.cache_bytes);
         let store = Store::open(storage, JsHost::new(clock), options.store).map_err(thrown)?;
         Ok(Self {
             store,
@@ -205,7 +205,7 @@ impl Engine {
     /// As [`restore`].
     pub fn restore(storage: HostStorage, source: GiveBytes) -> Result<String, JsValue> {
         let mut source = source;
-        let storage = JsStorage::new(storage);
+        let storage = JsStorage::new(storage, options::CACHE_BYTES);
         let report = restore(&storage, &mut source, &mut |_| {}).map_err(thrown)?;
         Ok(answer::snapshot(&report))
     }
@@ -215,7 +215,8 @@ impl Engine {
     /// # Errors
     /// As [`check()`].
     pub fn check(storage: HostStorage) -> Result<String, JsValue> {
-        let report = check(&JsStorage::new(storage), &mut |_| {}).map_err(thrown)?;
+        let report =
+            check(&JsStorage::new(storage, options::CACHE_BYTES), &mut |_| {}).map_err(thrown)?;
         Ok(answer::check(&report))
     }
 }

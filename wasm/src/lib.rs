@@ -7,11 +7,11 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod blocks;
 mod engine;
 mod host;
 mod inspect;
 mod json;
-mod near;
 mod operation;
 mod options;
 mod storage;

@@ -102,7 +102,12 @@ impl Session<'_> {
     fn figures(&mut self, operation: u8, out: &mut Vec<u8>) -> Run {
         let store = &mut *self.store;
         match operation {
-            code::STATS => answer::json(out, &answer::stats(&store.stats()?, &store.recovery())),
+            code::STATS => {
+                let mut stats = store.stats()?;
+                (stats.cache_bytes, stats.cache_hits, stats.cache_misses) =
+                    store.storage().cache_figures();
+                answer::json(out, &answer::stats(&stats, &store.recovery()));
+            }
             code::SEGMENTS => {
                 while store.load_index(u64::MAX)? {}
                 answer::json(out, &answer::segments(&store.segments()?));

@@ -7,9 +7,13 @@ use crate::wire::{Malformed, Reader};
 /// Segments are smaller than in native stores: memory of a browser tab is scarcer.
 const SEGMENT_BYTES: u64 = 8 << 20;
 
+/// Memory of the cache of what is in the files.
+pub(crate) const CACHE_BYTES: usize = 32 << 20;
+
 /// What an engine is opened with.
 pub(crate) struct EngineOptions {
     pub(crate) store: Options,
+    pub(crate) cache_bytes: usize,
     /// Whether compaction runs by itself, in steps that the host gives time for.
     pub(crate) auto_compact: bool,
 }
@@ -62,7 +66,9 @@ pub(crate) fn parse(packed: &[u8]) -> Result<EngineOptions, Malformed> {
     store.segment_bytes = SEGMENT_BYTES;
     // Nothing beside commits, so that none is slow: the host gives idle time.
     store.compaction.auto = false;
-    let mut options = EngineOptions { store, auto_compact: true };
+    // The storage keeps what is in the files, so that the store need not.
+    store.cache_bytes = 0;
+    let mut options = EngineOptions { store, cache_bytes: CACHE_BYTES, auto_compact: true };
     let mut fields = Reader::new(packed, 0);
     while !fields.is_done() {
         let store = &mut options.store;
@@ -74,7 +80,7 @@ pub(crate) fn parse(packed: &[u8]) -> Result<EngineOptions, Malformed> {
             4 => store.buffer_bytes_max = usize::try_from(value).unwrap_or(usize::MAX),
             5 => store.buffer_ms_max = value,
             6 => store.skip_identical = value != 0,
-            7 => store.cache_bytes = usize::try_from(value).unwrap_or(usize::MAX),
+            7 => options.cache_bytes = usize::try_from(value).unwrap_or(usize::MAX),
             8 => store.retention = retention(value, fields.n()?)?,
             9 => store.create = value != 0,
             10 => options.auto_compact = value != 0,

@@ -5,16 +5,13 @@ use std::rc::Rc;
 
 use js_sys::{Array, JsString};
 use siltdb_core::error::{StorageError, StorageErrorKind};
-use siltdb_core::storage::{Append, FileId, ReadAt, Storage};
+use siltdb_core::storage::{Append, FileId, FileKind, ReadAt, Storage};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
-use crate::near::Near;
+use crate::blocks::Blocks;
 
 type Thrown<T> = Result<T, JsValue>;
-
-/// Whoever reads so close to what is known of a file asks for its length again.
-const NEAR_ROOM: u64 = 8 << 10;
 
 #[wasm_bindgen]
 extern "C" {
@@ -66,7 +63,9 @@ struct Shared {
     host: HostStorage,
     /// Whether something was made durable since the host last asked.
     synced: Cell<bool>,
-    near: RefCell<Near>,
+    blocks: RefCell<Blocks>,
+    /// How often a file was cut off.
+    cuts: Cell<u32>,
 }
 
 /// An open handle, given back when dropped.
@@ -79,8 +78,8 @@ struct Handle {
 /// Reads a file of a [`JsStorage`].
 pub struct JsReader {
     handle: Handle,
-    /// Bytes that the file is known to have.
-    known: Cell<u64>,
+    /// Bytes that the file is known to have had after so many cuts.
+    known: Cell<(u64, u32)>,
 }
 
 /// Appends to a file of a [`JsStorage`].
@@ -90,12 +89,20 @@ pub struct JsAppender {
 }
 
 impl JsStorage {
-    /// The storage of this object.
+    /// The storage of this object, of whose files about so many bytes are kept in memory.
     #[must_use]
-    pub fn new(host: HostStorage) -> Self {
+    pub fn new(host: HostStorage, cache_bytes: usize) -> Self {
+        let blocks = RefCell::new(Blocks::new(cache_bytes));
         Self {
-            shared: Rc::new(Shared { host, synced: Cell::new(false), near: RefCell::default() }),
+            shared: Rc::new(Shared { host, synced: Cell::new(false), blocks, cuts: Cell::new(0) }),
         }
+    }
+
+    /// Memory of what is kept, and how many reads did and did not find their bytes there.
+    #[must_use]
+    pub fn cache_figures(&self) -> (u64, u64, u64) {
+        let blocks = self.shared.blocks.borrow();
+        (blocks.bytes() as u64, blocks.hits, blocks.misses)
     }
 
     /// Whether the host has everything at hand that the next operation may need.
@@ -139,7 +146,7 @@ impl Storage for JsStorage {
 
     fn open(&self, id: FileId) -> Result<JsReader, StorageError> {
         let handle = self.handle("open", id, HostStorage::open)?;
-        Ok(JsReader { handle, known: Cell::new(0) })
+        Ok(JsReader { handle, known: Cell::new((0, 0)) })
     }
 
     fn create(&self, id: FileId) -> Result<JsAppender, StorageError> {
@@ -147,8 +154,7 @@ impl Storage for JsStorage {
     }
 
     fn resume(&self, id: FileId, len: u64) -> Result<JsAppender, StorageError> {
-        // What follows is cut off, and others may come in its place.
-        self.shared.near.borrow_mut().clear();
+        self.shared.cuts.set(self.shared.cuts.get() + 1);
         let resume = |host: &HostStorage, name: &str| host.resume(name, len as f64);
         Ok(JsAppender { handle: self.handle("resume", id, resume)?, len })
     }
@@ -170,21 +176,29 @@ impl ReadAt for JsReader {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError> {
-        let Handle { shared, id, number } = &self.handle;
-        shared.host.read(*number, offset as f64, buf).map_err(failed("read", Some(*id)))
-    }
-
-    fn read_near(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError> {
         let Handle { shared, id, .. } = &self.handle;
-        if offset + buf.len() as u64 + NEAR_ROOM > self.known.get() {
-            self.known.set(self.len()?);
-        }
-        let place = (offset, self.known.get());
-        let read = |offset, bytes: &mut [u8]| self.read_at(offset, bytes);
-        if shared.near.borrow_mut().read(id.number, place, buf, read)? {
+        let read = |offset, block: &mut Vec<u8>| {
+            let (mut len, cuts) = self.known.get();
+            if offset + block.len() as u64 > len || cuts != shared.cuts.get() {
+                len = self.len()?;
+                self.known.set((len, shared.cuts.get()));
+                block.truncate(len.saturating_sub(offset) as usize);
+            }
+            self.read_file(offset, block)
+        };
+        if id.kind == FileKind::Segment
+            && shared.blocks.borrow_mut().read(id.number, offset, buf, read)?
+        {
             return Ok(());
         }
-        self.read_at(offset, buf)
+        self.read_file(offset, buf)
+    }
+}
+
+impl JsReader {
+    fn read_file(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError> {
+        let Handle { shared, id, number } = &self.handle;
+        shared.host.read(*number, offset as f64, buf).map_err(failed("read", Some(*id)))
     }
 }
 
@@ -196,6 +210,7 @@ impl Append for JsAppender {
     fn append(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
         let Handle { shared, id, number } = &self.handle;
         shared.host.append(*number, bytes).map_err(failed("append", Some(*id)))?;
+        shared.blocks.borrow_mut().append(id.number, self.len, bytes);
         self.len += bytes.len() as u64;
         Ok(())
     }

@@ -66,7 +66,7 @@ fn random_numbers_differ_and_use_all_bits() {
 fn a_store_in_memory_and_one_in_javascript_answer_alike() {
     let options = Options { segment_bytes: 4096, ..Options::default() };
     let memory = MemoryStorage::new();
-    let javascript = JsStorage::new(new_storage());
+    let javascript = JsStorage::new(new_storage(), 1 << 20);
     for round in 0..3_u32 {
         let mut a = Store::open(memory.clone(), host(), options.clone()).unwrap();
         let mut b = Store::open(javascript.clone(), host(), options.clone()).unwrap();
@@ -100,7 +100,7 @@ fn a_store_in_memory_and_one_in_javascript_answer_alike() {
 
 #[wasm_bindgen_test]
 fn scans_of_a_growing_log_see_all_of_it() {
-    let storage = JsStorage::new(new_storage());
+    let storage = JsStorage::new(new_storage(), 1 << 20);
     let mut store = Store::open(storage, host(), Options::default()).unwrap();
     let mut model = BTreeMap::new();
     let mut state = 5_u64;

@@ -146,7 +146,7 @@ impl Gather {
                 end = end.max(offset.saturating_add(len));
                 at += 1;
             }
-            file.read_near(u64::from(first), (end - first) as usize, &mut self.read)?;
+            file.read_into(u64::from(first), (end - first) as usize, &mut self.read)?;
             for (place, frame) in &self.order[from..at] {
                 let (offset, len) = unpacked(*place);
                 let (offset, start) = ((offset - first) as usize, self.starts[*frame as usize]);

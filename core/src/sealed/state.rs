@@ -233,7 +233,7 @@ impl State {
         } else if let Some(bytes) = lent {
             bytes
         } else {
-            file.read_near(at, len as usize, &mut self.frame)?;
+            file.read_into(at, len as usize, &mut self.frame)?;
             &self.frame
         };
         let frame = Frame::decode(bytes, seed_at(file.salt, at), file.base_seq)

@@ -94,15 +94,6 @@ pub trait ReadAt {
     /// `UnexpectedEnd` past the end; `Io` otherwise. `buf` then holds nothing of use.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError>;
 
-    /// As [`ReadAt::read_at`], for few bytes of many that are read here and there: a backend whose
-    /// calls are dear may read and keep what is around them.
-    ///
-    /// # Errors
-    /// As [`ReadAt::read_at`].
-    fn read_near(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError> {
-        self.read_at(offset, buf)
-    }
-
     /// The bytes at `offset` without a copy, where the backend holds them in memory or mapped.
     ///
     /// `None` says nothing about the file: read it by [`ReadAt::read_at`] instead.
