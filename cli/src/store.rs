@@ -414,6 +414,12 @@ impl Store {
         self.handle.engine.load().as_ref().map_or(0, |engine| engine.durable_seq())
     }
 
+    /// Whether a write or sync failed, which stops writing until the store is opened again.
+    #[must_use]
+    pub fn is_poisoned(&self) -> bool {
+        self.handle.engine.load().as_ref().is_some_and(|engine| engine.is_poisoned())
+    }
+
     /// A reference that does not keep the store open.
     #[must_use]
     pub fn downgrade(&self) -> WeakStore {

@@ -66,6 +66,8 @@ pub const ACCEPT_WAIT_MIN: Duration = Duration::from_millis(5);
 pub const ACCEPT_WAIT_MAX: Duration = Duration::from_secs(1);
 /// How often certificates and keys are looked at for change.
 pub const TLS_LOOK: Duration = Duration::from_secs(2);
+/// How often the store is asked whether it can still write, while no write fails.
+pub const POISON_LOOK: Duration = Duration::from_secs(1);
 
 /// The limits that people want to know of, with their values.
 #[must_use]

@@ -5,10 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use siltdb_core::{Batch, Durability};
 use tokio::signal;
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::auth::Auth;
 use super::listen::Listener;
@@ -211,24 +209,18 @@ async fn stop_signal() {
     }
 }
 
-/// After a failed write, finds out whether the store can write at all.
+/// Notices when the store can no longer write: after a failed write at once, and otherwise soon.
 async fn watch_poison(shared: Arc<Shared>) {
-    loop {
+    while !shared.is_poisoned() {
         tokio::select! {
             () = shared.stop.cancelled() => return,
             () = shared.failed.notified() => {}
+            () = sleep(limits::POISON_LOOK) => {}
         }
-        let store = shared.store.store().clone();
-        let probe = spawn_blocking(move || store.write(&Batch::new(), Some(Durability::Synced)));
-        if matches!(probe.await, Ok(Ok(_))) {
-            continue;
-        }
-        tracing::error!("the store can no longer write");
-        shared.set_poisoned();
-        if shared.config.exit_on_poison {
-            shared.stop.cancel();
-        }
-        return;
+    }
+    tracing::error!("the store can no longer write");
+    if shared.config.exit_on_poison {
+        shared.stop.cancel();
     }
 }
 
@@ -239,7 +231,7 @@ async fn watch_tls(shared: Arc<Shared>) {
         tokio::select! {
             () = shared.stop.cancelled() => return,
             () = hangup() => {}
-            () = tokio::time::sleep(limits::TLS_LOOK) => {
+            () = sleep(limits::TLS_LOOK) => {
                 if !tls.is_changed() {
                     continue;
                 }

@@ -1,7 +1,7 @@
 //! What all protocols share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use siltdb_core::error::Error;
@@ -44,7 +44,6 @@ pub struct Shared {
     pub tasks: TaskTracker,
     pub(super) slots: Arc<Slots>,
     pub(super) failed: Notify,
-    is_poisoned: AtomicBool,
     writes: Arc<AtomicUsize>,
     long_reads: Arc<Semaphore>,
     feeds: Arc<Semaphore>,
@@ -63,7 +62,6 @@ impl Shared {
             tasks: TaskTracker::new(),
             slots: Slots::new(config.connections, config.connections_per_address),
             failed: Notify::new(),
-            is_poisoned: AtomicBool::new(false),
             writes: Arc::default(),
             long_reads: Arc::new(Semaphore::new(limits::LONG_READS_MAX)),
             feeds: Arc::new(Semaphore::new(limits::FEEDS_MAX)),
@@ -74,11 +72,7 @@ impl Shared {
     /// Whether the store can no longer write.
     #[must_use]
     pub fn is_poisoned(&self) -> bool {
-        self.is_poisoned.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn set_poisoned(&self) {
-        self.is_poisoned.store(true, Ordering::Relaxed);
+        self.store.store().is_poisoned()
     }
 
     /// Whether requests that read and write can be served.

@@ -10,6 +10,8 @@ mod commands;
 mod http;
 mod kill;
 mod linear;
+#[cfg(target_os = "linux")]
+mod poison;
 mod resp;
 mod schedule;
 mod served;
