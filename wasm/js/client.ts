@@ -12,10 +12,10 @@ import { packRetention, retentionOf } from './retention.js';
 import type { Range } from './scope.js';
 import { checkCount, dateOfSeq, join, keyBytes, rangeBytes, seqOf } from './scope.js';
 import type { Scope } from './scope.js';
-import { Session } from './session.js';
+import type { Session } from './session.js';
 import type { Transaction, TransactionOptions } from './transaction.js';
 import { transact } from './transaction.js';
-import type { Channel, ChannelEvent } from './transport.js';
+import type { ChannelEvent } from './transport.js';
 import { type Change, type WatchOptions, watch } from './watch.js';
 import * as wire from './wire.js';
 
@@ -322,13 +322,12 @@ function scopeOf<K, V>(codecs: CodecOptions<K, V>): Scope<K, V> {
   };
 }
 
-/** The store at the other end of a channel. */
+/** The store at the other end of a conversation. */
 export async function attach<K, V>(
-  channel: Channel,
+  session: Session,
   codecs: CodecOptions<K, V>,
 ): Promise<Silt<K, V>> {
-  const session = new Session(channel);
-  const info = (await channel.call('info')) as Info;
+  const info = (await session.call('info')) as Info;
   const live: { -readonly [F in keyof Info]: Info[F] } = { ...info };
   session.onEvent((event) => {
     if (event.type === 'role') live.role = event.role;

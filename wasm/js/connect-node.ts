@@ -45,7 +45,7 @@ export function storageNode(
 }
 
 /** A client and its engine in one thread. */
-class LocalChannel implements Channel {
+export class LocalChannel implements Channel {
   readonly #owner: Owner;
   readonly #info: Info;
   readonly #listeners = new Set<(event: ChannelEvent) => void>();
@@ -65,6 +65,7 @@ class LocalChannel implements Channel {
     return this.#owner.execute(request);
   }
 
+  /** The same at once. */
   sendSync(request: Uint8Array): Uint8Array {
     return this.#owner.execute(request);
   }
@@ -97,7 +98,10 @@ class LocalChannel implements Channel {
 }
 
 /** Opens the store in a directory. */
-export async function connectNode(directory: string, options: NodeOptions = {}): Promise<Channel> {
+export async function connectNode(
+  directory: string,
+  options: NodeOptions = {},
+): Promise<LocalChannel> {
   const { storage, engine, info } = storageNode(directory, options);
   try {
     await storage.prepare?.();

@@ -69,6 +69,12 @@ export function loadEngine(source: WebAssembly.Module | BufferSource): void {
   loaded = true;
 }
 
+/** Bytes in the engine's memory: there until the next call into it. */
+function bytesAt(at: number, length: number): Uint8Array {
+  // Loaded as it is by now, it only tells its memory, which grows, and after a crash is another.
+  return new Uint8Array(initSync(0 as never).memory.buffer, at, length);
+}
+
 /** Whether {@link loadEngine} was called. */
 export function engineLoaded(): boolean {
   return loaded;
@@ -157,7 +163,8 @@ export class Engine {
     return JSON.parse(call(() => RawEngine.check(storage))) as CheckReport;
   }
 
-  #use(): RawEngine {
+  /** What is compiled. @internal */
+  use(): RawEngine {
     if (this.#closed) throw new SiltError('SILT_CLOSED', 'the store is closed');
     return this.#raw;
   }
@@ -167,18 +174,22 @@ export class Engine {
    * early, with {@link Engine.position} before the request's end, while the storage is not ready.
    */
   execute(client: number, request: Uint8Array, position = 0): Uint8Array {
-    const raw = this.#use();
-    return call(() => raw.execute(client, request, position));
+    const raw = this.use();
+    return call(() => {
+      bytesAt(raw.take(request.length), request.length).set(request);
+      const length = raw.execute(client, position);
+      return bytesAt(raw.given(), length).slice();
+    });
   }
 
   /** Where in the last request to go on; its length when all of it is done. */
   position(): number {
-    return this.#use().position();
+    return this.use().position();
   }
 
   /** Does what is due; milliseconds until something is due again, -1 for nothing. */
   tick(): number {
-    const raw = this.#use();
+    const raw = this.use();
     return call(() => raw.tick());
   }
 
@@ -187,35 +198,45 @@ export class Engine {
    * nobody waits, so that more work is worth it to give space back.
    */
   work(budgetBytes: number, idle = false): boolean {
-    const raw = this.#use();
+    const raw = this.use();
     return call(() => raw.work(budgetBytes, idle));
   }
 
   /** Closes the views of a client. */
   dropClient(client: number): void {
-    this.#use().dropClient(client);
+    this.use().dropClient(client);
   }
 
   /** Writes a consistent copy of the store in pieces; a piece is not to be kept. */
   snapshot(sink: (bytes: Uint8Array) => void): SnapshotReport {
-    const raw = this.#use();
+    const raw = this.use();
     return JSON.parse(call(() => raw.snapshot(sink))) as SnapshotReport;
   }
 
   /** Seq of the last commit. */
   lastSeq(): number {
-    return this.#use().lastSeq();
+    return this.use().lastSeq();
   }
 
   /** Whether something was synced since the last call: what `AsyncStorage.settle` asks for. */
   takeSynced(): boolean {
-    return this.#use().takeSynced();
+    return this.use().takeSynced();
   }
 
   /** Closes the store cleanly. It is closed even if this throws. */
   close(): void {
-    const raw = this.#use();
+    const raw = this.use();
     this.#closed = true;
     call(() => raw.close());
   }
+}
+
+/** The newest value of a key, a view that holds until the next call into any engine. */
+export function newestOf(engine: Engine, key: Uint8Array): Uint8Array | undefined {
+  const raw = engine.use();
+  return call(() => {
+    bytesAt(raw.take(key.length), key.length).set(key);
+    const length = raw.get();
+    return length < 0 ? undefined : bytesAt(raw.given(), length);
+  });
 }

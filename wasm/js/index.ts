@@ -4,6 +4,7 @@ import { type Silt, attach } from './client.js';
 import type { CodecOptions } from './codec.js';
 import { connect } from './connect.js';
 import type { ConnectOptions } from './transport.js';
+import { Session } from './session.js';
 
 export * from './exports.js';
 export { destroy, list } from './stores.js';
@@ -23,7 +24,8 @@ export async function open<K = string, V = any>(
   options: OpenOptions<K, V> = {},
 ): Promise<Silt<K, V>> {
   const { keys, values, ...others } = options;
-  return attach<K, V>(await connect(name, { worker, ...others }), { keys, values });
+  const session = new Session(await connect(name, { worker, ...others }));
+  return attach<K, V>(session, { keys, values });
 }
 
 /** Makes a store, of a name that has none yet, out of a `.silt` file. */

@@ -12,8 +12,8 @@ import { levelOf } from './batch.js';
 import { SiltError } from './error.js';
 import { RawScan, type RawScanOptions } from './scan.js';
 import { after } from './scope.js';
-import { Session } from './session.js';
-import type { Channel } from './transport.js';
+import type { LocalSession } from './local-session.js';
+import type { Session } from './session.js';
 import * as wire from './wire.js';
 
 /** Level has an empty key, the store has not: it and keys that begin with 0 get a 0 before. */
@@ -233,7 +233,7 @@ export abstract class SiltLevelBase<Open extends object, K, V> extends AbstractL
   }
 
   /** Reaches the store. @internal */
-  protected abstract reach(location: string, options: object): Promise<Channel>;
+  protected abstract reach(location: string, options: object): Promise<Session>;
 
   get #open(): Session {
     return this.#session as Session;
@@ -245,18 +245,18 @@ export abstract class SiltLevelBase<Open extends object, K, V> extends AbstractL
     const reach = (create: boolean) =>
       this.reach(this.location, { ...options, ...this.#own, create });
     try {
-      const channel = await reach(createIfMissing && !errorIfExists);
+      const session = await reach(createIfMissing && !errorIfExists);
       if (errorIfExists) {
-        await channel.close();
+        await session.close();
         throw new SiltError('SILT_ALREADY_EXISTS', `${this.location} exists`);
       }
-      this.#session = new Session(channel);
+      this.#session = session;
     } catch (error) {
       if ((error as SiltError).code !== 'SILT_NO_STORE') throw error;
       if (!createIfMissing) {
         throw new SiltError('SILT_NO_STORE', `${this.location} does not exist`, { cause: error });
       }
-      this.#session = new Session(await reach(true));
+      this.#session = await reach(true);
     }
   }
 
@@ -278,7 +278,8 @@ export abstract class SiltLevelBase<Open extends object, K, V> extends AbstractL
 
   /** @internal */
   _getSync(key: Uint8Array, options: { snapshot?: SiltLevelSnapshot }): Uint8Array | undefined {
-    return this.#open.requestSync(
+    // Only the level in Node offers it.
+    return (this.#open as LocalSession).requestSync(
       (w) => wire.encodeGet(w, toStore(key), momentOf(options)),
       (r) => wire.decodeGet(r)?.value.slice(),
     );

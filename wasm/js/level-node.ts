@@ -2,9 +2,9 @@
 
 import { connectNode } from './connect-node.js';
 import { SiltLevelBase, type SiltLevelOptions } from './level-base.js';
+import { LocalSession } from './local-session.js';
 import { MemoryStorage } from './memory.js';
 import type { OpenOptions } from './node.js';
-import type { Channel } from './transport.js';
 
 /** An abstract-level database on a store in a directory. */
 export class SiltLevel<K = string, V = string> extends SiltLevelBase<OpenOptions, K, V> {
@@ -16,8 +16,8 @@ export class SiltLevel<K = string, V = string> extends SiltLevelBase<OpenOptions
   readonly #memory = new MemoryStorage();
 
   /** @internal */
-  protected override reach(directory: string, options: OpenOptions): Promise<Channel> {
+  protected override async reach(directory: string, options: OpenOptions): Promise<LocalSession> {
     const memory = options.backend === 'memory' ? { storage: this.#memory } : {};
-    return connectNode(directory, { ...options, ...memory });
+    return new LocalSession(await connectNode(directory, { ...options, ...memory }));
   }
 }

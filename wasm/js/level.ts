@@ -3,7 +3,7 @@
 import type { OpenOptions } from './index.js';
 import { connect } from './connect.js';
 import { SiltLevelBase, type SiltLevelOptions } from './level-base.js';
-import type { Channel } from './transport.js';
+import { Session } from './session.js';
 
 /** What bundlers find and copy. */
 function worker(): Worker {
@@ -17,7 +17,7 @@ export class SiltLevel<K = string, V = string> extends SiltLevelBase<OpenOptions
   }
 
   /** @internal */
-  protected override reach(name: string, options: OpenOptions): Promise<Channel> {
-    return connect(name, { worker, ...options });
+  protected override async reach(name: string, options: OpenOptions): Promise<Session> {
+    return new Session(await connect(name, { worker, ...options }));
   }
 }

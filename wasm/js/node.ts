@@ -3,6 +3,7 @@
 import { type Silt, attach } from './client.js';
 import type { CodecOptions } from './codec.js';
 import { type NodeOptions, connectNode } from './connect-node.js';
+import { LocalSession } from './local-session.js';
 
 export * from './exports.js';
 export type { NodeOptions } from './connect-node.js';
@@ -17,7 +18,8 @@ export async function open<K = string, V = any>(
   options: OpenOptions<K, V> = {},
 ): Promise<Silt<K, V>> {
   const { keys, values, ...others } = options;
-  return attach<K, V>(await connectNode(directory, others), { keys, values });
+  const session = new LocalSession(await connectNode(directory, others));
+  return attach<K, V>(session, { keys, values });
 }
 
 /** Makes the store of a directory that has none yet out of a `.silt` file. */

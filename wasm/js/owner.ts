@@ -1,7 +1,7 @@
 /** An engine in this thread, with the upkeep that it needs around its calls. */
 
 import { Reader, Writer } from './bytes.js';
-import type { Engine } from './engine.js';
+import { type Engine, newestOf } from './engine.js';
 import { SiltError } from './error.js';
 import type { AsyncStorage } from './storage.js';
 import * as wire from './wire.js';
@@ -59,6 +59,15 @@ export class Owner {
       this.#later(0);
     }
     return reply;
+  }
+
+  /** The newest value of a key, a view that holds until the next call. */
+  get(key: Uint8Array): Uint8Array | undefined {
+    if (this.#closed || !this.storage.ready()) {
+      return this.request((w) => wire.encodeGet(w, key), wire.decodeGet)?.value;
+    }
+    this.#requests += 1;
+    return newestOf(this.engine, key);
   }
 
   /** Runs one operation. */

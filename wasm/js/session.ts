@@ -61,25 +61,15 @@ export class Session {
   request<T>(encode: (writer: Writer) => void, decode: (reader: Reader) => T): Promise<T> {
     if (this.#closed) return Promise.reject(closed());
     return new Promise<T>((resolve, reject) => {
-      if (this.#waiting.length === 0) queueMicrotask(() => this.#send());
+      if (this.#waiting.length === 0) queueMicrotask(() => this.send());
       this.#waiting.push({ decode, resolve, reject });
       encode(this.#writer);
-      if (this.#writer.length >= MESSAGE_BYTES_MAX) this.#send();
+      if (this.#writer.length >= MESSAGE_BYTES_MAX) this.send();
     });
   }
 
-  /** Asks for one operation where the engine is in this thread, after all that was asked before. */
-  requestSync<T>(encode: (writer: Writer) => void, decode: (reader: Reader) => T): T {
-    if (this.#closed) throw closed();
-    if (!this.channel.sendSync) {
-      throw new SiltError('SILT_NOT_SUPPORTED', 'the engine is not in this thread');
-    }
-    this.#send();
-    encode(this.#writer);
-    return decode(new Reader(this.channel.sendSync(this.#writer.take())));
-  }
-
-  #send(): void {
+  /** Sends what waits for the end of the turn. @internal */
+  send(): void {
     const waiting = this.#waiting;
     if (waiting.length === 0) return;
     this.#waiting = [];
@@ -136,7 +126,7 @@ export class Session {
   /** Calls a method of the host, after all that was asked for before. */
   call(method: string, argument?: unknown, progress?: (told: any) => void): Promise<unknown> {
     if (this.#closed) return Promise.reject(closed());
-    this.#send();
+    this.send();
     return this.channel.call(method, argument, progress);
   }
 
@@ -149,7 +139,7 @@ export class Session {
   /** Closes the store here, after all that was asked for before. */
   close(): Promise<void> {
     if (!this.#closed) {
-      this.#send();
+      this.send();
       this.#closed = this.channel.close();
       this.#closed.catch(() => {});
       for (const listen of [...this.#listeners]) listen({ type: 'closed' });
@@ -158,7 +148,8 @@ export class Session {
   }
 }
 
-function closed(): SiltError {
+/** What a closed store says. */
+export function closed(): SiltError {
   return new SiltError('SILT_CLOSED', 'the store is closed');
 }
 

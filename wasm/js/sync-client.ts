@@ -42,8 +42,11 @@ export class SyncReads<K, V> {
   get(key: K, options?: ReadOptions): V | undefined {
     const raw = keyBytes(this.scope, key);
     const moment = momentOf(this.scope, options);
-    const found = this.owner.request((w) => wire.encodeGet(w, raw, moment), wire.decodeGet);
-    return found && this.scope.values.decode(found.value);
+    const newest = moment.at === undefined && moment.view === undefined;
+    const value = newest
+      ? this.owner.get(raw)
+      : this.owner.request((w) => wire.encodeGet(w, raw, moment), wire.decodeGet)?.value;
+    return value && this.scope.values.decode(value);
   }
 
   /** The value of a key with its seq and expiry, or undefined if it has none. */

@@ -19,8 +19,6 @@ export type ChannelEvent =
 export interface Channel {
   /** One packed request (given away), its packed reply. Rejects with a `SiltError`. */
   send(request: Uint8Array): Promise<Uint8Array>;
-  /** The same at once, after all that was sent before: where the engine is in this thread. */
-  sendSync?(request: Uint8Array): Uint8Array;
   /** A method of the host: `info`, `export`, `storage`, `persist`. */
   call(method: string, argument?: unknown, progress?: (told: any) => void): Promise<unknown>;
   /** Listens; what is returned ends it. */

@@ -51,7 +51,13 @@ pub struct Engine {
     full: Option<FullCompaction>,
     auto_compact: bool,
     position: usize,
+    /// What the next call takes, and what the last one gives.
+    taken: Vec<u8>,
+    given: Vec<u8>,
 }
+
+/// Memory for bytes that cross the border, kept from one call to the next.
+const KEPT_BYTES: usize = 1 << 20;
 
 #[wasm_bindgen]
 impl Engine {
@@ -69,54 +75,46 @@ impl Engine {
             full: None,
             auto_compact: options.auto_compact,
             position: 0,
+            taken: Vec::new(),
+            given: Vec::new(),
         })
     }
 
-    /// Runs the operations of a request from `position` on and gives their answers. Stops before
-    /// an operation that the storage is not ready for.
+    /// Where in memory to put the bytes that the next call takes.
+    pub fn take(&mut self, len: usize) -> usize {
+        self.taken.clear();
+        self.taken.shrink_to(KEPT_BYTES);
+        self.taken.resize(len, 0);
+        self.taken.as_ptr() as usize
+    }
+
+    /// Where in memory the bytes stand that the last call gave.
+    #[must_use]
+    pub fn given(&self) -> usize {
+        self.given.as_ptr() as usize
+    }
+
+    /// Takes a key and gives its newest value: its length, -1 if it has none.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn get(&mut self) -> Result<f64, JsValue> {
+        let mut value = self.begin();
+        let found = self.store.get_with(&self.taken, |bytes| value.extend_from_slice(bytes));
+        self.given = value;
+        Ok(found.map_err(thrown)?.map_or(-1.0, |()| self.given.len() as f64))
+    }
+
+    /// Takes a request, runs its operations from `position` on and gives their answers, of which
+    /// the length is returned. Stops before an operation that the storage is not ready for.
     ///
     /// # Errors
     /// A request that is none. What an operation fails with is its answer.
-    pub fn execute(
-        &mut self,
-        client: u32,
-        request: &[u8],
-        position: usize,
-    ) -> Result<Vec<u8>, JsValue> {
-        let mut reply = Vec::new();
-        let mut request = Reader::new(request, position);
-        self.position = position;
-        let mut unsynced = Unsynced::default();
-        while !request.is_done() && self.store.storage().is_ready() {
-            let (store, views, full) = (&mut self.store, &mut self.views, &mut self.full);
-            let mut session = Session { store, views, full, client, unsynced: &mut unsynced };
-            let answered = reply.len();
-            match session.run(&mut request, &mut reply) {
-                Ok(()) => {}
-                Err(Stop::Malformed) => return Err(malformed()),
-                Err(Stop::Failed(error)) => {
-                    reply.truncate(answered);
-                    if self.can_repeat(&error) {
-                        break;
-                    }
-                    answer::error(&mut reply, &error);
-                }
-            }
-            self.position = request.position();
-        }
-        if !unsynced.answers.is_empty()
-            && let Err(error) = self.store.harden(unsynced.seq)
-        {
-            reply = answer::replaced(&reply, &unsynced.answers, &error);
-        }
-        Ok(reply)
-    }
-
-    /// Whether the operation only has to wait for a file: it changed nothing yet.
-    fn can_repeat(&self, error: &Error) -> bool {
-        matches!(error, Error::Storage(e) if e.kind == StorageErrorKind::NotReady)
-            && !self.store.is_poisoned()
-            && !self.store.storage().is_ready()
+    pub fn execute(&mut self, client: u32, position: usize) -> Result<usize, JsValue> {
+        let (taken, mut reply) = (core::mem::take(&mut self.taken), self.begin());
+        let done = self.run(client, &taken, position, &mut reply);
+        (self.taken, self.given) = (taken, reply);
+        done.map(|()| self.given.len())
     }
 
     /// Where in the last request to go on.
@@ -218,6 +216,62 @@ impl Engine {
         let report =
             check(&JsStorage::new(storage, options::CACHE_BYTES), &mut |_| {}).map_err(thrown)?;
         Ok(answer::check(&report))
+    }
+}
+
+impl Engine {
+    /// Runs the operations of a request as [`Engine::execute`] does, and appends their answers.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub fn run(
+        &mut self,
+        client: u32,
+        request: &[u8],
+        position: usize,
+        reply: &mut Vec<u8>,
+    ) -> Result<(), JsValue> {
+        let mut request = Reader::new(request, position);
+        self.position = position;
+        let mut unsynced = Unsynced::default();
+        while !request.is_done() && self.store.storage().is_ready() {
+            let (store, views, full) = (&mut self.store, &mut self.views, &mut self.full);
+            let mut session = Session { store, views, full, client, unsynced: &mut unsynced };
+            let answered = reply.len();
+            match session.run(&mut request, reply) {
+                Ok(()) => {}
+                Err(Stop::Malformed) => return Err(malformed()),
+                Err(Stop::Failed(error)) => {
+                    reply.truncate(answered);
+                    if self.can_repeat(&error) {
+                        break;
+                    }
+                    answer::error(reply, &error);
+                }
+            }
+            self.position = request.position();
+        }
+        if !unsynced.answers.is_empty()
+            && let Err(error) = self.store.harden(unsynced.seq)
+        {
+            *reply = answer::replaced(reply, &unsynced.answers, &error);
+        }
+        Ok(())
+    }
+
+    /// Whether the operation only has to wait for a file: it changed nothing yet.
+    fn can_repeat(&self, error: &Error) -> bool {
+        matches!(error, Error::Storage(e) if e.kind == StorageErrorKind::NotReady)
+            && !self.store.is_poisoned()
+            && !self.store.storage().is_ready()
+    }
+
+    /// Memory for what a call gives.
+    fn begin(&mut self) -> Vec<u8> {
+        let mut given = core::mem::take(&mut self.given);
+        given.clear();
+        given.shrink_to(KEPT_BYTES);
+        given
     }
 }
 

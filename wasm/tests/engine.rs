@@ -33,6 +33,11 @@ fn set_request(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     put_b(out, value);
 }
 
+fn run(engine: &mut Engine, request: &[u8]) -> Result<Vec<u8>, JsValue> {
+    let mut reply = Vec::new();
+    engine.run(1, request, 0, &mut reply).map(|()| reply)
+}
+
 fn get_request(out: &mut Vec<u8>, key: &[u8]) {
     out.extend([code::GET, 0]);
     put_b(out, key);
@@ -135,7 +140,7 @@ fn packed_requests_are_answered_and_survive_a_reopening() {
     set_request(&mut request, b"river/elbe", b"1094");
     get_request(&mut request, b"river/elbe");
     get_request(&mut request, b"river/oder");
-    let reply = engine.execute(1, &request, 0).unwrap();
+    let reply = run(&mut engine, &request).unwrap();
     assert_eq!(engine.position(), request.len());
     let mut reply = Reader::new(&reply, 0);
     skip_written(&mut reply);
@@ -148,7 +153,7 @@ fn packed_requests_are_answered_and_survive_a_reopening() {
     let mut engine = Engine::open(storage.clone(), &[], new_clock()).unwrap();
     request.clear();
     get_request(&mut request, b"river/elbe");
-    let reply = engine.execute(1, &request, 0).unwrap();
+    let reply = run(&mut engine, &request).unwrap();
     assert_eq!(reply.get(..6), Some(&[status::OK, 4, b'1', b'0', b'9', b'4'][..]));
 }
 
@@ -159,10 +164,10 @@ fn a_request_waits_while_the_storage_is_not_ready() {
     let mut request = Vec::new();
     set_request(&mut request, b"key", b"value");
     set_ready(&storage, false);
-    assert!(engine.execute(1, &request, 0).unwrap().is_empty());
+    assert!(run(&mut engine, &request).unwrap().is_empty());
     assert_eq!(engine.position(), 0);
     set_ready(&storage, true);
-    let reply = engine.execute(1, &request, 0).unwrap();
+    let reply = run(&mut engine, &request).unwrap();
     skip_written(&mut Reader::new(&reply, 0));
     assert_eq!(engine.position(), request.len());
 }
@@ -173,21 +178,21 @@ fn what_the_storage_throws_comes_back_with_its_code() {
     let mut engine = Engine::open(storage.clone(), &[], new_clock()).unwrap();
     let mut request = Vec::new();
     set_request(&mut request, b"key", b"value");
-    engine.execute(1, &request, 0).unwrap();
+    run(&mut engine, &request).unwrap();
     set_failing(&storage, Some("SILT_OUT_OF_SPACE".to_owned()));
-    let reply = engine.execute(1, &request, 0).unwrap();
+    let reply = run(&mut engine, &request).unwrap();
     let mut reply = Reader::new(&reply, 0);
     assert_eq!((reply.u8(), reply.b()), (Ok(status::ERROR), Ok(&b"SILT_OUT_OF_SPACE"[..])));
     let message = String::from_utf8(reply.b().unwrap().to_vec()).unwrap();
     assert!(message.contains("made by the test"), "{message}");
     set_failing(&storage, None);
     // What reached the file is unknown: no more writing, but reading.
-    let reply = engine.execute(1, &request, 0).unwrap();
+    let reply = run(&mut engine, &request).unwrap();
     let mut reply = Reader::new(&reply, 0);
     assert_eq!((reply.u8(), reply.b()), (Ok(status::ERROR), Ok(&b"SILT_POISONED"[..])));
     request.clear();
     get_request(&mut request, b"key");
-    assert_eq!(engine.execute(1, &request, 0).unwrap()[0], status::OK);
+    assert_eq!(run(&mut engine, &request).unwrap()[0], status::OK);
     assert!(text_of(engine.close().unwrap_err()).starts_with("SILT_POISONED: "));
     assert_eq!(handles_open(&storage), 0);
 }
@@ -196,13 +201,13 @@ fn what_the_storage_throws_comes_back_with_its_code() {
 fn requests_that_are_none_are_refused() {
     let mut engine = Engine::open(new_storage(), &[], new_clock()).unwrap();
     for request in [&[0][..], &[99], &[code::GET], &[code::GET, 0, 5, b'k'], &[code::WRITE, 9, 0]] {
-        let thrown = text_of(engine.execute(1, request, 0).unwrap_err());
+        let thrown = text_of(run(&mut engine, request).unwrap_err());
         assert!(thrown.starts_with("SILT_INVALID: "), "{thrown}");
     }
     let mut long = vec![code::HISTORY];
     put_b(&mut long, b"key");
     long.extend([0xff; 9]);
-    assert!(engine.execute(1, &long, 0).is_err());
+    assert!(run(&mut engine, &long).is_err());
     assert!(Engine::open(new_storage(), &[77, 0], new_clock()).is_err());
 }
 

@@ -70,6 +70,15 @@ test('calls of one turn are one message, in their order', async (t) => {
   assert.deepEqual([answers[1], answers[3], answers[5]], [1, 2, undefined]);
 });
 
+test('what a turn asks for first is done before all that is asked after it', async (t) => {
+  const db = await store(t, { backend: 'memory' });
+  const first = db.set('a', 1);
+  const between = new Promise((resolve) => queueMicrotask(() => resolve(db.get('b'))));
+  const second = db.set('b', 2);
+  assert.equal(await between, 2);
+  await Promise.all([first, second]);
+});
+
 test('an operation that fails leaves the others of its message alone', async (t) => {
   const db = await store(t, { backend: 'memory' });
   const results = await Promise.allSettled([
