@@ -291,10 +291,8 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
   }
 
   /** A consistent copy of the whole store in one `.silt` file, which every home can restore. */
-  async exportFile(
-    options: { onProgress?: (progress: { done: number; total: number }) => void } = {},
-  ): Promise<Blob> {
-    return (await this.session.call('export', undefined, options.onProgress)) as Blob;
+  async exportFile(): Promise<Blob> {
+    return (await this.session.call('export')) as Blob;
   }
 
   /** Listens to what happens to the store: commits, change of role, fallback, closing. */

@@ -22,7 +22,6 @@ interface Unanswered {
   message: Extract<ToWorker, { n: number }>;
   resolve(answer: any): void;
   reject(error: SiltError): void;
-  progress: ((told: any) => void) | undefined;
 }
 
 /** Opens a store by name. */
@@ -74,15 +73,15 @@ class WorkerChannel implements Channel {
     return this.#ask({ t: 'send', n: 0, b: request }) as Promise<Uint8Array>;
   }
 
-  call(method: string, argument?: unknown, progress?: (told: any) => void): Promise<unknown> {
-    return this.#ask({ t: 'call', n: 0, m: method, a: argument }, progress);
+  call(method: string): Promise<unknown> {
+    return this.#ask({ t: 'call', n: 0, m: method });
   }
 
-  #ask(message: Unanswered['message'], progress?: (told: any) => void): Promise<unknown> {
+  #ask(message: Unanswered['message']): Promise<unknown> {
     if (this.#closed || this.#closing) return Promise.reject(this.#closed ?? closed());
     message.n = this.#numbers += 1;
     return new Promise((resolve, reject) => {
-      this.#unanswered.set(message.n, { message, resolve, reject, progress });
+      this.#unanswered.set(message.n, { message, resolve, reject });
       // Requests are copied, not moved: they may have to be sent again.
       this.#port?.postMessage(message);
     });
@@ -192,9 +191,6 @@ class WorkerChannel implements Channel {
         break;
       case 'event':
         this.#tell(message.e);
-        break;
-      case 'progress':
-        this.#unanswered.get(message.n)?.progress?.(message.v);
         break;
       case 'closed':
         this.#end(closed());

@@ -101,6 +101,8 @@ export class Host {
   exclusively<T>(run: (engine: Engine) => T): Promise<T> {
     if (this.#closed) return Promise.reject(closed());
     return this.#enqueue(async () => {
+      // It cannot be stopped to open a file.
+      await this.storage.prepare?.(true);
       const result = run(this.#engine);
       await this.#settled();
       return result;
@@ -176,6 +178,7 @@ export class Host {
       parts.push(this.#guard(() => this.#engine.execute(client, request, at)));
       at = this.#engine.position();
     }
+    this.storage.rest?.();
     return joined(parts);
   }
 
@@ -267,6 +270,7 @@ export class Host {
       const due = this.#guard(() => this.#engine.tick());
       const more = this.#guard(() => this.#engine.work(budget, idle));
       if (this.storage.dirty?.()) this.#settled().catch(() => {});
+      if (!more) this.storage.rest?.();
       if (more) this.#keepHouseSoon(busy ? 2 : 0);
       else if (due >= 0) this.#keepHouseSoon(Math.max(due, 1));
       else if (!idle) this.#keepHouseSoon(IDLE_MS);

@@ -13,7 +13,9 @@ export async function callHost(
 ): Promise<unknown> {
   switch (method) {
     case 'info':
-      return infoOf(store, role);
+      return {
+        backend: store.backend, role, persistent: store.backend !== 'memory',
+      } satisfies HostInfo;
     case 'export':
       return store.host.exclusively((engine) => {
         const parts: BlobPart[] = [];
@@ -30,11 +32,6 @@ export async function callHost(
     default:
       throw new TypeError(`the host has no method ${method}`);
   }
-}
-
-/** What a client is told of its store. */
-export function infoOf(store: OpenStore, role: HostInfo['role']): HostInfo {
-  return { backend: store.backend, role, persistent: store.backend !== 'memory' };
 }
 
 /** Serves followers as long as this worker leads. */
@@ -83,8 +80,7 @@ export class Leader {
       else if (data.t === 'bye') this.#drop(name, client);
       else void this.#answer(data, client, sender, say);
     };
-    const info = infoOf(this.#store, 'follower');
-    say({ t: 'leader', epoch: this.#epoch, info });
+    say({ t: 'leader', epoch: this.#epoch });
     gone(name, this.#stop.signal).then(() => this.#drop(name, client), () => {});
   }
 

@@ -1,6 +1,7 @@
 /** The parts of the platform's file interface that a store uses, and their failures. */
 
 import { codeOf, SiltError, type SiltErrorCode } from './error.js';
+import { folderName } from './names.js';
 
 /** An open file of the origin private file system, synchronous. */
 export interface SyncHandle {
@@ -53,5 +54,30 @@ export async function openHandle(file: FolderFile): Promise<SyncHandle> {
       if (error.code !== 'SILT_LOCKED' || Date.now() - start > WAIT_MS) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+}
+
+/** The folder of a store, made if it is not there. */
+export async function storeFolder(store: string): Promise<FileSystemDirectoryHandle> {
+  const storage = globalThis.navigator?.storage;
+  if (typeof storage?.getDirectory !== 'function') {
+    throw new SiltError('SILT_NOT_SUPPORTED', 'the origin private file system is not offered here');
+  }
+  try {
+    const root = await storage.getDirectory();
+    const all = await made((create) => root.getDirectoryHandle('siltdb', { create }));
+    return await made((create) => all.getDirectoryHandle(folderName(store), { create }));
+  } catch (e) {
+    throw cannot('open the origin private file system', e);
+  }
+}
+
+/** Gets what is there, without asking for space, and makes it if it is not. */
+export async function made<T>(get: (create: boolean) => Promise<T>): Promise<T> {
+  try {
+    return await get(false);
+  } catch (e) {
+    if ((e as Error).name !== 'NotFoundError') throw e;
+    return get(true);
   }
 }

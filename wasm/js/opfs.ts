@@ -4,74 +4,75 @@
  * Files there open asynchronously, the engine is synchronous: so files of the numbers that come
  * next are created and opened ahead. Such a spare is empty and unknown to the engine until it is
  * taken; a clean shut removes it, and an open removes what a kill left.
+ *
+ * Platforms hold so many files open, and no more: those that were not used for longest are closed
+ * between requests, and opened again when one asks for them.
  */
 
 import { SiltError } from './error.js';
-import { type FileKind, fileName, folderName, parseName } from './names.js';
+import { type FileKind, fileName, parseName } from './names.js';
 import { Journal, JOURNAL_NAME } from './opfs-journal.js';
-import { cannot, type FolderFile, openHandle, type SyncHandle } from './opfs-handle.js';
+import {
+  cannot, type FolderFile, made, openHandle, storeFolder, type SyncHandle,
+} from './opfs-handle.js';
 import type { AsyncStorage } from './storage.js';
 
 /** Spares kept of each kind, and how few of them stop the engine for new ones. */
 const SPARES = 4;
 const SPARES_MIN = 3;
 
-/** An open file: every handle of the engine on it shares the one that the platform allows. */
-interface OpenFile {
+/** A file: every handle of the engine on it shares the one that the platform allows. */
+interface StoreFile {
   name: string;
-  sync: SyncHandle;
   length: number;
+  /** Undefined while it is closed. */
+  sync: SyncHandle | undefined;
+  /** Why it could not be opened; told by the call that needs it. */
+  failed?: SiltError | undefined;
+  /** When it was used last, counted in uses. */
+  used: number;
 }
 
-/** Spares of one kind, by number. */
+/** A handle of the engine. */
+interface Handle {
+  file: StoreFile;
+  /** What is appended to stays open. */
+  appends: boolean;
+}
+
+/** What spares of a kind there are to be. */
 interface Stock {
   kind: FileKind;
-  spares: Map<number, SyncHandle>;
   /** Highest number seen, in a file or asked for. */
   last: number;
-  /** Numbers asked for of which there was none. */
-  missed: Set<number>;
+  /** Names asked for of which there was none. */
+  missed: Set<string>;
   /** How many to have ahead: grows when there was none of a number. */
   ahead: number;
 }
 
-/** The folder of a store, made if it is not there. */
-export async function storeFolder(store: string): Promise<FileSystemDirectoryHandle> {
-  const storage = globalThis.navigator?.storage;
-  if (typeof storage?.getDirectory !== 'function') {
-    throw new SiltError('SILT_NOT_SUPPORTED', 'the origin private file system is not offered here');
-  }
-  try {
-    const root = await storage.getDirectory();
-    const all = await made((create) => root.getDirectoryHandle('siltdb', { create }));
-    return await made((create) => all.getDirectoryHandle(folderName(store), { create }));
-  } catch (e) {
-    throw cannot('open the origin private file system', e);
-  }
-}
-
-/** Gets what is there, without asking for space, and makes it if it is not. */
-async function made<T>(get: (create: boolean) => Promise<T>): Promise<T> {
-  try {
-    return await get(false);
-  } catch (e) {
-    if ((e as Error).name !== 'NotFoundError') throw e;
-    return get(true);
-  }
-}
-
 /** Files of a store in the origin private file system; lives in a dedicated worker. */
 export class OpfsStorage implements AsyncStorage {
+  /** So many files are open between requests, at most, beside spares and what is appended to. */
+  static openMax = 64;
   readonly kind = 'opfs';
   readonly #folder: FileSystemDirectoryHandle;
   readonly #journal: Journal;
-  readonly #files = new Map<string, OpenFile>();
-  readonly #handles: (OpenFile | undefined)[] = [];
+  readonly #files = new Map<string, StoreFile>();
+  readonly #handles: (Handle | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #stocks: Stock[] = ['segment', 'manifest'].map((kind) => {
-    return { kind: kind as FileKind, spares: new Map(), last: 0, missed: new Set(), ahead: SPARES };
+    return { kind: kind as FileKind, last: 0, missed: new Set(), ahead: SPARES };
   });
+  readonly #spares = new Map<string, SyncHandle>();
+  /** Whether there are spares enough, as far as is known. */
+  #enough = false;
   readonly #doomed = new Set<string>();
+  /** Files that were asked for while they were closed. */
+  readonly #wanted = new Set<StoreFile>();
+  #uses = 0;
+  /** Whether a file was opened since some were closed last. */
+  #opened = true;
   #restocking: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** While true a file that is removed is kept open as a spare: a restore begins again with it. */
@@ -126,54 +127,44 @@ export class OpfsStorage implements AsyncStorage {
   /** A manifest that was not written to its end becomes a spare again. */
   #unpublish(number: number): void {
     const name = fileName('manifest', number);
-    const file = this.#files.get(name) as OpenFile;
+    const sync = this.#files.get(name)?.sync as SyncHandle;
     const stock = this.#stocks.find((s) => s.kind === 'manifest') as Stock;
     this.#files.delete(name);
-    file.sync.truncate(0);
-    stock.spares.set(number, file.sync);
+    sync.truncate(0);
+    this.#spares.set(name, sync);
     stock.last = Math.min(stock.last, number - 1);
   }
 
   /** An empty file is a spare of before. */
   #adopt(name: string, sync: SyncHandle): void {
-    const id = parseName(name);
-    const stock = this.#stocks.find((s) => s.kind === id?.kind);
-    if (!id || !stock) return;
     const length = sync.getSize();
-    if (length === 0) {
-      stock.spares.set(id.number, sync);
-    } else {
-      this.#files.set(name, { name, sync, length });
-    }
+    if (length > 0) this.#files.set(name, { name, sync, length, used: 0 });
+    else this.#spares.set(name, sync);
   }
 
   list(): [string, number][] {
     return [...this.#files.values()].map((file) => [file.name, file.length]);
   }
 
-  open(name: string): number {
-    const file = this.#files.get(name);
-    if (!file) throw new SiltError('SILT_NOT_FOUND', `${name} is not there`);
+  open(name: string, appends = false): number {
     const handle = this.#free.pop() ?? this.#handles.length;
-    this.#handles[handle] = file;
+    this.#handles[handle] = { file: this.#named(name), appends };
     return handle;
   }
 
   create(name: string): number {
     this.#take(name);
-    return this.open(name);
+    return this.open(name, true);
   }
 
   resume(name: string, length: number): number {
-    const handle = this.open(name);
-    const file = this.#file(handle);
+    const file = this.#named(name);
     if (length > file.length) {
-      this.close(handle);
       throw new SiltError('SILT_UNEXPECTED_END', `${name} ends before byte ${length}`);
     }
-    this.#attempt(name, () => file.sync.truncate(length));
+    this.#use(file, (sync) => sync.truncate(length));
     file.length = length;
-    return handle;
+    return this.open(name, true);
   }
 
   /** The journal names a manifest only once all of it is durable: a torn one counts as absent. */
@@ -181,7 +172,7 @@ export class OpfsStorage implements AsyncStorage {
     const file = this.#take(name);
     try {
       this.#write(file, bytes);
-      this.#attempt(name, () => file.sync.flush());
+      this.#use(file, (sync) => sync.flush());
       this.#attempt(name, () => this.#journal.record(parseName(name)?.number ?? 0));
     } catch (e) {
       this.remove(name);
@@ -194,23 +185,19 @@ export class OpfsStorage implements AsyncStorage {
     const file = this.#files.get(name);
     if (!file) return;
     this.#files.delete(name);
+    this.#wanted.delete(file);
     try {
-      file.sync.truncate(0);
+      file.sync?.truncate(0);
     } catch {
       // The file goes as a whole a little later.
     }
-    if (this.reuse && this.#keep(file)) return;
-    file.sync.close();
+    if (this.reuse && file.sync?.getSize() === 0) {
+      this.#spares.set(name, file.sync);
+      return;
+    }
+    file.sync?.close();
     this.#doomed.add(name);
     this.#restockSoon();
-  }
-
-  #keep({ name, sync }: OpenFile): boolean {
-    const id = parseName(name);
-    const stock = this.#stocks.find((s) => s.kind === id?.kind);
-    if (!id || !stock || sync.getSize() > 0) return false;
-    stock.spares.set(id.number, sync);
-    return true;
   }
 
   size(handle: number): number {
@@ -222,7 +209,7 @@ export class OpfsStorage implements AsyncStorage {
     if (offset + into.length > file.length) {
       throw new SiltError('SILT_UNEXPECTED_END', `${file.name} ends before the bytes asked for`);
     }
-    const got = this.#attempt(file.name, () => file.sync.read(into, { at: offset }));
+    const got = this.#use(file, (sync) => sync.read(into, { at: offset }));
     if (got !== into.length) {
       const what = `${file.name} gave ${got} of ${into.length} bytes`;
       throw new SiltError('SILT_UNEXPECTED_END', what);
@@ -234,8 +221,7 @@ export class OpfsStorage implements AsyncStorage {
   }
 
   sync(handle: number): void {
-    const file = this.#file(handle);
-    this.#attempt(file.name, () => file.sync.flush());
+    this.#use(this.#file(handle), (sync) => sync.flush());
   }
 
   close(handle: number): void {
@@ -245,15 +231,34 @@ export class OpfsStorage implements AsyncStorage {
   }
 
   ready(): boolean {
-    return !!this.#stuck || this.#stocks.every((stock) => this.#has(stock, SPARES_MIN));
+    if (this.#wanted.size > 0) return false;
+    this.#enough ||= this.#stocks.every((stock) => this.#missing(stock, SPARES_MIN).length === 0);
+    return this.#enough || !!this.#stuck;
   }
 
-  /** Makes spares; a failure to is told by the call that needs one, so that reads go on. */
-  async prepare(): Promise<void> {
+  /**
+   * Opens what was asked for, or `all` files, and makes spares. A failure to is told by the call
+   * that needs the file, so that reads go on.
+   */
+  async prepare(all = false): Promise<void> {
+    if (all) for (const file of this.#files.values()) if (!file.sync) this.#wanted.add(file);
     while (!this.#shut && this.#isShort()) {
       this.#restocking ??= this.#restock().finally(() => (this.#restocking = undefined));
       await this.#restocking;
-      if (this.#stuck) break;
+      if (this.#stuck && this.#wanted.size === 0) break;
+    }
+  }
+
+  /** Between requests: closes the files that were not used for longest. */
+  rest(): void {
+    if (!this.#opened) return;
+    this.#opened = false;
+    const busy = new Set(this.#handles.map((handle) => handle?.appends && handle.file));
+    const open = [...this.#files.values()].filter((file) => file.sync && !busy.has(file));
+    open.sort((a, b) => b.used - a.used);
+    for (const file of open.slice(OpfsStorage.openMax)) {
+      file.sync?.close();
+      file.sync = undefined;
     }
   }
 
@@ -272,60 +277,77 @@ export class OpfsStorage implements AsyncStorage {
     this.#shut = true;
     clearTimeout(this.#timer);
     await this.#restocking?.catch(() => undefined);
-    for (const { kind, spares } of this.#stocks) {
-      for (const number of spares.keys()) this.#doomed.add(fileName(kind, number));
-    }
+    for (const name of this.#spares.keys()) this.#doomed.add(name);
     this.#closeAll();
     await this.#unlink();
   }
 
   #closeAll(): void {
     this.#shut = true;
-    for (const stock of this.#stocks) {
-      for (const spare of stock.spares.values()) spare.close();
-      stock.spares.clear();
-    }
-    for (const file of this.#files.values()) file.sync.close();
+    for (const spare of this.#spares.values()) spare.close();
+    this.#spares.clear();
+    for (const file of this.#files.values()) file.sync?.close();
     this.#files.clear();
+    this.#wanted.clear();
     this.#journal.close();
   }
 
-  #file(handle: number): OpenFile {
-    const file = this.#handles[handle];
+  #file(handle: number): StoreFile {
+    const { file } = this.#handles[handle] ?? {};
     if (!file || this.#shut) throw new SiltError('SILT_IO', 'the handle is closed');
     return file;
   }
 
+  #named(name: string): StoreFile {
+    const file = this.#files.get(name);
+    if (!file) throw new SiltError('SILT_NOT_FOUND', `${name} is not there`);
+    return file;
+  }
+
+  /** Does something with a file; `SILT_NOT_READY` if it has to be opened first. */
+  #use<T>(file: StoreFile, run: (sync: SyncHandle) => T): T {
+    const { sync, failed } = file;
+    file.used = this.#uses += 1;
+    if (sync) return this.#attempt(file.name, () => run(sync));
+    file.failed = undefined;
+    if (failed) throw failed;
+    this.#wanted.add(file);
+    this.#restockSoon();
+    throw new SiltError('SILT_NOT_READY', `${file.name} is not open yet`);
+  }
+
   /** Turns the spare of this name into a file. */
-  #take(name: string): OpenFile {
+  #take(name: string): StoreFile {
     const id = parseName(name);
     const stock = this.#stocks.find((s) => s.kind === id?.kind);
     if (!id || !stock) throw new SiltError('SILT_DENIED', `${name} is no file of a store`);
     if (this.#files.has(name)) throw new SiltError('SILT_ALREADY_EXISTS', `${name} is there`);
-    const sync = stock.spares.get(id.number);
+    const sync = this.#spares.get(name);
+    this.#enough = false;
     stock.last = Math.max(stock.last, id.number);
     this.#restockSoon();
     if (!sync) {
       if (this.#stuck) throw this.#stuck;
-      stock.missed.add(id.number);
+      stock.missed.add(name);
       stock.ahead = Math.min(stock.ahead * 2, 64);
       throw new SiltError('SILT_NOT_READY', `${name} is not open yet`);
     }
-    stock.spares.delete(id.number);
-    const file = { name, sync, length: 0 };
+    this.#spares.delete(name);
+    const file = { name, sync, length: 0, used: this.#uses };
     this.#files.set(name, file);
+    this.#opened = true;
     return file;
   }
 
-  /** Whether there are so many of the numbers to come, and all that were asked for. */
-  #has(stock: Stock, count: number): boolean {
-    let left = 0;
-    for (const number of stock.spares.keys()) if (number > stock.last) left += 1;
-    return left >= count && stock.missed.size === 0;
+  /** The names without a spare among so many that come next, and those that were asked for. */
+  #missing({ kind, last, missed }: Stock, count: number): string[] {
+    const next = Array.from({ length: count }, (_, i) => fileName(kind, last + 1 + i));
+    return [...missed, ...next].filter((name) => !this.#spares.has(name));
   }
 
   #isShort(): boolean {
-    return this.#doomed.size > 0 || !this.#stocks.every((stock) => this.#has(stock, stock.ahead));
+    return this.#wanted.size + this.#doomed.size > 0 ||
+      this.#stocks.some((stock) => this.#missing(stock, stock.ahead).length > 0);
   }
 
   #restockSoon(): void {
@@ -337,7 +359,23 @@ export class OpfsStorage implements AsyncStorage {
     }, 0);
   }
 
+  /** Opens what was asked for. One that goes meanwhile is unlinked later. */
+  async #openWanted(): Promise<void> {
+    await Promise.all([...this.#wanted].map(async (file) => {
+      try {
+        const sync = await openHandle(await this.#folder.getFileHandle(file.name) as FolderFile);
+        if (this.#files.get(file.name) === file) file.sync = sync;
+        else sync.close();
+      } catch (e) {
+        file.failed = cannot(`open ${file.name}`, e);
+      }
+      this.#wanted.delete(file);
+      this.#opened = true;
+    }));
+  }
+
   async #restock(): Promise<void> {
+    await this.#openWanted();
     try {
       await this.#unlink();
       await Promise.all(this.#stocks.map((stock) => this.#fill(stock)));
@@ -348,16 +386,13 @@ export class OpfsStorage implements AsyncStorage {
   }
 
   async #fill(stock: Stock): Promise<void> {
-    const numbers: number[] = [];
-    for (let n = stock.last + 1; n <= stock.last + stock.ahead; n += 1) numbers.push(n);
-    const missing = [...stock.missed, ...numbers].filter((n) => !stock.spares.has(n));
+    const missing = this.#missing(stock, stock.ahead);
     stock.missed.clear();
-    const made = missing.map(async (number) => {
-      const name = fileName(stock.kind, number);
+    const made = missing.map(async (name) => {
       const file = await this.#folder.getFileHandle(name, { create: true });
       const sync = await openHandle(file as FolderFile);
       if (sync.getSize() > 0) sync.truncate(0);
-      stock.spares.set(number, sync);
+      this.#spares.set(name, sync);
     });
     await Promise.all(made);
   }
@@ -372,8 +407,8 @@ export class OpfsStorage implements AsyncStorage {
   }
 
   /** Chromium may write less, or give its own error code as a count, where others throw. */
-  #write(file: OpenFile, bytes: Uint8Array): void {
-    const wrote = this.#attempt(file.name, () => file.sync.write(bytes, { at: file.length }));
+  #write(file: StoreFile, bytes: Uint8Array): void {
+    const wrote = this.#use(file, (sync) => sync.write(bytes, { at: file.length }));
     if (wrote !== bytes.length) {
       throw new SiltError('SILT_OUT_OF_SPACE', `${file.name} took only a part: no space is left`);
     }

@@ -46,6 +46,7 @@ export class Owner {
       this.prepare().catch(() => {});
       throw new SiltError('SILT_NOT_READY', 'the storage has to open files: await prepare()');
     }
+    this.storage.rest?.();
     this.#worked += request.length;
     this.#requests += 1;
     if (this.#worked > WORK_EVERY_BYTES) {

@@ -180,7 +180,6 @@ class Seat {
     const link = new BroadcastChannel(this.#lock);
     link.onmessage = ({ data }: MessageEvent<FromLeader>) => {
       if (data.t === 'leader') this.#meet(data.epoch);
-      else if (data.t === 'progress') this.#say(data);
       else this.#answer(data);
     };
     this.#channel = channel;

@@ -124,10 +124,10 @@ export class Session {
   }
 
   /** Calls a method of the host, after all that was asked for before. */
-  call(method: string, argument?: unknown, progress?: (told: any) => void): Promise<unknown> {
+  call(method: string): Promise<unknown> {
     if (this.#closed) return Promise.reject(closed());
     this.send();
-    return this.channel.call(method, argument, progress);
+    return this.channel.call(method);
   }
 
   /** Listens to what the host tells. Returns what ends it. */

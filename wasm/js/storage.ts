@@ -37,8 +37,10 @@ export interface HostStorage {
 
 /** A backend that does some of its work asynchronously; the host awaits it around the engine. */
 export interface AsyncStorage extends HostStorage {
-  /** Makes handles ready ahead, until `ready()` is true. */
-  prepare?(): Promise<void>;
+  /** Makes handles ready ahead, until `ready()` is true; those of `all` files, if asked. */
+  prepare?(all?: boolean): Promise<void>;
+  /** Told between requests: what they needed open may be closed. */
+  rest?(): void;
   /**
    * Makes all that was changed until now as durable as the calls asked for (`strict`: a sync is
    * among them). The host answers requests only after it.

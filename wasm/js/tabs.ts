@@ -7,7 +7,7 @@
  * is granted that one knows that the worker is gone.
  */
 
-import type { ChannelEvent, FromWorker, HostInfo, ToWorker } from './transport.js';
+import type { ChannelEvent, FromWorker, ToWorker } from './transport.js';
 
 /** On the channel of a store. */
 export type Call =
@@ -24,8 +24,8 @@ export type ToLeader = Extract<ToWorker, { t: 'send' | 'call' }> | { t: 'bye' } 
 
 /** From the leader to a follower, on the follower's channel. */
 export type FromLeader =
-  | Extract<FromWorker, { t: 'reply' | 'result' | 'error' | 'progress' }>
-  | { t: 'leader'; epoch: number; info: HostInfo };
+  | Extract<FromWorker, { t: 'reply' | 'result' | 'error' }>
+  | { t: 'leader'; epoch: number };
 
 /** The lock of a store, and its channel. */
 export function storeName(store: string): string {

@@ -20,7 +20,7 @@ export interface Channel {
   /** One packed request (given away), its packed reply. Rejects with a `SiltError`. */
   send(request: Uint8Array): Promise<Uint8Array>;
   /** A method of the host: `info`, `export`, `storage`, `persist`. */
-  call(method: string, argument?: unknown, progress?: (told: any) => void): Promise<unknown>;
+  call(method: string): Promise<unknown>;
   /** Listens; what is returned ends it. */
   onEvent(listen: (event: ChannelEvent) => void): () => void;
   /** Closes the client; the last one of a store closes the store. */
@@ -76,7 +76,7 @@ export type PlainOptions = Omit<ConnectOptions, 'worker' | 'now' | 'random' | 'w
 export type ToWorker =
   | { t: 'open'; name: string; client: number; options: PlainOptions }
   | { t: 'send'; n: number; b: Uint8Array; again?: boolean }
-  | { t: 'call'; n: number; m: string; a: unknown }
+  | { t: 'call'; n: number; m: string }
   | { t: 'freeze' | 'thaw' | 'close' };
 
 /** From a worker to its client. */
@@ -87,7 +87,6 @@ export type FromWorker =
   | { t: 'reply'; n: number; b: Uint8Array }
   | { t: 'result'; n: number; v: unknown }
   | { t: 'error'; n: number; e: PlainError }
-  | { t: 'progress'; n: number; v: unknown }
   | { t: 'event'; e: ChannelEvent }
   | { t: 'closed' };
 

@@ -32,11 +32,12 @@ function buildEngine() {
   rmSync(generated, { recursive: true, force: true });
   // The engine is found by whoever loads it: a literal path would be bundled twice.
   run('wasm-bindgen', [
-    '--target', 'web', '--omit-default-module-path', '--experimental-reset-state-function',
+    '--target', 'web', '--omit-default-module-path',
     ...(named ? [] : ['--remove-name-section', '--remove-producers-section']),
     '--out-dir', generated, '--out-name', 'siltdb',
     join(target, triple, 'wasm', 'siltdb_wasm.wasm'),
   ]);
+  trimGlue(join(generated, 'siltdb.js'));
   const wasm = join(generated, 'siltdb_bg.wasm');
   const features = ['bulk-memory', 'sign-ext', 'mutable-globals', 'nontrapping-float-to-int',
     'multivalue', 'reference-types'].map((feature) => `--enable-${feature}`);
@@ -44,6 +45,21 @@ function buildEngine() {
     '-Oz', '--converge', ...features,
     ...(named ? ['-g'] : ['--strip-debug', '--strip-producers', '--strip-target-features']),
     wasm, '-o', wasm]);
+}
+
+/** What wasm-bindgen's part does for platforms and callers that this package does not have. */
+const SPARE = [
+  [/if \(!\('encodeInto' in cachedTextEncoder\)\) \{[^]*?\n\}\n/, ''],
+  [/if \(module !== undefined\) \{[^]*?\n {4}\}\n/, '({ module } = module);\n'],
+];
+
+function trimGlue(file) {
+  let glue = readFileSync(file, 'utf8');
+  for (const [pattern, instead] of SPARE) {
+    if (!pattern.test(glue)) throw new Error(`siltdb.js is not as expected: ${pattern}`);
+    glue = glue.replace(pattern, instead);
+  }
+  writeFileSync(file, glue);
 }
 
 // One list of entries: [output, source, format, platform]. `external` is what an entry shares

@@ -2,7 +2,7 @@
 //!
 //! What a call fails with is thrown as a string, `CODE: message`, and becomes an error there.
 
-use siltdb_core::error::{Error, StorageError, StorageErrorKind};
+use siltdb_core::error::{Error, StorageError};
 use siltdb_core::snapshot::{Sink, Source};
 use siltdb_core::store::FullCompaction;
 use siltdb_core::{Store, check, restore};
@@ -133,7 +133,10 @@ impl Engine {
             return Ok(0.0);
         }
         if self.store.due_us() == Some(0) {
-            self.store.tick().map_err(thrown)?;
+            match self.store.tick() {
+                Err(e) if self.can_repeat(&e) => return Ok(0.0),
+                ticked => ticked.map_err(thrown)?,
+            }
         }
         Ok(self.store.due_us().map_or(-1.0, |us| us.div_ceil(1000) as f64))
     }
@@ -149,13 +152,18 @@ impl Engine {
         if self.full.is_some() || self.store.is_poisoned() {
             return Ok(false);
         }
-        if !self.store.storage().is_ready() || self.store.load_index(budget / 64).map_err(thrown)? {
+        if !self.store.storage().is_ready() {
             return Ok(true);
         }
-        if !self.auto_compact {
-            return Ok(false);
+        let more = if self.auto_compact {
+            self.store.upkeep(budget, idle)
+        } else {
+            self.store.load_index(budget / 64)
+        };
+        match more {
+            Err(e) if self.can_repeat(&e) => Ok(true),
+            more => more.map_err(thrown),
         }
-        self.store.upkeep(budget, idle).map_err(thrown)
     }
 
     /// Closes the views of a client.
@@ -261,9 +269,7 @@ impl Engine {
 
     /// Whether the operation only has to wait for a file: it changed nothing yet.
     fn can_repeat(&self, error: &Error) -> bool {
-        matches!(error, Error::Storage(e) if e.kind == StorageErrorKind::NotReady)
-            && !self.store.is_poisoned()
-            && !self.store.storage().is_ready()
+        error.is_not_ready() && !self.store.is_poisoned() && !self.store.storage().is_ready()
     }
 
     /// Memory for what a call gives.

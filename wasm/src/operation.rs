@@ -474,11 +474,12 @@ impl Session<'_> {
             Some(full) => full,
             None => self.store.compact_begin()?,
         };
-        let more = self.store.compact_next(&mut full, budget.max(1))?;
+        let more = self.store.compact_next(&mut full, budget.max(1));
         let progress = full.progress();
-        if more {
+        if more.as_ref().map_or_else(Error::is_not_ready, |more| *more) {
             *self.full = Some(full);
         }
+        let more = more?;
         out.extend([status::OK, u8::from(more)]);
         put_n(out, progress.done);
         put_n(out, progress.total);

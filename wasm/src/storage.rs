@@ -193,6 +193,10 @@ impl ReadAt for JsReader {
         }
         self.read_file(offset, buf)
     }
+
+    fn ready(&self) -> Result<(), StorageError> {
+        self.read_file(0, &mut [])
+    }
 }
 
 impl JsReader {

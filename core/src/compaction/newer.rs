@@ -34,6 +34,11 @@ impl<R: ReadAt> Newer<R> {
         Self { segments: segments.iter().map(probe).collect() }
     }
 
+    /// As [`Sealed::all_ready`].
+    pub(super) fn ready(&self) -> Result<()> {
+        self.segments.iter().try_for_each(|probe| Ok(probe.sealed.file.reader.ready()?))
+    }
+
     /// The oldest version of `key` in these segments, if there is one. Keys are asked for in
     /// ascending order.
     pub(super) fn superseder(&mut self, key: &[u8], hash: u64) -> Result<Option<u64>> {

@@ -119,10 +119,22 @@ impl<S: Storage> Compaction<S> {
         self.inputs.iter().map(|s| s.numbers().data_end).sum()
     }
 
+    /// Asks for the files that a step reads, since a step cannot be repeated.
+    ///
+    /// # Errors
+    /// `NotReady`: the compaction goes on once they are open. Damage; the storage's failure.
+    pub fn ready(&self) -> Result<()> {
+        Sealed::all_ready(&self.inputs)?;
+        self.newer.ready()?;
+        // Of older segments only the filter is asked, which stays in memory.
+        self.older.iter().try_for_each(|older| older.directory().map(drop))
+    }
+
     /// Works through about so many bytes of input. `false` when all of it is done.
     ///
     /// # Errors
     /// Damage; the storage's failure. The compaction must then be given up.
+    /// See [`Compaction::ready`].
     pub fn step(&mut self, storage: &S, budget_bytes: u64) -> Result<bool> {
         let until = self.done_bytes.saturating_add(budget_bytes);
         while self.done_bytes < until {

@@ -59,6 +59,19 @@ impl<R: ReadAt> Sealed<R> {
         })
     }
 
+    /// Whether the files of these segments are read at once. All are asked, so that an
+    /// asynchronous host opens all that it must at once.
+    ///
+    /// # Errors
+    /// As [`ReadAt::ready`].
+    pub fn all_ready(segments: &[Arc<Self>]) -> Result<()> {
+        let mut all = Ok(());
+        for sealed in segments {
+            all = all.and(sealed.file.reader.ready());
+        }
+        Ok(all?)
+    }
+
     /// Memory of fences and filter, if they are loaded, in bytes.
     pub fn memory(&self) -> usize {
         self.directory.get().map_or(0, Directory::bytes)

@@ -94,6 +94,14 @@ pub trait ReadAt {
     /// `UnexpectedEnd` past the end; `Io` otherwise. `buf` then holds nothing of use.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError>;
 
+    /// Whether reads are answered at once: asked before a step that cannot be repeated.
+    ///
+    /// # Errors
+    /// `NotReady` where an asynchronous host must open the file first; the host's failure.
+    fn ready(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     /// The bytes at `offset` without a copy, where the backend holds them in memory or mapped.
     ///
     /// `None` says nothing about the file: read it by [`ReadAt::read_at`] instead.

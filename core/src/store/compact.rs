@@ -51,7 +51,8 @@ pub(super) struct Installing<S: Storage> {
 }
 
 impl<S: Storage> Installing<S> {
-    /// Does about so many records. `true` while there is more to do.
+    /// Does about so many records. `true` while there is more to do. A step that failed may be
+    /// tried again.
     fn step(&mut self, index: &mut Index, records: usize) -> Result<bool> {
         let mut blocks = 0;
         if let Some(output) = &self.output {
@@ -147,26 +148,16 @@ impl<S: Storage, H: Host> Store<S, H> {
             self.install_step(budget_bytes)?;
             return Ok(true);
         }
-        let mut compaction = match self.compaction.take() {
-            Some(compaction) => compaction,
-            None => match full.plans.next() {
-                Some(plan) => self.begin(&plan)?,
-                None => return Ok(false),
-            },
-        };
-        match compaction.step(&self.storage, budget_bytes) {
-            Ok(true) => {
-                full.done = full.report.input_bytes + compaction.done_bytes();
-                self.compaction = Some(compaction);
-                return Ok(true);
-            }
-            Ok(false) => {}
-            Err(e) => {
-                compaction.abandon(&self.storage);
-                return Err(e);
-            }
+        if self.compaction.is_none() {
+            let Some(plan) = full.plans.as_slice().first() else { return Ok(false) };
+            self.compaction = Some(self.begin(plan)?);
         }
-        let compacted = compaction.finish(&self.storage)?;
+        let Some(compacted) = self.step_begun(budget_bytes)? else {
+            let done = self.compaction.as_ref().map_or(0, Compaction::done_bytes);
+            full.done = full.report.input_bytes + done;
+            return Ok(true);
+        };
+        full.plans.next();
         full.report.runs += 1;
         full.report.input_bytes +=
             compacted.inputs.iter().map(|s| s.footer.file_len()).sum::<u64>();
@@ -186,8 +177,9 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// As [`Store::compact`].
     pub fn compact_due(&mut self, budget_bytes: u64) -> Result<bool> {
         if self.compaction_due {
-            self.compaction_due = false;
-            self.compaction_due = self.compact_step(budget_bytes)?;
+            let more = self.compact_step(budget_bytes);
+            self.compaction_due = more.as_ref().map_or_else(Error::is_not_ready, |more| *more);
+            more?;
         }
         Ok(self.compaction_due)
     }
@@ -210,24 +202,44 @@ impl<S: Storage, H: Host> Store<S, H> {
             }
             let Some(plan) = self.plan_next() else { return Ok(false) };
             let begun = self.begin(&plan);
-            self.compaction = Some(begun.inspect_err(|_| self.planner.failed(plan.inputs))?);
+            self.compaction = Some(begun.inspect_err(|e| self.note_failed(e, plan.inputs))?);
         }
-        let Some(mut compaction) = self.compaction.take() else { return Ok(false) };
-        match compaction.step(&self.storage, budget_bytes) {
-            Ok(true) => self.compaction = Some(compaction),
-            Ok(false) => {
-                let inputs: Vec<_> = compaction.inputs().collect();
-                let compacted = compaction.finish(&self.storage);
-                let compacted = compacted.inspect_err(|_| self.planner.failed(inputs))?;
-                self.install(compacted)?;
-            }
-            Err(e) => {
-                self.planner.failed(compaction.inputs());
-                compaction.abandon(&self.storage);
-                return Err(e);
-            }
+        let inputs: Vec<_> = self.compaction.iter().flat_map(Compaction::inputs).collect();
+        let stepped = self.step_begun(budget_bytes);
+        if let Some(compacted) = stepped.inspect_err(|e| self.note_failed(e, inputs))? {
+            self.install(compacted)?;
         }
         Ok(true)
+    }
+
+    /// What cannot be compacted is left as it is, unless it only has to be tried again.
+    fn note_failed(&mut self, error: &Error, inputs: Vec<u64>) {
+        if !error.is_not_ready() {
+            self.planner.failed(inputs);
+        }
+    }
+
+    /// Does about so many bytes of the compaction that is begun; what it made, at its end. Where
+    /// a file is not ready it stays begun, after any other failure it is given up.
+    fn step_begun(&mut self, budget_bytes: u64) -> Result<Option<Compacted<S>>> {
+        let Some(mut compaction) = self.compaction.take() else { return Ok(None) };
+        if let Err(e) = compaction.ready()
+            && e.is_not_ready()
+        {
+            self.compaction = Some(compaction);
+            return Err(e);
+        }
+        match compaction.step(&self.storage, budget_bytes) {
+            Ok(true) => {
+                self.compaction = Some(compaction);
+                Ok(None)
+            }
+            Ok(false) => compaction.finish(&self.storage).map(Some),
+            Err(e) => {
+                compaction.abandon(&self.storage);
+                Err(e)
+            }
+        }
     }
 
     fn plan_next(&mut self) -> Option<CompactionPlan> {
@@ -310,6 +322,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         if !numbers.take(run.len()).eq(plan.inputs.iter().copied()) {
             return Err(Error::Invalid("the plan names a segment that is gone"));
         }
+        Sealed::all_ready(&self.sealed[run.clone()])?;
         let base_seq = self.sealed[run.clone()].iter().map(|s| s.numbers().min_seq).min();
         let header = SegmentHeader {
             kind: SegmentKind::Sorted,
@@ -363,9 +376,9 @@ impl<S: Storage, H: Host> Store<S, H> {
         let Some(mut installing) = self.installing.take() else { return Ok(()) };
         let records = usize::try_from(budget_bytes / RECORD_BYTES).unwrap_or(usize::MAX);
         let moved = installing.step(&mut self.index, records.max(1));
-        if moved == Ok(true) {
+        if moved.as_ref().map_or_else(Error::is_not_ready, |more| *more) {
             self.installing = Some(installing);
-            return Ok(());
+            return moved.map(drop);
         }
         // Slots that still point to the inputs, after a failure, are left to the exact path.
         for (id, input) in installing.replaced.iter().zip(&installing.inputs) {

@@ -28,6 +28,14 @@ impl<S: Storage, H: Host> Store<S, H> {
             return Err(Error::Poisoned);
         }
         self.drain()?;
+        if self.active.as_ref().is_none_or(|active| active.memtable.is_empty()) {
+            return Ok(());
+        }
+        if let Err(e) = self.make_active(self.last_seq) {
+            // The file that it goes on in may have to be opened first: nothing is done until then.
+            self.poisoned |= !e.is_not_ready();
+            return Err(e);
+        }
         let result = self.seal_active();
         if result.is_err() {
             self.poisoned = true;
@@ -36,10 +44,6 @@ impl<S: Storage, H: Host> Store<S, H> {
     }
 
     fn seal_active(&mut self) -> Result<()> {
-        if self.active.as_ref().is_none_or(|active| active.memtable.is_empty()) {
-            return Ok(());
-        }
-        self.make_active(self.last_seq)?;
         let Some(active) = &mut self.active else { return Ok(()) };
         let Some(writer) = &mut active.writer else { return Ok(()) };
         let run = active.memtable.order_fully();

@@ -166,13 +166,10 @@ impl<S: Storage, H: Host> Store<S, H> {
 
     fn commit(&mut self, staging: &[Staging<'_>], sync: bool) -> Result<()> {
         let Some(first) = staging.first() else { return Ok(()) };
-        let mut result = self.make_room(staging);
-        if result.is_ok() {
-            result = self.make_active(first.seq);
-            if result.as_ref().is_err_and(Error::is_not_ready) {
-                // Nothing was written: an asynchronous host opens the file and asks again.
-                return result;
-            }
+        let result = self.make_room(staging).and_then(|()| self.make_active(first.seq));
+        if !self.poisoned && result.as_ref().is_err_and(Error::is_not_ready) {
+            // Nothing was written: an asynchronous host opens the file and asks again.
+            return result;
         }
         let result = result.and_then(|()| self.commit_inner(staging, sync));
         self.poisoned |= result.is_err() && !planted!(NoPoison);

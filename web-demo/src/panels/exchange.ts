@@ -148,13 +148,10 @@ class Exchange {
   }
 
   async #export(): Promise<void> {
-    const told = el('p', { class: 'note' }, 'Writing\u2026');
-    fill(this.#out, told);
+    fill(this.#out, el('p', { class: 'note' }, 'Writing\u2026'));
     const began = performance.now();
     try {
-      const blob = await this.#app.db.exportFile({
-        onProgress: ({ done, total }) => (told.textContent = `${bytes(done)} of ${bytes(total)}`),
-      });
+      const blob = await this.#app.db.exportFile();
       const ms = performance.now() - began;
       const { seq, crc, sha256 } = await factsOf(blob);
       if (this.#address) URL.revokeObjectURL(this.#address);

@@ -3,6 +3,7 @@ import { Reader, Writer } from '../../../js/bytes.js';
 import { attach } from '../../../js/client.js';
 import { connect } from '../../../js/connect.js';
 import { serve } from '../../../js/seat.js';
+import { Session } from '../../../js/session.js';
 import { destroy, list } from '../../../js/stores.js';
 import type { Channel, ChannelEvent, ConnectOptions } from '../../../js/transport.js';
 import * as wire from '../../../js/wire.js';
@@ -93,7 +94,7 @@ async function open(name: string, options: ConnectOptions = {}, faults = '', as 
 
 /** The same with the client of the package, kept as `silts[name]`. */
 async function silt(name: string, options: ConnectOptions = {}, faults = '') {
-  silts[name] = await attach(await reach(name, options, faults), {});
+  silts[name] = await attach(new Session(await reach(name, options, faults)), {});
   return silts[name];
 }
 
@@ -116,6 +117,19 @@ async function told(run: () => Promise<unknown>) {
   } catch (e) {
     return { code: (e as { code?: string }).code, message: (e as Error).message };
   }
+}
+
+/** How many segments the last worker has open, see `files` in `worker.ts`. */
+function openFiles(): Promise<number> {
+  const worker = workers.at(-1) as Worker;
+  return new Promise((resolve) => {
+    worker.addEventListener('message', function hear({ data }) {
+      if (data.t !== 'files') return;
+      worker.removeEventListener('message', hear);
+      resolve(data.files);
+    });
+    worker.postMessage({ t: 'files' });
+  });
 }
 
 async function folder(name: string) {
@@ -153,4 +167,5 @@ async function removeFile(name: string, pattern: RegExp) {
 
 Object.assign(globalThis, {
   serve, destroy_: destroy, list_: list, open_: open, silt_: silt, silts, stores, workers, told, files, putFiles, removeFile,
+  openFiles,
 });

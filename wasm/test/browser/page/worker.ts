@@ -7,7 +7,9 @@
 //   muteAt=N           stops for ever when it would send its Nth reply: the request is done by then
 //   dropFrom=N         replies from the Nth on are lost
 //   garble=N           the Nth request cannot be read when it comes
+//   files=N            so many files stay open between requests; told how many to who asks, see below
 //   seed=N             the clock stands still, and the engine's random bits follow from N
+import { OpfsStorage } from '../../../js/opfs.js';
 import { serve } from '../../../js/seat.js';
 
 const faults = new URLSearchParams(self.name);
@@ -68,6 +70,29 @@ if (garble) {
     if (event.data.t !== 'send' || (requests += 1) !== garble) return;
     event.stopImmediatePropagation();
     self.dispatchEvent(new MessageEvent('messageerror'));
+  });
+}
+
+const filesMax = faults.get('files');
+if (filesMax) {
+  OpfsStorage.openMax = Number(filesMax);
+  const open = new Set<{ getSize(): number }>();
+  const opener = FileSystemFileHandle.prototype as any;
+  const { createSyncAccessHandle } = opener;
+  opener.createSyncAccessHandle = async function (this: FileSystemFileHandle) {
+    const handle = await createSyncAccessHandle.call(this);
+    if (this.name.endsWith('.segment')) open.add(handle);
+    return handle;
+  };
+  const { close } = native;
+  native.close = function (this: any) {
+    open.delete(this);
+    close.call(this);
+  };
+  self.addEventListener('message', ({ data }) => {
+    // Spares are empty.
+    const files = () => [...open].filter((handle) => handle.getSize() > 0).length;
+    if (data.t === 'files') self.postMessage({ t: 'files', files: files() });
   });
 }
 
