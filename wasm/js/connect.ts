@@ -47,6 +47,8 @@ class WorkerChannel implements Channel {
   /** What happened before anyone listened. */
   #early: ChannelEvent[] = [];
   #numbers = 0;
+  /** The last seq that a reply told. */
+  #seq = 0;
   #port: Port<FromWorker, ToWorker> | undefined;
   #worker: Worker | undefined;
   #isOpen = false;
@@ -168,7 +170,7 @@ class WorkerChannel implements Channel {
     if (this.#isOpen) delete options.restore;
     port.postMessage({ t: 'open', name: this.#name, client: this.#client, options });
     for (const { message } of this.#unanswered.values()) {
-      port.postMessage(message.t === 'send' ? { ...message, again: true } : message);
+      port.postMessage(message.t === 'send' ? { ...message, again: this.#seq } : message);
     }
     if (this.#closing) port.postMessage({ t: 'close' });
   }
@@ -205,8 +207,10 @@ class WorkerChannel implements Channel {
     if (!waiting) return;
     this.#unanswered.delete(message.n);
     this.#deaths = 0;
-    if (message.t === 'reply') waiting.resolve(message.b);
-    else if (message.t === 'result') waiting.resolve(message.v);
+    if (message.t === 'reply') {
+      this.#seq = message.s;
+      waiting.resolve(message.b);
+    } else if (message.t === 'result') waiting.resolve(message.v);
     else waiting.reject(fullError(message.e));
   }
 

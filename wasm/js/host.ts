@@ -7,7 +7,7 @@
 
 import { codeOf, SiltError } from './error.js';
 import type { Engine } from './engine.js';
-import { beforeLater, intervalsOf, joined, runRest } from './resolve.js';
+import { commitsOf, joined, type Note, numberOf, runRest } from './resolve.js';
 import type { AsyncStorage } from './storage.js';
 import type { ChannelEvent } from './transport.js';
 import { writes } from './walk.js';
@@ -33,7 +33,7 @@ export interface HostedStorage extends AsyncStorage {
   reload?(): Promise<void>;
   refuse?(error: SiltError): void;
   note?(client: number, request: number, before: number): void;
-  notes?(): [client: number, request: number, before: number][];
+  notes?(): Note[];
 }
 
 /** What a host needs to know besides. */
@@ -44,6 +44,12 @@ export interface HostSettings {
   shared?: boolean;
   /** The engine can do nothing more. */
   crashed?: (error: SiltError) => void;
+}
+
+/** An answer, and the last seq when it was made. */
+export interface Reply {
+  b: Uint8Array;
+  s: number;
 }
 
 /** See the head of this file. */
@@ -63,6 +69,10 @@ export class Host {
   #asked = 0;
   #busyAt = 0;
   #refusing = false;
+  /** Whose commits are under the last note. */
+  #noted: number | undefined;
+  /** Up to which seq requests that came again were answered, by client. */
+  readonly #resolved = new Map<number, number>();
   #closed: Promise<void> | undefined;
 
   constructor(engine: Engine, storage: HostedStorage, settings: HostSettings = {}) {
@@ -81,12 +91,13 @@ export class Host {
 
   /**
    * Runs a request of a client of the engine. `sender` and `number` say whose it is in a shared
-   * store; `again`: it was sent to the leader before, and what became of it is not known.
+   * store; `again`: it was sent to the leader before, and what became of it is not known; the
+   * sender was answered up to this seq.
    * Where nothing is to be awaited, the reply is returned as it is.
    */
   handle(
-    client: number, request: Uint8Array, sender?: number, number = 0, again = false,
-  ): Uint8Array | Promise<Uint8Array> {
+    client: number, request: Uint8Array, sender: number, number: number, again?: number,
+  ): Reply | Promise<Reply> {
     if (this.#closed) return Promise.reject(closed());
     const run = () => this.#begin(client, request, sender, number, again);
     if (this.#tail) return this.#enqueue(run);
@@ -142,25 +153,45 @@ export class Host {
   }
 
   #begin(
-    client: number, request: Uint8Array, sender: number | undefined, number: number, again: boolean,
-  ): Uint8Array | Promise<Uint8Array> {
+    client: number, request: Uint8Array, sender: number, number: number, again: number | undefined,
+  ): Reply | Promise<Reply> {
     this.#asked += request.length;
-    const noted = sender !== undefined && this.#settings.shared && writes(request);
-    if (sender !== undefined && (noted || again)) {
-      const before = this.#engine.lastSeq();
-      const notes = again ? (this.storage.notes?.() ?? []) : [];
-      const done = intervalsOf(notes, sender, number, before);
-      const end = beforeLater(notes, sender, number, before);
-      if (noted) this.storage.note?.(sender, number, before);
-      if (done.length > 0 || end !== undefined) {
-        const execute = (part: Uint8Array) => this.#execute(client, part, 0, []);
-        const run = () => runRest(execute, request, done, end).then((all) => this.#done(all));
-        // Others wait for all of it, whatever in it is awaited.
-        return this.#tail ? run() : this.#enqueue(run);
-      }
+    if (again !== undefined) {
+      const run = () => this.#beginAgain(client, request, sender, number, again);
+      // Others wait for all of it, whatever in it is awaited.
+      return this.#tail ? run() : this.#enqueue(run);
     }
+    this.#note(request, sender, number);
     const reply = this.#execute(client, request, 0, []);
     return reply instanceof Uint8Array ? this.#done(reply) : reply.then((all) => this.#done(all));
+  }
+
+  async #beginAgain(
+    client: number, request: Uint8Array, sender: number, number: number, again: number,
+  ): Promise<Reply> {
+    const notes = this.storage.notes?.() ?? [];
+    const execute = (part: Uint8Array) => this.#execute(client, part, 0, []);
+    const after = Math.max(again, this.#resolved.get(sender) ?? 0);
+    const last = this.#engine.lastSeq();
+    const commits = await commitsOf(execute, notes, sender, after, last);
+    const under = numberOf(notes, sender, number);
+    this.#noted = undefined;
+    this.#note(request, sender, under);
+    const [reply, own] = await runRest(execute, request, under, commits);
+    const now = this.#engine.lastSeq();
+    // Where some of it had to be committed, nothing of what comes after it was.
+    this.#resolved.set(sender, now > last ? now : Math.max(after, own));
+    return this.#done(reply);
+  }
+
+  /** Notes whose commits those are that follow, unless that is known. */
+  #note(request: Uint8Array, sender: number, number: number): void {
+    const kind = this.#settings.shared && writes(request);
+    if (!kind) return;
+    if (kind !== 'sure' || this.#noted !== sender) {
+      this.storage.note?.(sender, number, this.#engine.lastSeq());
+    }
+    this.#noted = kind === 'sure' ? sender : undefined;
   }
 
   /** Runs all of a request, awaiting the storage where it has to be. */
@@ -196,9 +227,10 @@ export class Host {
     }
   }
 
-  #done(reply: Uint8Array): Uint8Array | Promise<Uint8Array> {
+  #done(b: Uint8Array): Reply | Promise<Reply> {
+    const reply = { b, s: this.#engine.lastSeq() };
     if (this.#timer === undefined) this.#keepHouseSoon();
-    if (this.#engine.lastSeq() > this.#told && this.#telling === undefined) {
+    if (reply.s > this.#told && this.#telling === undefined) {
       this.#telling = setTimeout(() => this.#tell(), TELL_MS);
     }
     if (!this.storage.settle) return reply;

@@ -5,10 +5,11 @@ import { plainError } from './plain-error.js';
 import {
   type Call, type FromLeader, gone, randomNumber, storeName, type ToLeader,
 } from './tabs.js';
-import type { ChannelEvent, HostInfo } from './transport.js';
+import type { Answer, ChannelEvent, HostInfo, ToWorker } from './transport.js';
+import type { Reply } from './host.js';
 
 /** What a client asks for beside requests. */
-export async function callHost(
+async function callHost(
   store: OpenStore, role: HostInfo['role'], method: string,
 ): Promise<unknown> {
   switch (method) {
@@ -32,6 +33,26 @@ export async function callHost(
     default:
       throw new TypeError(`the host has no method ${method}`);
   }
+}
+
+/**
+ * Has the store answer a message: of one of the engine's clients, sent by the one of this number.
+ * What can be answered at once is.
+ */
+export function answer(
+  store: OpenStore, role: HostInfo['role'], client: number, sender: number,
+  message: Extract<ToWorker, { n: number }>, say: (answer: Answer) => void,
+): void {
+  const { n } = message;
+  const fail = (e: unknown) => say({ t: 'error', n, e: plainError(e) });
+  if (message.t === 'call') {
+    callHost(store, role, message.m).then((v) => say({ t: 'result', n, v }), fail);
+    return;
+  }
+  const reply = store.host.handle(client, message.b, sender, n, message.again);
+  const tell = (made: Reply) => say({ t: 'reply', n, ...made });
+  if (reply instanceof Promise) reply.then(tell, fail);
+  else tell(reply);
 }
 
 /** Serves followers as long as this worker leads. */
@@ -60,9 +81,9 @@ export class Leader {
     this.#channel.postMessage(message);
   }
 
-  /** Tells every follower. */
+  /** Tells every follower, if there is one. */
   tell(event: ChannelEvent): void {
-    this.#say({ t: 'event', e: event });
+    if (this.#links.size > 0) this.#say({ t: 'event', e: event });
   }
 
   #link(name: string): void {
@@ -71,36 +92,17 @@ export class Leader {
     this.#links.set(name, link);
     this.#lastClient += 1;
     const client = this.#lastClient;
-    let sender: number | undefined;
+    let sender = 0;
     const say = (message: FromLeader) => {
       if (this.#links.has(name)) link.postMessage(message);
     };
     link.onmessage = ({ data }: MessageEvent<ToLeader>) => {
       if (data.t === 'whose') sender = data.client;
       else if (data.t === 'bye') this.#drop(name, client);
-      else void this.#answer(data, client, sender, say);
+      else answer(this.#store, 'follower', client, sender, data, say);
     };
     say({ t: 'leader', epoch: this.#epoch });
     gone(name, this.#stop.signal).then(() => this.#drop(name, client), () => {});
-  }
-
-  async #answer(
-    message: Extract<ToLeader, { n: number }>,
-    client: number,
-    sender: number | undefined,
-    say: (message: FromLeader) => void,
-  ): Promise<void> {
-    const { n } = message;
-    try {
-      if (message.t === 'call') {
-        say({ t: 'result', n, v: await callHost(this.#store, 'follower', message.m) });
-        return;
-      }
-      const reply = this.#store.host.handle(client, message.b, sender, n, message.again);
-      say({ t: 'reply', n, b: reply instanceof Uint8Array ? reply : await reply });
-    } catch (e) {
-      say({ t: 'error', n, e: plainError(e) });
-    }
   }
 
   #drop(name: string, client: number): void {

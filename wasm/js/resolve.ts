@@ -1,104 +1,87 @@
 /**
  * What became of a request whose leader died before it answered.
  *
- * A leader notes each request with writes before it runs it: who sent it, its number, and the
- * last seq before. Requests run one by one, so every commit between that seq and the one of the
- * next note is of this request. The next leader looks them up when the request comes again:
- * what was committed is answered, the rest is run. Nothing is lost, and nothing is done twice.
+ * Requests run one by one, and a leader notes who it runs them for: the client, the number of the
+ * request, and the last seq before. Commits between that seq and the one of the next note are of
+ * this client, of this request and those after it. Only what may commit nothing has a note to
+ * itself. The client knows up to which seq it was answered. So the next leader finds what was
+ * done of a request that comes again: that is answered, the rest is run. Nothing is lost, and
+ * nothing is done twice.
  */
 
 import { Reader, Writer } from './bytes.js';
 import {
-  decodeChanges, decodeNumber, DELETE_RANGE, encodeChanges, encodePlain, SYNC, WRITE,
+  decodeChanges, decodeNumber, DELETE_RANGE, encodeChanges, SYNC, WRITE,
 } from './wire.js';
 import { type Operation, pinned, walk } from './walk.js';
 
-/** Seqs after the first and up to the second. */
-export type Interval = [after: number, upTo: number];
-
-type Note = readonly [client: number, request: number, before: number];
+/** Who was run, from which of its requests on, and the last seq before. */
+export type Note = readonly [client: number, request: number, before: number];
 
 interface Commit {
   seq: number;
+  /** The request of the note that it is under. */
+  under: number;
   /** By key: the value, or undefined for a delete. */
   changes: Map<string, Uint8Array | undefined>;
   count: number;
 }
 
-/** Where the commits of a request are, by the notes there are and the last seq. */
-export function intervalsOf(
-  notes: readonly Note[], client: number, request: number, last: number,
-): Interval[] {
-  const found: Interval[] = [];
-  notes.forEach(([ofClient, number, before], i) => {
-    const next = notes[i + 1]?.[2] ?? last;
-    if (ofClient === client && number === request && next > before) found.push([before, next]);
-  });
-  return found;
+/** The number that the commits of a request are noted under. */
+export function numberOf(notes: readonly Note[], client: number, request: number): number {
+  const earlier = notes.filter(([of, number]) => of === client && number <= request);
+  return Math.max(0, ...earlier.map(([, number]) => number)) || request;
 }
 
-/** The seq before the first request that this client sent later and that was begun. */
-export function beforeLater(
-  notes: readonly Note[], client: number, request: number, last: number,
-): number | undefined {
-  const later = notes.find(([of, number]) => of === client && number > request);
-  return later && later[2] < last ? later[2] : undefined;
+/** The commits of a client after a seq, up to the last there is. */
+export async function commitsOf(
+  execute: Execute, notes: readonly Note[], client: number, after: number, last: number,
+): Promise<Commit[]> {
+  const commits: Commit[] = [];
+  for (const [i, [of, under, before]] of notes.entries()) {
+    const upTo = notes[i + 1]?.[2] ?? last;
+    for (let since = Math.max(before, after); of === client && since < upTo; ) {
+      const w = new Writer(32);
+      encodeChanges(w, since, 1000, 0);
+      const { changes, more, next } = decodeChanges(new Reader(await execute(w.take())));
+      for (const { seq, key, value } of changes) {
+        if (seq > upTo) break;
+        let commit = commits[commits.length - 1];
+        if (commit?.seq !== seq) commits.push((commit = { seq, under, changes: new Map(), count: 0 }));
+        commit.changes.set(text(key), value);
+        commit.count += 1;
+      }
+      since = more ? next : upTo;
+    }
+  }
+  return commits;
 }
 
 /** Runs a whole request on the engine, however often its storage has to be awaited. */
 export type Execute = (request: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 
 /**
- * Runs what of the request was not done, and gives the answers to all of it. What it reads, it
- * reads as of before the writes that the client asked for later and that are done already:
- * those of this request, and of others if `end` is given.
+ * Runs what of a request noted under `under` was not done, and gives the answers to all of it,
+ * and the last of `commits` that was its own: they are those of the client from this request on.
+ * What it reads, it reads as of before those that the client asked for later.
  */
 export async function runRest(
-  execute: Execute, request: Uint8Array, intervals: readonly Interval[], end?: number,
-): Promise<Uint8Array> {
-  const commits: Commit[] = [];
-  for (const interval of intervals) commits.push(...await commitsIn(execute, interval));
+  execute: Execute, request: Uint8Array, under: number, commits: Commit[],
+): Promise<[reply: Uint8Array, last: number]> {
   const answers: Uint8Array[] = [];
-  let synced = false;
-  let at = intervals[0]?.[0];
+  let last = 0;
   for (const operation of walk(request)) {
     const commit = commits[0];
-    if (commit && isOf(operation, commit)) {
+    if (commit?.under === under && isOf(operation, commit)) {
       commits.shift();
-      if (!synced) await runPlain(execute, SYNC);
-      synced = true;
+      if (last === 0) decodeNumber(new Reader(await execute(Uint8Array.of(SYNC))));
+      last = commit.seq;
       answers.push(answer(commit));
-      at = commit.seq;
     } else {
-      answers.push(await execute(pinned(request, operation, commit ? at : end)));
+      answers.push(await execute(pinned(request, operation, commit && commit.seq - 1)));
     }
   }
-  return joined(answers);
-}
-
-async function runPlain(execute: Execute, code: number): Promise<number> {
-  const w = new Writer(8);
-  encodePlain(w, code);
-  return decodeNumber(new Reader(await execute(w.take())));
-}
-
-async function commitsIn(execute: Execute, [after, upTo]: Interval): Promise<Commit[]> {
-  const commits: Commit[] = [];
-  for (let since = after; since < upTo; ) {
-    const w = new Writer(32);
-    encodeChanges(w, since, 1000, 0);
-    const page = decodeChanges(new Reader(await execute(w.take())));
-    for (const { seq, key, value } of page.changes) {
-      if (seq > upTo) return commits;
-      let commit = commits[commits.length - 1];
-      if (commit?.seq !== seq) commits.push((commit = { seq, changes: new Map(), count: 0 }));
-      commit.changes.set(text(key), value);
-      commit.count += 1;
-    }
-    if (!page.more) break;
-    since = page.next;
-  }
-  return commits;
+  return [joined(answers), last];
 }
 
 /** Whether a commit is what the operation asked for. */

@@ -2,13 +2,14 @@
 
 import { compileEngine, openStore, type OpenStore } from './backend.js';
 import { SiltError } from './error.js';
-import { callHost, Leader } from './leader.js';
+import { answer, Leader } from './leader.js';
 import { plainError } from './plain-error.js';
 import {
   type Call, type FromLeader, type Held, hold, linkName, locks, storeName, type ToLeader,
 } from './tabs.js';
 import {
-  type ChannelEvent, type FromWorker, moved, type PlainOptions, type Port, type Role, type ToWorker,
+  type Answer, type ChannelEvent, type FromWorker, moved, type PlainOptions, type Port, type Role,
+  type ToWorker,
 } from './transport.js';
 
 type Asked = Extract<ToWorker, { n: number }>;
@@ -45,6 +46,8 @@ class Seat {
   #channel: BroadcastChannel | undefined;
   #link: BroadcastChannel | undefined;
   #epoch = 0;
+  /** The last seq that a reply told. */
+  #seq = 0;
   /** Freezing, thawing and closing, one after the other. */
   #turns: Promise<void> = Promise.resolve();
   #idle: (() => void) | undefined;
@@ -61,7 +64,7 @@ class Seat {
         break;
       case 'send':
       case 'call':
-        this.#unanswered.set(message.n, { message, sent: message.t === 'send' && !!message.again });
+        this.#unanswered.set(message.n, { message, sent: 'again' in message });
         this.#give(message.n);
         break;
       case 'freeze':
@@ -208,34 +211,21 @@ class Seat {
     const entry = this.#unanswered.get(n);
     if (!entry) return;
     const { message, sent } = entry;
-    if (this.#store) {
-      entry.sent = true;
-      void this.#run(this.#store, message, sent);
-    } else if (this.#link && this.#epoch) {
-      entry.sent = true;
-      const again = message.t === 'send' && sent;
-      this.#link.postMessage((again ? { ...message, again } : message) satisfies ToLeader);
-    }
-  }
-
-  async #run(store: OpenStore, message: Asked, again: boolean): Promise<void> {
-    const { n } = message;
-    try {
-      if (message.t === 'call') {
-        this.#answer({ t: 'result', n, v: await callHost(store, this.#role, message.m) });
-        return;
-      }
-      const reply = store.host.handle(0, message.b, this.#client, n, again);
-      this.#answer({ t: 'reply', n, b: reply instanceof Uint8Array ? reply : await reply });
-    } catch (e) {
+    const store = this.#store;
+    if (!store && !(this.#link && this.#epoch)) return;
+    entry.sent = true;
+    if (sent && message.t === 'send') message.again = Math.max(message.again ?? 0, this.#seq);
+    if (!store) return this.#link?.postMessage(message satisfies ToLeader);
+    answer(store, this.#role, 0, this.#client, message, (told) => {
       // The next host answers what this one could not, unless there is none.
-      if (this.#store === store) this.#answer({ t: 'error', n, e: plainError(e) });
-    }
+      if (told.t !== 'error' || this.#store === store) this.#answer(told);
+    });
   }
 
-  #answer(answer: Extract<FromWorker, { t: 'reply' | 'result' | 'error' }>): void {
+  #answer(answer: Answer): void {
     if (!this.#unanswered.delete(answer.n)) return;
     if (answer.t === 'result' && this.#role === 'follower') follower(answer.v);
+    if (answer.t === 'reply') this.#seq = answer.s;
     this.#say(answer, answer.t === 'reply' ? moved(answer.b) : []);
     if (this.#unanswered.size === 0) this.#idle?.();
   }

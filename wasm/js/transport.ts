@@ -72,23 +72,26 @@ export type PlainOptions = Omit<ConnectOptions, 'worker' | 'now' | 'random' | 'w
   wasm?: string | WebAssembly.Module | BufferSource | undefined;
 };
 
-/** From a client to its worker. */
+/** From a client to its worker; `again`: sent before, by one who was answered up to this seq. */
 export type ToWorker =
   | { t: 'open'; name: string; client: number; options: PlainOptions }
-  | { t: 'send'; n: number; b: Uint8Array; again?: boolean }
+  | { t: 'send'; n: number; b: Uint8Array; again?: number }
   | { t: 'call'; n: number; m: string }
   | { t: 'freeze' | 'thaw' | 'close' };
 
-/** From a worker to its client. */
+/** From a worker to its client; `s` is the last seq when the reply was made. */
 export type FromWorker =
   | { t: 'alive'; lock: string | undefined }
   | { t: 'opened' }
   | { t: 'failed'; e: PlainError }
-  | { t: 'reply'; n: number; b: Uint8Array }
+  | { t: 'reply'; n: number; b: Uint8Array; s: number }
   | { t: 'result'; n: number; v: unknown }
   | { t: 'error'; n: number; e: PlainError }
   | { t: 'event'; e: ChannelEvent }
   | { t: 'closed' };
+
+/** What ends a request or a call. */
+export type Answer = Extract<FromWorker, { t: 'reply' | 'result' | 'error' }>;
 
 /** A `MessagePort`, or the like of it. */
 export interface Port<In, Out> {

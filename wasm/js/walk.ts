@@ -10,6 +10,8 @@ export interface Operation {
   end: number;
   /** WRITE: what it sets and deletes. */
   writes?: { key: Uint8Array; value: Uint8Array | undefined }[];
+  /** Of what writes: whether it may commit nothing, and still be done. */
+  mayFail?: boolean;
   /** DELETE_RANGE: of what. */
   range?: { from?: Uint8Array; to?: Uint8Array; prefix?: Uint8Array };
 }
@@ -27,11 +29,13 @@ export function walk(request: Uint8Array): Operation[] {
   return operations;
 }
 
-/** Whether a request can change the store. */
-export function writes(request: Uint8Array): boolean {
-  const first = request[0];
-  if (first === wire.WRITE || first === wire.DELETE_RANGE) return true;
-  return walk(request).some(({ code }) => code === wire.WRITE || code === wire.DELETE_RANGE);
+/** Whether a request can change the store: `sure` if each of its writes makes a commit. */
+export function writes(request: Uint8Array): 'sure' | 'maybe' | undefined {
+  let found: 'sure' | 'maybe' | undefined;
+  for (const { mayFail } of walk(request)) {
+    if (mayFail !== undefined && found !== 'maybe') found = mayFail ? 'maybe' : 'sure';
+  }
+  return found;
 }
 
 /** The flag of the seq that reads of each kind look at; twice it is that of the view. */
@@ -95,8 +99,10 @@ function moment(r: Reader, flags: number, at: number): void {
 function write(r: Reader): Partial<Operation> {
   r.u8();
   const writes: NonNullable<Operation['writes']> = [];
+  let mayFail = false;
   for (let left = r.n(); left > 0; left -= 1) {
     const flags = r.u8();
+    mayFail ||= flags >= 4;
     if (flags & 32) {
       range(r);
       r.n();
@@ -108,7 +114,7 @@ function write(r: Reader): Partial<Operation> {
     if (flags & 8) r.n();
     if (!(flags & 16)) writes.push({ key, value });
   }
-  return { writes };
+  return { writes, mayFail };
 }
 
 function fields(r: Reader, code: number): Partial<Operation> {
@@ -129,7 +135,7 @@ function fields(r: Reader, code: number): Partial<Operation> {
       return write(r);
     case wire.DELETE_RANGE:
       r.u8();
-      return { range: range(r) };
+      return { range: range(r), mayFail: true };
     case wire.SCAN:
     case wire.COUNT: {
       const flags = r.u8();

@@ -110,8 +110,11 @@ async function bundle() {
 }
 
 /** Names of fields and methods that no caller sees, nor another file. */
-const INTERNAL =
-  /^(session|scope|moment|openView|closeView|closeNumber|nextView|requestSync|keysOnly|ranges)$/;
+const INTERNAL = new RegExp(`^(${[
+  'session', 'scope', 'moment', 'openView', 'closeView', 'closeNumber', 'nextView', 'requestSync',
+  'keysOnly', 'ranges', 'chunk', 'mayFail', 'under', 'exclusively', 'dropClient', 'takeSynced',
+  'crashed', 'reopen',
+].join('|')})$`);
 
 /** What a page loads is made a little shorter still. */
 async function shorten(file) {

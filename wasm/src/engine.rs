@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
 use crate::answer;
 use crate::host::{Clock, JsHost};
-use crate::operation::{Session, Stop, Unsynced};
+use crate::operation::{Pending, Session, Stop};
 use crate::options;
 use crate::storage::{HostStorage, JsStorage, failed};
 use crate::views::Views;
@@ -241,10 +241,10 @@ impl Engine {
     ) -> Result<(), JsValue> {
         let mut request = Reader::new(request, position);
         self.position = position;
-        let mut unsynced = Unsynced::default();
+        let mut pending = Pending::default();
         while !request.is_done() && self.store.storage().is_ready() {
             let (store, views, full) = (&mut self.store, &mut self.views, &mut self.full);
-            let mut session = Session { store, views, full, client, unsynced: &mut unsynced };
+            let mut session = Session { store, views, full, client, pending: &mut pending };
             let answered = reply.len();
             match session.run(&mut request, reply) {
                 Ok(()) => {}
@@ -259,10 +259,12 @@ impl Engine {
             }
             self.position = request.position();
         }
-        if !unsynced.answers.is_empty()
-            && let Err(error) = self.store.harden(unsynced.seq)
-        {
-            *reply = answer::replaced(reply, &unsynced.answers, &error);
+        if !pending.answers.is_empty() {
+            let appended =
+                if pending.synced { self.store.sync().map(drop) } else { self.store.append() };
+            if let Err(error) = appended {
+                *reply = answer::replaced(reply, &pending.answers, &error);
+            }
         }
         Ok(())
     }

@@ -59,14 +59,14 @@ pub(crate) struct Session<'a> {
     /// A compaction of everything that is done in steps.
     pub(crate) full: &'a mut Option<FullCompaction>,
     pub(crate) client: u32,
-    pub(crate) unsynced: &'a mut Unsynced,
+    pub(crate) pending: &'a mut Pending,
 }
 
-/// Commits of a request that are to be synced, all at once when it has run, and the places of
+/// Commits of a request that are appended, and synced, all at once when it has run: the places of
 /// their answers in the reply.
 #[derive(Default)]
-pub(crate) struct Unsynced {
-    pub(crate) seq: u64,
+pub(crate) struct Pending {
+    pub(crate) synced: bool,
     pub(crate) answers: Vec<(usize, usize)>,
 }
 
@@ -236,27 +236,31 @@ impl Session<'_> {
         for (index, range, since) in ranges {
             self.check_range(index, &range, since)?;
         }
-        self.commit(&batch, durability, count, out)
+        self.commit(&batch, durability, (count, !request.is_done()), out)
     }
 
-    /// Commits a batch and answers. What is to be synced waits for the end of the request, which
-    /// takes the answer back if that fails.
+    /// Commits a batch and answers. Where more of the request follows, that waits for its end,
+    /// which takes the answer back if it fails; so does what is to be synced.
     fn commit(
         &mut self,
         batch: &Batch,
         durability: Option<Durability>,
-        count: u64,
+        (count, more): (u64, bool),
         out: &mut Vec<u8>,
     ) -> Run {
         let durability = durability.unwrap_or(self.store.durability());
-        let wait = durability == Durability::Synced;
-        let level = if wait { Durability::Flushed } else { durability };
-        let commit = self.store.write(batch, Some(level))?;
+        let synced = durability == Durability::Synced;
+        let ahead = durability == Durability::Flushed && (more || !self.pending.answers.is_empty());
+        let commit = if synced || ahead {
+            self.store.write_ahead(batch)?
+        } else {
+            self.store.write(batch, Some(durability))?
+        };
         let start = out.len();
         answer::commit(out, Commit { durability, ..commit }, count);
-        if wait {
-            self.unsynced.seq = commit.seq;
-            self.unsynced.answers.push((start, out.len()));
+        if synced || ahead {
+            self.pending.synced |= synced;
+            self.pending.answers.push((start, out.len()));
         }
         Ok(())
     }
@@ -298,7 +302,7 @@ impl Session<'_> {
         for record in self.store.scan(&range)? {
             batch.delete(&record?.key);
         }
-        self.commit(&batch, durability, batch.len() as u64, out)
+        self.commit(&batch, durability, (batch.len() as u64, !request.is_done()), out)
     }
 
     fn scan(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {

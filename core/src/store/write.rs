@@ -22,6 +22,9 @@ use alloc::sync::Arc;
 /// Least bytes of compaction done beside a commit while there is some to do.
 const COMPACTION_STEP_BYTES: u64 = 64 << 10;
 
+/// Bytes of commits that wait in memory for one append.
+const AHEAD_BYTES_MAX: usize = 256 << 10;
+
 /// An operation about to be written.
 struct Staging<'a> {
     operation: &'a Operation,
@@ -58,11 +61,34 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// # Crash behaviour
     /// The batch is whole or absent; once this returned it survives as its durability says.
     pub fn write(&mut self, batch: &Batch, durability: Option<Durability>) -> Result<Commit> {
+        self.write_as(batch, durability.unwrap_or(self.options.durability), false)
+    }
+
+    /// As [`Store::write`] to be flushed, but it may be in memory until [`Store::append`]: for
+    /// owners that commit several and append once before they acknowledge them.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn write_ahead(&mut self, batch: &Batch) -> Result<Commit> {
+        self.write_as(batch, Durability::Flushed, true)
+    }
+
+    /// Appends what [`Store::write_ahead`] has left in memory.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn append(&mut self) -> Result<()> {
+        let before = self.counters.bytes_appended;
+        self.drain()?;
+        self.compact_beside(self.counters.bytes_appended - before);
+        Ok(())
+    }
+
+    fn write_as(&mut self, batch: &Batch, durability: Durability, ahead: bool) -> Result<Commit> {
         if self.poisoned {
             return Err(Error::Poisoned);
         }
         batch.validate()?;
-        let durability = durability.unwrap_or(self.options.durability);
         let mut operations = self.judge(batch)?;
         let before = operations.len();
         if self.options.skip_identical {
@@ -87,9 +113,10 @@ impl<S: Storage, H: Host> Store<S, H> {
             return Err(Error::Invalid("the clock is beyond the year 2255"));
         }
         self.counters.commits += 1;
-        if durability == Durability::Buffered {
+        let ahead = ahead && self.has_room(batch);
+        if durability == Durability::Buffered || ahead {
             self.last_seq = seq;
-            self.buffer.push(&operations, batch.len() == 1, seq, now);
+            self.buffer.push(&operations, batch.len() == 1 && !ahead, seq, now);
             if self.buffer.bytes() >= self.options.buffer_bytes_max {
                 self.drain()?;
                 self.compact_beside(self.options.buffer_bytes_max as u64);
@@ -103,6 +130,17 @@ impl<S: Storage, H: Host> Store<S, H> {
         self.commit(&staging, durability == Durability::Synced)?;
         self.compact_beside(self.counters.bytes_appended - before);
         Ok(Commit { seq, durability, written: true })
+    }
+
+    /// Whether the segment takes the batch with all that waits, so that appending it later makes
+    /// no new file, which an asynchronous host may have to open first.
+    fn has_room(&self, batch: &Batch) -> bool {
+        let bytes = self.buffer.bytes() + batch.bytes_max();
+        self.active.as_ref().is_some_and(|active| {
+            active.writer.is_some()
+                && active.len < self.options.segment_bytes
+                && bytes < AHEAD_BYTES_MAX
+        })
     }
 
     /// Judges the conditions and keeps the last operation on every key.
@@ -290,29 +328,6 @@ impl<S: Storage, H: Host> Store<S, H> {
         self.options.durability
     }
 
-    /// Makes commits up to `seq` survive power loss, none of which is in the write buffer: for
-    /// owners that commit several as flushed and sync once before they acknowledge them.
-    ///
-    /// # Errors
-    /// As [`Store::write`].
-    pub fn harden(&mut self, seq: u64) -> Result<()> {
-        if self.poisoned {
-            return Err(Error::Poisoned);
-        }
-        if let Some(writer) = self.active.as_mut().and_then(|active| active.writer.as_mut())
-            && !writer.is_durable()
-        {
-            self.counters.syncs += 1;
-            if let Err(e) = writer.sync() {
-                self.poisoned = true;
-                return Err(e);
-            }
-        }
-        self.durable_seq = self.durable_seq.max(seq);
-        self.unsynced_since = None;
-        Ok(())
-    }
-
     /// Makes every earlier write survive power loss, and gives the last sequence number.
     ///
     /// # Errors
@@ -322,7 +337,17 @@ impl<S: Storage, H: Host> Store<S, H> {
             return Err(Error::Poisoned);
         }
         self.drain()?;
-        self.harden(self.last_seq)?;
+        if let Some(writer) = self.active.as_mut().and_then(|active| active.writer.as_mut())
+            && !writer.is_durable()
+        {
+            self.counters.syncs += 1;
+            if let Err(e) = writer.sync() {
+                self.poisoned = true;
+                return Err(e);
+            }
+        }
+        self.durable_seq = self.last_seq;
+        self.unsynced_since = None;
         Ok(self.durable_seq)
     }
 }

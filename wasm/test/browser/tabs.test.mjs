@@ -196,6 +196,44 @@ for (const backend of ['opfs', 'idb']) {
   });
 }
 
+for (const backend of ['opfs', 'idb']) {
+  test(`${backend}: writes that need no note each are done once when the leader dies`, async () => {
+    const page = await tab();
+    const found = await page.evaluate(async (backend) => {
+      const db = await silt_(`once-${backend}`, { backend }, 'dropFrom=4');
+      const pause = () => new Promise((resolve) => setTimeout(resolve, 100));
+      await db.set('k', 0);
+      await db.set('same', 'x');
+      await db.set('same', 'x');
+      const writes = [];
+      const write = (...a) => writes.push(told(() => db.set(...a)));
+      // Done, and not answered: one a message, two in one, and what fails among them.
+      for (const i of [1, 2]) {
+        write('k', i);
+        await pause();
+      }
+      write('k', 3);
+      write('same', 'x');
+      await pause();
+      write('k', 'never', { ifAbsent: true });
+      await pause();
+      write('k', 4);
+      await pause();
+      workers.at(-1).terminate();
+      write('k', 5);
+      const codes = (await Promise.all(writes)).map(({ value, code }) => code ?? value.durability);
+      const history = async (key) => (await db.history(key)).map(({ value }) => value);
+      return [codes, await history('k'), await history('same')];
+    }, backend);
+    const failed = 'SILT_CONDITION_FAILED';
+    assert.deepEqual(found, [
+      ['synced', 'synced', 'synced', 'synced', failed, 'synced', 'flushed'],
+      [5, 4, 3, 2, 1, 0], ['x', 'x', 'x'],
+    ]);
+    await page.close();
+  });
+}
+
 test('the tab of the leader is closed while all write: nothing acknowledged is lost', async () => {
   const pages = [await tab(), await tab(), await tab()];
   // So many that the leader's tab is closed long before it has done its own.

@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { memoryEngine, ask, bytes, text } from './helpers.mjs';
+import { Engine } from '../../build/js/engine.js';
+import { MemoryStorage } from '../../build/js/memory.js';
 import * as wire from '../../build/js/wire.js';
 
 const set = (engine, key, value, more = {}) =>
@@ -47,6 +49,49 @@ test('many operations in one request are answered in order, and a failed one har
   const values = wire.decodeGetMany(r).map((v) => v && text(v));
   assert.deepEqual(values, ['1', undefined, '', '2']);
   assert.ok(r.done);
+});
+
+test('writes of one request are appended at once, conditions among them seen', () => {
+  const storage = new MemoryStorage();
+  const engine = Engine.open(storage, {});
+  set(engine, 'k', '0');
+  let appends = 0;
+  const append = storage.append.bind(storage);
+  storage.append = (handle, piece) => {
+    appends += 1;
+    append(handle, piece);
+  };
+  const run = (...writes) => {
+    const w = new wire.Writer();
+    for (const [key, value, more] of writes) {
+      wire.encodeWrite(w, [{ key: bytes(key), value: bytes(value), ...more }]);
+    }
+    wire.encodeGet(w, bytes('k'));
+    return new wire.Reader(engine.execute(1, w.take()));
+  };
+  const r = run(['k', '1'], ['other', '1'], ['k', '2']);
+  const seqs = [1, 2, 3].map(() => wire.decodeWrite(r)).map(({ seq, durability, written }) => {
+    assert.deepEqual([durability, written], ['flushed', true]);
+    return seq;
+  });
+  assert.ok(seqs[0] < seqs[1] && seqs[1] < seqs[2]);
+  assert.equal(text(wire.decodeGet(r).value), '2');
+  assert.equal(appends, 1);
+  const history = ask(engine, (w) => wire.encodeHistory(w, bytes('k')), wire.decodeHistory);
+  assert.deepEqual(history.map(({ value }) => text(value)), ['2', '1', '0']);
+
+  const again = run(['k', '3'], ['k', '4', { ifSeq: seqs[2] }], ['new', '1', { ifSeq: null }]);
+  wire.decodeWrite(again);
+  assert.throws(() => wire.decodeWrite(again), { code: 'SILT_CONDITION_FAILED' });
+  assert.equal(wire.decodeWrite(again).written, true);
+
+  storage.append = () => {
+    throw Object.assign(new Error('no space'), { code: 'SILT_OUT_OF_SPACE' });
+  };
+  const failed = run(['a', '1'], ['b', '1']);
+  for (const _ of ['a', 'b']) {
+    assert.throws(() => wire.decodeWrite(failed), { code: 'SILT_OUT_OF_SPACE' });
+  }
 });
 
 test('conditions', () => {
