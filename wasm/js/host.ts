@@ -10,7 +10,7 @@ import type { Engine } from './engine.js';
 import { commitsOf, joined, type Note, numberOf, runRest } from './resolve.js';
 import type { AsyncStorage } from './storage.js';
 import type { ChannelEvent } from './transport.js';
-import { writes } from './walk.js';
+import { mayFail } from './walk.js';
 
 /** Housekeeping begins so long after the first request that may have left something to do. */
 const HOUSEKEEPING_MS = 10;
@@ -186,12 +186,12 @@ export class Host {
 
   /** Notes whose commits those are that follow, unless that is known. */
   #note(request: Uint8Array, sender: number, number: number): void {
-    const kind = this.#settings.shared && writes(request);
-    if (!kind) return;
-    if (kind !== 'sure' || this.#noted !== sender) {
+    const fails = this.#settings.shared ? mayFail(request) : undefined;
+    if (fails === undefined) return;
+    if (fails || this.#noted !== sender) {
       this.storage.note?.(sender, number, this.#engine.lastSeq());
     }
-    this.#noted = kind === 'sure' ? sender : undefined;
+    this.#noted = fails ? undefined : sender;
   }
 
   /** Runs all of a request, awaiting the storage where it has to be. */

@@ -33,7 +33,7 @@ export interface OpenView {
 
 /** One client of one store. */
 export class Session {
-  readonly #channel: Channel;
+  readonly channel: Channel;
   #writer = new Writer(1024);
   #waiting: Waiting[] = [];
   #views = 0;
@@ -42,7 +42,7 @@ export class Session {
   readonly #listeners = new Set<(event: ChannelEvent) => void>();
 
   constructor(channel: Channel) {
-    this.#channel = channel;
+    this.channel = channel;
     channel.onEvent((event) => {
       if (event.type === 'role') this.#openAgain();
       for (const listen of [...this.#listeners]) listen(event);
@@ -73,7 +73,7 @@ export class Session {
     const waiting = this.#waiting;
     if (waiting.length === 0) return;
     this.#waiting = [];
-    this.#channel.send(this.#writer.take()).then(
+    this.channel.send(this.#writer.take()).then(
       (reply) => answer(waiting, new Reader(reply)),
       (error) => {
         for (const { reject } of waiting) reject(error);
@@ -127,7 +127,7 @@ export class Session {
   call(method: string): Promise<unknown> {
     if (this.#closed) return Promise.reject(closed());
     this.send();
-    return this.#channel.call(method);
+    return this.channel.call(method);
   }
 
   /** Listens to what the host tells. Returns what ends it. */
@@ -140,7 +140,7 @@ export class Session {
   close(): Promise<void> {
     if (!this.#closed) {
       this.send();
-      this.#closed = this.#channel.close();
+      this.#closed = this.channel.close();
       this.#closed.catch(() => {});
       for (const listen of [...this.#listeners]) listen({ type: 'closed' });
     }

@@ -29,12 +29,10 @@ export function walk(request: Uint8Array): Operation[] {
   return operations;
 }
 
-/** Whether a request can change the store: `sure` if each of its writes makes a commit. */
-export function writes(request: Uint8Array): 'sure' | 'maybe' | undefined {
-  let found: 'sure' | 'maybe' | undefined;
-  for (const { mayFail } of walk(request)) {
-    if (mayFail !== undefined && found !== 'maybe') found = mayFail ? 'maybe' : 'sure';
-  }
+/** Whether a write of a request may commit nothing; undefined if it has none. */
+export function mayFail(request: Uint8Array): boolean | undefined {
+  let found: boolean | undefined;
+  for (const operation of walk(request)) found = found || (operation.mayFail ?? found);
   return found;
 }
 

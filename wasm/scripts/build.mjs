@@ -113,7 +113,7 @@ async function bundle() {
 const INTERNAL = new RegExp(`^(${[
   'session', 'scope', 'moment', 'openView', 'closeView', 'closeNumber', 'nextView', 'requestSync',
   'keysOnly', 'ranges', 'chunk', 'mayFail', 'under', 'exclusively', 'dropClient', 'takeSynced',
-  'crashed', 'reopen',
+  'crashed', 'reopen', 'settle', 'dirty', 'notes', 'retire', 'misheard', 'hear', 'reload',
 ].join('|')})$`);
 
 /** What a page loads is made a little shorter still. */

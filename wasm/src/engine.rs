@@ -259,12 +259,8 @@ impl Engine {
             }
             self.position = request.position();
         }
-        if !pending.answers.is_empty() {
-            let appended =
-                if pending.synced { self.store.sync().map(drop) } else { self.store.append() };
-            if let Err(error) = appended {
-                *reply = answer::replaced(reply, &pending.answers, &error);
-            }
+        if !pending.ahead.is_empty() {
+            pending.settle(&mut self.store, reply);
         }
         Ok(())
     }

@@ -62,12 +62,26 @@ pub(crate) struct Session<'a> {
     pub(crate) pending: &'a mut Pending,
 }
 
-/// Commits of a request that are appended, and synced, all at once when it has run: the places of
-/// their answers in the reply.
+/// Commits of a request that are appended, and some of them synced, all at once when it has run:
+/// the places of their answers in the reply.
 #[derive(Default)]
 pub(crate) struct Pending {
-    pub(crate) synced: bool,
-    pub(crate) answers: Vec<(usize, usize)>,
+    pub(crate) ahead: Vec<(usize, usize)>,
+    pub(crate) synced: Vec<(usize, usize)>,
+}
+
+impl Pending {
+    /// Appends and syncs them. What fails takes the answers back that it was for.
+    pub(crate) fn settle(self, store: &mut Store<JsStorage, JsHost>, reply: &mut Vec<u8>) {
+        let (answers, settled) = match store.append() {
+            Ok(()) if self.synced.is_empty() => return,
+            Ok(()) => (self.synced, store.sync().map(drop)),
+            Err(error) => (self.ahead, Err(error)),
+        };
+        if let Err(error) = settled {
+            *reply = answer::replaced(reply, &answers, &error);
+        }
+    }
 }
 
 impl Session<'_> {
@@ -250,17 +264,24 @@ impl Session<'_> {
     ) -> Run {
         let durability = durability.unwrap_or(self.store.durability());
         let synced = durability == Durability::Synced;
-        let ahead = durability == Durability::Flushed && (more || !self.pending.answers.is_empty());
-        let commit = if synced || ahead {
+        let grouped = more || !self.pending.ahead.is_empty();
+        let ahead = synced || (durability == Durability::Flushed && grouped);
+        let commit = if ahead {
+            if self.pending.ahead.is_empty() {
+                // What others left in the write buffer is no part of this request.
+                self.store.append()?;
+            }
             self.store.write_ahead(batch)?
         } else {
             self.store.write(batch, Some(durability))?
         };
         let start = out.len();
         answer::commit(out, Commit { durability, ..commit }, count);
-        if synced || ahead {
-            self.pending.synced |= synced;
-            self.pending.answers.push((start, out.len()));
+        if ahead {
+            self.pending.ahead.push((start, out.len()));
+        }
+        if synced {
+            self.pending.synced.push((start, out.len()));
         }
         Ok(())
     }
