@@ -18,6 +18,8 @@ pub const KEY_LEN_MAX: usize = siltdb_core::limits::KEY_LEN_MAX;
 pub const VALUE_LEN_DEFAULT: usize = 16 << 20;
 /// Bytes of a batch.
 pub const BATCH_BYTES_MAX: usize = 32 << 20;
+/// Bytes of a batch that deletes all keys, which no peer has to send.
+pub const FLUSH_BYTES_MAX: usize = 64 << 20;
 /// Bytes of requests and replies held in memory over all connections; then work is refused.
 pub const BUFFERED_BYTES_MAX: usize = 256 << 20;
 /// Bytes held of a peer that has not shown its token.

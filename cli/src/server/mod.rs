@@ -6,6 +6,7 @@
 pub mod auth;
 pub mod body;
 pub mod budget;
+pub mod deletes;
 pub mod error;
 pub mod grpc;
 pub mod http;

@@ -96,8 +96,30 @@ impl Shared {
         batch: Batch,
         durability: Option<Durability>,
     ) -> Result<Commit, Failure> {
+        self.write_up_to(limits::BATCH_BYTES_MAX, batch, durability).await
+    }
+
+    /// As [`Shared::write`], of deletes that the server collected itself: they may take more than
+    /// a peer can send.
+    ///
+    /// # Errors
+    /// As [`Shared::write`].
+    pub async fn flush(
+        self: &Arc<Self>,
+        deletes: Batch,
+        durability: Option<Durability>,
+    ) -> Result<Commit, Failure> {
+        self.write_up_to(limits::FLUSH_BYTES_MAX, deletes, durability).await
+    }
+
+    async fn write_up_to(
+        self: &Arc<Self>,
+        bytes_max: usize,
+        batch: Batch,
+        durability: Option<Durability>,
+    ) -> Result<Commit, Failure> {
         let (sender, receiver) = oneshot::channel();
-        self.submit(batch, durability, move |result| {
+        self.submit_up_to(bytes_max, batch, durability, move |result| {
             // Nobody waits any more: the commit stands all the same.
             let _ = sender.send(result);
         });
@@ -112,7 +134,17 @@ impl Shared {
         durability: Option<Durability>,
         done: impl FnOnce(Result<Commit, Failure>) + Send + 'static,
     ) {
-        if let Err(failure) = self.check_write(&batch) {
+        self.submit_up_to(limits::BATCH_BYTES_MAX, batch, durability, done);
+    }
+
+    fn submit_up_to(
+        self: &Arc<Self>,
+        bytes_max: usize,
+        batch: Batch,
+        durability: Option<Durability>,
+        done: impl FnOnce(Result<Commit, Failure>) + Send + 'static,
+    ) {
+        if let Err(failure) = self.check_write(&batch, bytes_max) {
             return done(Err(failure));
         }
         let before = self.writes.fetch_add(1, Ordering::Relaxed);
@@ -130,11 +162,10 @@ impl Shared {
         });
     }
 
-    fn check_write(&self, batch: &Batch) -> Result<(), Failure> {
+    fn check_write(&self, batch: &Batch, max: usize) -> Result<(), Failure> {
         if self.config.read_only {
             return Err(Failure::read_only());
         }
-        let max = limits::BATCH_BYTES_MAX;
         if batch.bytes_max() > max && batch.len() > 1 {
             let size = batch.bytes_max();
             return Err(Error::BatchTooLarge { size, max }.into());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Extension, Request, State};
 use http::HeaderMap;
-use siltdb_core::{Batch, Record, ScanOptions};
+use siltdb_core::{Record, ScanOptions};
 
 use super::cursor::Cursor;
 use super::kv::check_writable;
@@ -14,6 +14,7 @@ use super::reply::{self, Reply, SILT_SEQ};
 use crate::json::{self, CountForm};
 use crate::server::auth::{Access, Action};
 use crate::server::budget::{Budget, Held};
+use crate::server::deletes::{self, Deletes};
 use crate::server::error::Failure;
 use crate::server::{Shared, limits};
 use crate::{Store, time};
@@ -225,33 +226,14 @@ pub async fn delete(
     check_writable(&shared)?;
     let options = ScanOptions { prefix: Some(prefix), keys_only: true, ..ScanOptions::default() };
     let budget = Arc::clone(&shared.budget);
-    let found = shared.long(move |store| keys(store, &options, &budget)).await??;
-    let (batch, _held) = found;
+    let max = limits::BATCH_BYTES_MAX - limits::KEY_LEN_MAX;
+    let found = shared.long(move |store| deletes::collect(store, &options, &budget, max));
+    let Deletes { batch, next, held: _held } = found.await??;
+    if next.is_some() {
+        let message = "the prefix has more keys than one batch holds; delete longer prefixes";
+        return Err(Failure::new("SILT_BATCH_TOO_LARGE", message));
+    }
     let deleted = batch.len() as u64;
     let commit = shared.write(batch, durability).await?;
     Ok(reply::commit(commit, Some(deleted)))
-}
-
-/// A batch that deletes all keys of a range, and the memory it takes.
-fn keys(
-    store: &Store,
-    options: &ScanOptions,
-    budget: &Arc<Budget>,
-) -> siltdb_core::Result<Result<(Batch, Held), Failure>> {
-    use siltdb_core::limits::BATCH_RECORDS_MAX;
-    let busy = || Failure::busy("requests fill the server's memory");
-    let Some(mut held) = budget.take(0) else { return Ok(Err(busy())) };
-    let mut batch = Batch::new();
-    for record in store.scan(options)? {
-        let key = record?.key;
-        if !held.grow(key.len() + 128) {
-            return Ok(Err(busy()));
-        }
-        batch.delete(&key);
-        if batch.len() > BATCH_RECORDS_MAX || batch.bytes_max() > limits::BATCH_BYTES_MAX {
-            let message = "the prefix has more keys than one batch holds; delete longer prefixes";
-            return Ok(Err(Failure::new("SILT_BATCH_TOO_LARGE", message)));
-        }
-    }
-    Ok(Ok((batch, held)))
 }

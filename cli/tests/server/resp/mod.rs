@@ -4,6 +4,7 @@ mod abuse;
 mod access;
 mod clients;
 mod differential;
+mod flush;
 mod kill;
 mod parser;
 pub mod peer;

@@ -8,6 +8,7 @@ use siltdb_core::ScanOptions;
 use super::{Call, Outcome};
 use crate::server::limits::PAGE_RECORDS_MAX;
 use crate::server::resp::glob;
+use crate::server::resp::parser::Args;
 use crate::server::resp::reply::Trouble;
 
 /// Most keys that one command deletes as one.
@@ -216,7 +217,7 @@ fn first(call: &Call<'_>, reverse: bool) -> Option<Result<Vec<u8>, Trouble>> {
 
 /// `FLUSHDB [ASYNC|SYNC]`, `FLUSHALL [ASYNC|SYNC]` within MULTI: all keys as one.
 pub fn flush(call: &mut Call<'_>) -> Outcome {
-    check_flush(call)?;
+    check_flush(&call.args)?;
     let options = ScanOptions { keys_only: true, ..ScanOptions::default() };
     let mut keys: Vec<_> =
         written(call).into_iter().filter(|(_, is_there)| *is_there).map(|(key, _)| key).collect();
@@ -237,10 +238,10 @@ pub fn flush(call: &mut Call<'_>) -> Outcome {
 ///
 /// # Errors
 /// Redis's words for others than it has.
-pub fn check_flush(call: &Call<'_>) -> Outcome {
-    match call.args.count() {
+pub fn check_flush(args: &Args<'_>) -> Outcome {
+    match args.count() {
         1 => Ok(()),
-        2 if call.args.is(1, "ASYNC") || call.args.is(1, "SYNC") => Ok(()),
+        2 if args.is(1, "ASYNC") || args.is(1, "SYNC") => Ok(()),
         _ => Err(Trouble::syntax()),
     }
 }
