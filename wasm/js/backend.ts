@@ -131,6 +131,7 @@ export async function openStore(
   const { storage, backend } = await openStorage(store, options, tell);
   try {
     await compiled;
+    settings.busy?.();
     if (options.restore) await restore(storage, options.restore);
     const open = () => withFiles(storage, () => Engine.open(storage, options));
     const engine = await open();

@@ -12,9 +12,13 @@ import {
 const DEATHS_MAX = 3;
 /** How many of these a worker costs that has not even begun. */
 const SILENT_DEATHS = 2;
-/** How long a worker may take to begin, and in how many steps that time is counted. */
+/** How long a worker may take to begin, and later to answer at all. */
 const START_MS = 10_000;
-const START_STEPS = 4;
+const ANSWER_MS = 60_000;
+/** In how many steps that time is counted. */
+const STEPS = 4;
+/** So many more when the worker has said that it is to be busy. */
+const BUSY_STEPS = 60;
 /** The next worker is started after so long, for the first death without an answer. */
 const PAUSE_MS = 100;
 
@@ -55,8 +59,11 @@ class WorkerChannel implements Channel {
   #deaths = 0;
   /** The page is put away. */
   #frozen = false;
-  /** Runs until the worker has said that it lives. */
-  #starting: ReturnType<typeof setTimeout> | undefined;
+  /** The worker has said that it lives. */
+  #begun = false;
+  /** Steps since it has said anything. */
+  #silent = 0;
+  #watching: ReturnType<typeof setTimeout> | undefined;
   #closing: Promise<void> | undefined;
   #closed: SiltError | undefined;
   #whenClosed: () => void = () => {};
@@ -126,7 +133,7 @@ class WorkerChannel implements Channel {
     }
     worker.onerror = (event) => {
       // Before it says anything: its script cannot be loaded, or the engine cannot start.
-      if (this.#worker !== worker || this.#starting === undefined) return;
+      if (this.#worker !== worker || this.#begun) return;
       this.#lost(event.message || 'its script cannot be loaded');
     };
     this.#worker = worker;
@@ -139,33 +146,45 @@ class WorkerChannel implements Channel {
     else this.#end(new SiltError('SILT_NOT_SUPPORTED', `the worker does not start: ${why}`));
   }
 
-  /** Counts in steps, so that a page that slept does not take its sleep for the worker's. */
-  #expect(port: Port<FromWorker, ToWorker>, steps = START_STEPS): void {
-    clearTimeout(this.#starting);
-    const ms = (this.#options.startTimeoutMs ?? START_MS) / START_STEPS;
-    this.#starting = setTimeout(() => {
-      if (this.#port !== port) return;
-      if (steps > 1) this.#expect(port, steps - 1);
-      else this.#died('it says nothing', SILENT_DEATHS);
-    }, ms);
+  /**
+   * A worker that says nothing is ended, which frees the store for others. Counts in steps, so
+   * that a page that slept does not take its sleep for the worker's.
+   */
+  #watch(port: Port<FromWorker, ToWorker>): void {
+    clearTimeout(this.#watching);
+    const { startTimeoutMs = START_MS, answerTimeoutMs = ANSWER_MS } = this.#options;
+    const ms = this.#begun ? answerTimeoutMs : startTimeoutMs;
+    if (ms === Infinity) return;
+    this.#watching = setTimeout(() => {
+      if ((this.#silent += 1) >= STEPS) {
+        this.#died('it says nothing', this.#begun ? 1 : SILENT_DEATHS);
+        return;
+      }
+      if (this.#begun) port.postMessage({ t: 'ping' });
+      this.#watch(port);
+    }, ms / STEPS);
   }
 
-  #began(): void {
-    clearTimeout(this.#starting);
-    this.#starting = undefined;
+  #unwatch(): void {
+    clearTimeout(this.#watching);
+    this.#port = undefined;
   }
 
   /** Talks to a worker, a new one or the one after it. */
   #attach(port: Port<FromWorker, ToWorker>): void {
     this.#port = port;
     port.onmessage = ({ data }) => {
-      if (this.#port === port) this.#hear(data, port);
+      if (this.#port !== port) return;
+      this.#silent = 0;
+      this.#hear(data, port);
     };
     port.addEventListener('messageerror', () => {
       if (this.#port !== port) return;
       this.#end(new SiltError('SILT_IO', 'what the worker has sent cannot be read'));
     });
-    this.#expect(port);
+    this.#begun = false;
+    this.#silent = 0;
+    this.#watch(port);
     const options = plain(this.#options);
     if (this.#isOpen) delete options.restore;
     port.postMessage({ t: 'open', name: this.#name, client: this.#client, options });
@@ -178,7 +197,8 @@ class WorkerChannel implements Channel {
   #hear(message: FromWorker, port: Port<FromWorker, ToWorker>): void {
     switch (message.t) {
       case 'alive':
-        this.#began();
+        this.#begun = true;
+        this.#watch(port);
         if (message.lock === undefined) break;
         void gone(message.lock).then(() => {
           if (this.#port === port) this.#died('it was ended');
@@ -193,6 +213,11 @@ class WorkerChannel implements Channel {
         break;
       case 'event':
         this.#tell(message.e);
+        break;
+      case 'busy':
+        this.#silent = -BUSY_STEPS;
+        break;
+      case 'pong':
         break;
       case 'closed':
         this.#end(closed());
@@ -227,8 +252,7 @@ class WorkerChannel implements Channel {
       this.#end(new SiltError(code, `the worker of the store does not live: ${why}`));
       return;
     }
-    this.#began();
-    this.#port = undefined;
+    this.#unwatch();
     this.#worker?.terminate();
     if (this.#deaths === 1) this.#start();
     else setTimeout(() => this.#start(), PAUSE_MS * this.#deaths);
@@ -242,7 +266,7 @@ class WorkerChannel implements Channel {
   #end(error: SiltError): void {
     if (this.#closed) return;
     this.#closed = error;
-    this.#began();
+    this.#unwatch();
     this.#page.abort();
     this.#worker?.terminate();
     for (const { reject } of this.#unanswered.values()) reject(error);
@@ -258,8 +282,7 @@ class WorkerChannel implements Channel {
    * What is unanswered is put to the next one.
    */
   #putAway(): void {
-    this.#began();
-    this.#port = undefined;
+    this.#unwatch();
     this.#worker?.terminate();
   }
 

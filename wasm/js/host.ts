@@ -42,6 +42,8 @@ export interface HostSettings {
   reopen?: () => Promise<Engine>;
   /** Requests with writes are noted, so that the next leader can tell what became of them. */
   shared?: boolean;
+  /** Told before what may take long at a stretch. */
+  busy?: () => void;
   /** The engine can do nothing more. */
   crashed?: (error: SiltError) => void;
 }
@@ -114,6 +116,7 @@ export class Host {
     return this.#enqueue(async () => {
       // It cannot be stopped to open a file.
       await this.storage.prepare?.(true);
+      this.#settings.busy?.();
       const result = run(this.#engine);
       await this.#settled();
       return result;

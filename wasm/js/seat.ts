@@ -67,6 +67,9 @@ class Seat {
         this.#unanswered.set(message.n, { message, sent: 'again' in message });
         this.#give(message.n);
         break;
+      case 'ping':
+        this.#say({ t: 'pong' });
+        break;
       case 'freeze':
         this.#turn(() => this.#leave());
         break;
@@ -149,7 +152,8 @@ class Seat {
   }
 
   async #lead(role: Role, exclusive: boolean): Promise<void> {
-    const settings = { shared: !exclusive, crashed: () => this.#crash() };
+    const busy = () => this.#say({ t: 'busy' });
+    const settings = { shared: !exclusive, crashed: () => this.#crash(), busy };
     const tell = (event: ChannelEvent) => this.#tell(event);
     const store = await openStore(this.#name, this.#options, this.#compile(), settings, tell);
     delete this.#options.restore;

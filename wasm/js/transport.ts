@@ -47,6 +47,11 @@ export interface ConnectOptions extends EngineOptions {
   worker?: URL | string | (() => Worker) | WorkerModule | undefined;
   /** Milliseconds in which a worker must have begun; 10,000 unless given. */
   startTimeoutMs?: number | undefined;
+  /**
+   * Milliseconds after which a worker that says nothing at all is ended, for another to take its
+   * place; 60,000 unless given, `Infinity` for never.
+   */
+  answerTimeoutMs?: number | undefined;
   /** The compiled engine. */
   wasm?: URL | string | WebAssembly.Module | BufferSource | undefined;
   /** Makes the store of this snapshot; `SILT_NOT_EMPTY` if there is one. */
@@ -77,7 +82,7 @@ export type ToWorker =
   | { t: 'open'; name: string; client: number; options: PlainOptions }
   | { t: 'send'; n: number; b: Uint8Array; again?: number }
   | { t: 'call'; n: number; m: string }
-  | { t: 'freeze' | 'thaw' | 'close' };
+  | { t: 'freeze' | 'thaw' | 'close' | 'ping' };
 
 /** From a worker to its client; `s` is the last seq when the reply was made. */
 export type FromWorker =
@@ -88,7 +93,7 @@ export type FromWorker =
   | { t: 'result'; n: number; v: unknown }
   | { t: 'error'; n: number; e: PlainError }
   | { t: 'event'; e: ChannelEvent }
-  | { t: 'closed' };
+  | { t: 'pong' | 'busy' | 'closed' };
 
 /** What ends a request or a call. */
 export type Answer = Extract<FromWorker, { t: 'reply' | 'result' | 'error' }>;

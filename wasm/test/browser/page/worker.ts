@@ -5,6 +5,7 @@
 //   space=BYTES        files take so many bytes more, then a write is cut short as Chromium does it
 //   without=opfs,idb   the platform lacks these
 //   muteAt=N           stops for ever when it would send its Nth reply: the request is done by then
+//   exportMs=N         an export takes so long
 //   dropFrom=N         replies from the Nth on are lost
 //   garble=N           the Nth request cannot be read when it comes
 //   files=N            so many files stay open between requests; told how many to who asks, see below
@@ -50,6 +51,15 @@ function muted(prototype: { postMessage(...args: any[]): void }) {
 if (muteAt || dropFrom < Infinity) {
   muted(self as never);
   muted(BroadcastChannel.prototype);
+}
+const exportMs = Number(faults.get('exportMs') ?? 0);
+if (exportMs) {
+  const { Blob } = globalThis;
+  // What is exported is made one at its end.
+  globalThis.Blob = function (parts: BlobPart[], options: BlobPropertyBag) {
+    for (const end = performance.now() + exportMs; performance.now() < end;);
+    return new Blob(parts, options);
+  } as never;
 }
 const seed = faults.get('seed');
 if (seed) {
