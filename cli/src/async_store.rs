@@ -15,10 +15,11 @@ use siltdb_core::{
     Batch, Changed, Commit, CompactionReport, Durability, Options, Progress, Record, ScanOptions,
     SnapshotReport, Stats, Version,
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
-use crate::{Listening, Store};
+use crate::Store;
+use crate::rest::Rest;
 
 /// Records sent to the reader of a stream at once.
 const CHUNK_LEN: usize = 256;
@@ -162,18 +163,14 @@ impl AsyncStore {
     /// # Errors
     /// The store is closed.
     pub fn changes(&self, since: u64, options: ScanOptions) -> Result<Records<Changed>> {
-        let (sender, mut commits) = watch::channel(self.store.last_seq());
-        let listening = self.store.on_commit(move |seq| {
-            sender.send_replace(seq);
-        })?;
+        let mut rest = Rest::new(&self.store)?;
         // The stream must not keep a store open that everybody else has closed.
         let store = self.store.downgrade();
         let (out, records) = Records::channel();
         tokio::spawn(async move {
-            let _listening: Listening = listening;
             let mut since = since;
             loop {
-                commits.borrow_and_update();
+                rest.begin();
                 let Some(store) = store.upgrade() else { return };
                 let (options, mut chunk) = (options.clone(), out.clone());
                 let told = spawn_blocking(move || {
@@ -184,8 +181,10 @@ impl AsyncStore {
                     Ok(Some(last)) => since = last,
                     _ => return,
                 }
-                if out.sender.is_closed() || commits.changed().await.is_err() {
-                    return;
+                rest.end();
+                tokio::select! {
+                    () = out.sender.closed() => return,
+                    is_over = rest.is_over() => if !is_over { return },
                 }
             }
         });

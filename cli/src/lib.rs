@@ -11,6 +11,8 @@ pub mod json;
 pub mod native;
 #[cfg(feature = "client")]
 pub mod proto;
+#[cfg(feature = "async")]
+mod rest;
 #[cfg(feature = "server")]
 pub mod server;
 mod store;

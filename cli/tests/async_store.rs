@@ -122,3 +122,23 @@ async fn a_feed_from_before_the_horizon_says_so() {
     assert_eq!(report.bytes, bytes.len() as u64);
     store.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_feed_that_is_up_to_date_looks_only_at_what_is_new() {
+    let (_dir, store) = open(forever()).await;
+    let mut batch = Batch::new();
+    for i in 0..5_000_u32 {
+        batch.set(&i.to_le_bytes(), b"value");
+    }
+    let mut since = store.batch(batch, None).await.unwrap().seq;
+    for round in 0..3_u8 {
+        // The log in the order of keys does not make it more.
+        assert_eq!(store.count(ScanOptions::default()).await.unwrap(), 5_000 + u64::from(round));
+        let last = store.set(&[round], b"new").await.unwrap().seq;
+        let mut changes = store.store().changes(since, &ScanOptions::default()).unwrap();
+        let told: Vec<_> = changes.by_ref().map(|changed| changed.unwrap().key).collect();
+        assert_eq!(told, [[round]]);
+        assert!(changes.looked_at() <= 16, "{} were looked at", changes.looked_at());
+        since = last;
+    }
+}

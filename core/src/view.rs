@@ -4,7 +4,6 @@
 
 use alloc::vec::Vec;
 
-use crate::changes::Changes;
 use crate::error::Result;
 use crate::index::KeyHasher;
 use crate::merge::Merge;
@@ -176,16 +175,6 @@ impl<R: ReadAt> View<R> {
             done_key: Vec::new(),
             candidate: None,
         })
-    }
-
-    /// Every version of the keys of a range that was committed after `since` and is held, in the
-    /// order of commits, up to the view's moment. Only the range of the options is looked at.
-    ///
-    /// Whoever asks must know that `since` is not before the horizon: what was committed and
-    /// compacted away since then is not told of.
-    #[must_use]
-    pub fn changes(&self, since: u64, options: &ScanOptions) -> Changes<R> {
-        Changes::new(self.parts.clone(), (since, self.seq), options.range())
     }
 
     /// How many live records a range has, exactly.

@@ -1,6 +1,7 @@
 //! Reading: the index first, the exact path where it cannot say. No lock is held across a read
 //! of a file.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use siltdb_core::batch::check_key;
@@ -13,6 +14,7 @@ use siltdb_core::types::{Record, ScanOptions, Version, expiry, is_expired};
 use siltdb_core::view::{Diff, Scan, View};
 
 use super::Engine;
+use super::table::Table;
 
 /// How often a reader looks again when the segment it was sent to is replaced meanwhile.
 const TRIES: usize = 3;
@@ -143,15 +145,20 @@ impl<S: Storage, H: Host> Engine<S, H> {
 
     /// A view without what waits in the write buffer.
     fn view_of_written(&self) -> Result<View<S::Reader>> {
+        let (seq, table) = self.visible_table();
+        let moment = self.now();
+        Ok(View::new(table.parts(), self.hasher, seq, moment, table.held()))
+    }
+
+    /// The last sequence number that readers know, and the segments to read it from.
+    fn visible_table(&self) -> (u64, Arc<Table<S>>) {
         loop {
             let seq = self.visible_seq();
             let table = self.table.load_full();
             // A compaction may have dropped what was the newest at `seq` for a later record.
-            if table.sealed_seq() > seq {
-                continue;
+            if table.sealed_seq() <= seq {
+                return (seq, table);
             }
-            let moment = self.now();
-            return Ok(View::new(table.parts(), self.hasher, seq, moment, table.held()));
         }
     }
 
@@ -225,11 +232,12 @@ impl<S: Storage, H: Host> Engine<S, H> {
     /// `HistoryGone` when something committed after `since` may have been compacted away; as
     /// [`Engine::view`].
     pub fn changes(&self, since: u64, options: &ScanOptions) -> Result<Changes<S::Reader>> {
-        let view = self.view()?;
-        let oldest = view.horizon();
+        self.drain_for_reading(u64::MAX)?;
+        let (until, table) = self.visible_table();
+        let oldest = table.horizon;
         if since < oldest {
             return Err(Error::HistoryGone { asked: since, oldest });
         }
-        Ok(view.changes(since, options))
+        Ok(Changes::new(table.changes(since), (since, until), options))
     }
 }

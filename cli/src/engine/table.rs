@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use siltdb_core::changes::Source;
 use siltdb_core::error::Result;
 use siltdb_core::format::{LogHead, SegmentHeader};
 use siltdb_core::index::Location;
@@ -153,6 +154,14 @@ impl<S: Storage> Table<S> {
             _ => 0,
         };
         Held { horizon: self.horizon, versions }
+    }
+
+    /// Where what is newer than `since` is read from, newest first.
+    pub(super) fn changes(&self, since: u64) -> Vec<Source<S::Reader>> {
+        let logs = self.logs.iter().rev();
+        let logs = logs.map(|log| Source::log(&log.file, &lock(&log.memtable), since));
+        let sealed = self.sealed.iter().rev();
+        logs.chain(sealed.map(|sealed| Source::Sealed(Arc::clone(sealed)))).collect()
     }
 
     /// The parts of a view, newest first.

@@ -4,9 +4,11 @@
 //! another thread: it takes a [`Memtable::fork`], orders that outside the lock, and hands the
 //! result to [`Memtable::install`].
 
+mod arrivals;
 mod chunk;
 mod run;
 
+pub use arrivals::Arrivals;
 pub use chunk::{Chunk, MemEntry};
 pub use run::Run;
 
@@ -28,6 +30,8 @@ pub struct Memtable {
     chunks: Vec<Arc<Chunk>>,
     /// Sorted, oldest first.
     runs: Vec<Arc<Run>>,
+    /// Of all of them.
+    arrivals: Arrivals,
     len: usize,
 }
 
@@ -39,7 +43,7 @@ impl Memtable {
     }
 
     /// Adds a record. The key is at most 65,535 bytes long; `expires` is 0 for never; `offset`
-    /// and `len` are those of the frame in its segment.
+    /// and `len` are those of the frame in its segment, behind all that were added before.
     pub fn push(
         &mut self,
         key: &[u8],
@@ -56,6 +60,7 @@ impl Memtable {
         let (prefix, key_start, key_len) = (0, 0, 0);
         let entry = MemEntry { prefix, seq, expires, offset, len, key_start, key_len, tombstone };
         self.tail.push(key, entry);
+        self.arrivals.push(seq, offset, len);
         self.len += 1;
         if self.tail.len() >= CHUNK_RECORDS {
             self.freeze();
@@ -66,6 +71,12 @@ impl Memtable {
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Where they stand, in the order they came.
+    #[must_use]
+    pub fn arrivals(&self) -> &Arrivals {
+        &self.arrivals
     }
 
     /// Whether there are none.
@@ -79,7 +90,7 @@ impl Memtable {
     pub fn bytes(&self) -> usize {
         let chunks: usize = self.chunks.iter().map(|chunk| chunk.bytes()).sum();
         let runs: usize = self.runs.iter().map(|run| run.bytes()).sum();
-        self.tail.bytes() + chunks + runs
+        self.tail.bytes() + chunks + runs + self.arrivals.bytes()
     }
 
     /// Closes the chunk that records are added to, if it has any, so that it can be sorted.
@@ -102,6 +113,8 @@ impl Memtable {
             tail: Chunk::default(),
             chunks: chunks.clone(),
             runs: runs.clone(),
+            // Of no use for bringing records into order.
+            arrivals: Arrivals::default(),
             len: self.len,
         };
         Fork { chunks, runs, table }

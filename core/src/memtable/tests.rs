@@ -141,3 +141,31 @@ fn empty_table_has_an_empty_run() {
     assert!(run.is_empty());
     assert_eq!(run.lower_bound(b""), 0);
 }
+
+#[test]
+fn what_arrived_after_a_moment_is_found_with_few_older() {
+    let mut state = 11;
+    for len in 0..100_u32 {
+        let mut table = Memtable::new();
+        let mut seqs = Vec::new();
+        for i in 0..len {
+            // Those of one batch have the same.
+            let seq = seqs.last().map_or(1, |last| last + next(&mut state) % 3);
+            table.push(b"k", seq, false, 0, i * 10, 9);
+            seqs.push(seq);
+        }
+        for since in 0..u64::from(len) * 2 + 2 {
+            let found = table.arrivals().after(since);
+            let first = found.first().map_or(len, |(offset, _)| offset / 10) as usize;
+            assert!(seqs[..first].iter().all(|seq| *seq <= since));
+            let before = seqs.iter().position(|seq| *seq > since).unwrap_or(seqs.len());
+            assert!(before - first < arrivals::MARK_RECORDS);
+            assert_eq!(
+                found.last().map_or((0, 9), |last| *last).1,
+                9,
+                "the last ends where it ends"
+            );
+            assert!(found.iter().rev().skip(1).all(|(_, len)| *len == 10));
+        }
+    }
+}

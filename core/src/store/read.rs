@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::Store;
 use crate::batch::check_key;
 use crate::cache::CachedRecord;
-use crate::changes::Changes;
+use crate::changes::{Changes, Source};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::index::Location;
@@ -277,7 +277,13 @@ impl<S: Storage, H: Host> Store<S, H> {
         if since < oldest {
             return Err(Error::HistoryGone { asked: since, oldest });
         }
-        Ok(self.view()?.changes(since, options))
+        self.drain_for_reading(u64::MAX)?;
+        let mut sources = Vec::new();
+        if let Some(active) = &self.active {
+            sources.push(Source::log(&active.file, &active.memtable, since));
+        }
+        sources.extend(self.sealed.iter().rev().map(|sealed| Source::Sealed(Arc::clone(sealed))));
+        Ok(Changes::new(sources, (since, self.last_seq), options))
     }
 
     /// How many keys have a record that is not a delete.

@@ -8,16 +8,16 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use bytes::Bytes;
 use siltdb_core::ScanOptions;
-use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::params::{self, Params};
 use super::reply::{self, Form, Piece, Reply};
+use crate::rest::Rest;
 use crate::server::Shared;
 use crate::server::error::Failure;
 use crate::server::stream::{self, Ended, Packer, Pieces};
@@ -25,11 +25,6 @@ use crate::{Store, json};
 
 /// How often something is sent while nothing changes.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// Finding what is new may take long where much was written: a feed rests as long as it took, up to
-/// this, so that it takes no more than half of a processor.
-const REST_MAX: Duration = Duration::from_millis(250);
-/// Shorter times need no rest.
-const REST_MIN: Duration = Duration::from_millis(2);
 
 /// A place in the feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,20 +100,15 @@ async fn follow(
     mut packer: Out,
     ends: bool,
 ) -> Option<(Out, Failure)> {
-    let (sender, mut commits) = watch::channel(0);
-    let listening = shared.store.store().on_commit(move |seq| {
-        sender.send_replace(seq);
-    });
-    let _listening = match listening {
-        Ok(listening) => listening,
+    let mut rest = match Rest::new(shared.store.store()) {
+        Ok(rest) => rest,
         Err(error) => return Some((packer, error.into())),
     };
     let mut begin = Some(b"retry: 1000\n\n".as_slice());
     loop {
-        commits.borrow_and_update();
+        rest.begin();
         let store = shared.store.store().clone();
         let begin = begin.take();
-        let begun = Instant::now();
         let told = spawn_blocking(move || {
             let ended = feed.tell(&store, &mut packer, begin.unwrap_or_default());
             (feed, packer, ended)
@@ -131,15 +121,12 @@ async fn follow(
             Err(Ended::Gone) => return None,
             Err(Ended::Failed(failure)) => return Some((packer, failure)),
         }
-        let took = begun.elapsed();
-        if took > REST_MIN {
-            tokio::time::sleep(took.min(REST_MAX)).await;
-        }
+        rest.end();
         loop {
             tokio::select! {
-                changed = commits.changed() => match changed {
-                    Ok(()) => break,
-                    Err(_) => return None,
+                is_over = rest.is_over() => match is_over {
+                    true => break,
+                    false => return None,
                 },
                 () = tokio::time::sleep(HEARTBEAT) => {
                     if !packer.tell(Ok(Piece::Bytes(feed.heartbeat()))).await {
