@@ -1,20 +1,16 @@
 // The whole browser is killed, a manifest is torn, space runs out: what was acknowledged stays.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { newPage, scratch, serve, start } from './harness.mjs';
+import { test } from 'node:test';
+import { newPage, scratch, served, start } from './harness.mjs';
 
-let server;
-before(async () => {
-  server = await serve();
-});
-after(() => server?.close());
+const site = served();
 
 test('the browser is killed while it writes: what was acknowledged is there', async () => {
   const profile = scratch();
   for (let round = 0; round < 2; round += 1) {
     const chrome = await start(profile);
-    const page = await newPage(chrome.context, server.url);
+    const page = await newPage(chrome.context, site.url);
     const acknowledged = { opfs: -1, idb: -1 };
     await page.exposeFunction('acknowledge', (backend, i) => (acknowledged[backend] = i));
     for (const backend of ['opfs', 'idb']) {
@@ -33,7 +29,7 @@ test('the browser is killed while it writes: what was acknowledged is there', as
     await chrome.kill();
     const last = { ...acknowledged };
     const again = await start(profile);
-    const after = await newPage(again.context, server.url);
+    const after = await newPage(again.context, site.url);
     for (const backend of ['opfs', 'idb']) {
       const keys = await after.evaluate(async (backend) => {
         const s = await open_('killed', { backend }, '', backend);
@@ -53,7 +49,7 @@ test('the browser is killed while it writes: what was acknowledged is there', as
 
 test('a manifest torn by a kill counts as absent, at the first and at a later one', async () => {
   const chrome = await start(scratch());
-  const page = await newPage(chrome.context, server.url);
+  const page = await newPage(chrome.context, site.url);
   const found = await page.evaluate(async () => {
     const found = [];
     for (const stopAt of [1, 2, 4]) {
@@ -93,7 +89,7 @@ test('a manifest torn by a kill counts as absent, at the first and at a later on
 
 test('opfs: without space a write fails by name, and works when there is space again', async () => {
   const chrome = await start(scratch());
-  const page = await newPage(chrome.context, server.url);
+  const page = await newPage(chrome.context, site.url);
   const found = await page.evaluate(async () => {
     let s = await open_('full', {}, 'space=200000');
     let kept = 0;
@@ -124,9 +120,9 @@ test('opfs: without space a write fails by name, and works when there is space a
 
 test('idb: over the quota a write fails by name, and works when there is space again', async () => {
   const chrome = await start(scratch());
-  const page = await newPage(chrome.context, server.url);
+  const page = await newPage(chrome.context, site.url);
   const cdp = await chrome.context.newCDPSession(page);
-  const origin = new URL(server.url).origin;
+  const origin = new URL(site.url).origin;
   const quota = (quotaSize) => cdp.send('Storage.overrideQuotaForOrigin', { origin, quotaSize });
   // Before the first use: the browser remembers for a while how much space there was.
   await quota(3_000_000);

@@ -1,24 +1,16 @@
 // Stores are listed and done away with by name, in both homes, and never under a reader.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { newPage, scratch, serve, start } from './harness.mjs';
+import { test } from 'node:test';
+import { inChromium } from './harness.mjs';
 
-let server, chrome;
-before(async () => {
-  server = await serve();
-  chrome = await start(scratch());
-});
-after(async () => {
-  await chrome?.close();
-  await server?.close();
-});
+const site = inChromium();
 
 const NAMES = ['plain', '..', 'a/b', 'ä 100%', '', '%2E'];
 
 for (const backend of ['opfs', 'idb']) {
   test(`${backend}: stores of any name are listed, and are gone after destroy`, async () => {
-    const page = await newPage(chrome.context, server.url);
+    const page = await site.page();
     const found = await page.evaluate(async ([names, backend]) => {
       for (const name of names) {
         const s = await open_(name, { backend });
@@ -50,7 +42,7 @@ for (const backend of ['opfs', 'idb']) {
 
   test(`${backend}: a store that is open anywhere is locked, and loses nothing`, async () => {
     const [one, two] = [
-      await newPage(chrome.context, server.url), await newPage(chrome.context, server.url),
+      await site.page(), await site.page(),
     ];
     const name = `busy-${backend}`;
     await one.evaluate(async ([name, backend]) => {

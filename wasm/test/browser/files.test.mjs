@@ -1,18 +1,10 @@
 // A store of many files, of which few may be open at a time: everything works as with all open.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { newPage, scratch, serve, start } from './harness.mjs';
+import { test } from 'node:test';
+import { inChromium } from './harness.mjs';
 
-let server, chrome;
-before(async () => {
-  server = await serve();
-  chrome = await start(scratch());
-});
-after(async () => {
-  await chrome?.close();
-  await server?.close();
-});
+const site = inChromium();
 
 const FILES = 3;
 /** Beside these the log is open, and what a compaction writes. */
@@ -44,7 +36,7 @@ async function run(page, what, ...given) {
 }
 
 test('reads, scans, the past and changes of a store with few files open', async () => {
-  const page = await newPage(chrome.context, server.url);
+  const page = await site.page();
   await filled(page, 'few', 24, { autoCompact: false, retention: 'forever' });
   await run(page, () => {});
   assert.ok(await page.evaluate(async () => (await db.segments()).length) > 20);
@@ -84,7 +76,7 @@ test('reads, scans, the past and changes of a store with few files open', async 
 });
 
 test('compaction, export and import of a store with few files open', async () => {
-  const page = await newPage(chrome.context, server.url);
+  const page = await site.page();
   await filled(page, 'compacted', 12, { autoCompact: false, retention: 'forever' });
   const copied = await run(page, async () => {
     globalThis.copy = await db.exportFile();
@@ -108,7 +100,7 @@ test('compaction, export and import of a store with few files open', async () =>
 });
 
 test('automatic compaction goes on beside reads with few files open', async () => {
-  const page = await newPage(chrome.context, server.url);
+  const page = await site.page();
   await filled(page, 'automatic', 60, {});
   const last = await run(page, async () => {
     for (let i = 0; i < 300; i += 1) {

@@ -2,17 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { serve, startFirefox } from './harness.mjs';
+import { served, startFirefox } from './harness.mjs';
 
-let server, driver;
-before(async () => {
-  server = await serve();
-  driver = await startFirefox();
-});
-after(async () => {
-  await driver?.quit();
-  await server?.close();
-});
+const site = served();
+let driver;
+before(async () => (driver = await startFirefox()));
+after(() => driver?.quit());
 
 /** Runs a function in the page and gives what it resolves to. */
 async function evaluate(run, ...args) {
@@ -26,7 +21,7 @@ async function evaluate(run, ...args) {
 }
 
 async function load() {
-  await driver.get(server.url);
+  await driver.get(site.url);
   await driver.wait(() => driver.executeScript("return 'open_' in globalThis"), 10_000);
 }
 

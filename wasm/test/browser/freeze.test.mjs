@@ -1,18 +1,10 @@
 // A tab that the browser freezes or puts away: others go on, and it comes back to the same store.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { newPage, scratch, serve, start } from './harness.mjs';
+import { test } from 'node:test';
+import { inChromium } from './harness.mjs';
 
-let server, chrome;
-before(async () => {
-  server = await serve();
-  chrome = await start(scratch());
-});
-after(async () => {
-  await chrome?.close();
-  await server?.close();
-});
+const site = inChromium();
 
 const TIME = { timeout: 60_000 };
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -24,7 +16,7 @@ async function within(ms, what, promise) {
 
 /** Sets the life of a page as the browser does for tabs in the background. */
 async function lifeOf(page) {
-  const cdp = await chrome.context.newCDPSession(page);
+  const cdp = await site.chrome.context.newCDPSession(page);
   return (state) => cdp.send('Page.setWebLifecycleState', { state });
 }
 
@@ -34,7 +26,7 @@ for (const backend of ['opfs', 'idb']) {
       const name = `frozen-${backend}`;
       const pages = [];
       for (let i = 0; i < 2; i += 1) {
-        const page = await newPage(chrome.context, server.url);
+        const page = await site.page();
         await page.evaluate(async ([name, backend]) => {
           await open_(name, { backend });
           globalThis.done = 0;
@@ -72,7 +64,7 @@ for (const backend of ['opfs', 'idb']) {
 
 test('a tab that goes back in its history finds its store as it was', TIME, async () => {
   const [one, two] = [
-    await newPage(chrome.context, server.url), await newPage(chrome.context, server.url),
+    await site.page(), await site.page(),
   ];
   for (const page of [one, two]) await page.evaluate(async () => void (await open_('back')));
   await one.evaluate(() => {
@@ -84,7 +76,7 @@ test('a tab that goes back in its history finds its store as it was', TIME, asyn
     // Begun when the tab is put away, done when it comes back.
     globalThis.pending = Promise.all(Array.from({ length: 20 }, () => stores.back.increment('n')));
   });
-  await one.goto(`${server.url}silent.js`);
+  await one.goto(`${site.url}silent.js`);
   await within(5000, 'a write beside a tab put away', two.evaluate(() => stores.back.set('a', '2')));
   await one.goBack({ waitUntil: 'commit' });
   await one.waitForFunction(() => 'open_' in globalThis);

@@ -3,10 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
+import { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { scratch, start, startFirefox } from './browsers.mjs';
 
-export { scratch, start, startFirefox } from './browsers.mjs';
+export { scratch, start, startFirefox };
 
 const here = dirname(fileURLToPath(import.meta.url));
 const wasm = join(here, '../../build/js/siltdb.wasm');
@@ -48,6 +50,27 @@ export async function serve() {
     server.close(resolve);
   });
   return { url: `http://127.0.0.1:${server.address().port}/`, close };
+}
+
+/** The pages at `url`, from before the first test of a file until after its last one. */
+export function served() {
+  const site = {};
+  let server;
+  before(async () => {
+    server = await serve();
+    site.url = server.url;
+  });
+  after(() => server?.close());
+  return site;
+}
+
+/** The same, in a browser on a new profile; `page` opens one. */
+export function inChromium() {
+  const site = served();
+  before(async () => (site.chrome = await start(scratch())));
+  after(() => site.chrome?.close());
+  site.page = () => newPage(site.chrome.context, site.url);
+  return site;
 }
 
 /** Opens a page of the tests. */

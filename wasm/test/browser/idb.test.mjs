@@ -1,23 +1,15 @@
 // What IndexedDB is given: small commits are cheap, and files come back byte for byte.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { newPage, scratch, serve, start } from './harness.mjs';
+import { test } from 'node:test';
+import { inChromium } from './harness.mjs';
 
-let server, chrome;
-before(async () => {
-  server = await serve();
-  chrome = await start(scratch());
-});
-after(async () => {
-  await chrome?.close();
-  await server?.close();
-});
+const site = inChromium();
 
 const TIME = { timeout: 60_000 };
 
 test('idb: a small commit writes about what it appends', TIME, async () => {
-  const page = await newPage(chrome.context, server.url);
+  const page = await site.page();
   const { bytes, count } = await page.evaluate(async () => {
     let bytes = 0;
     const { put } = IDBObjectStore.prototype;
@@ -41,7 +33,7 @@ test('idb: a small commit writes about what it appends', TIME, async () => {
 });
 
 test('idb: files in pieces are read as they were written, whatever was killed', TIME, async () => {
-  const page = await newPage(chrome.context, server.url);
+  const page = await site.page();
   const found = await page.evaluate(async () => {
     const options = { backend: 'idb', segmentBytes: 1 << 20, autoCompact: false };
     const kept = new Map();

@@ -4,27 +4,19 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Engine, loadEngine } from '../../build/js/engine.js';
 import { NodeStorage } from '../../build/js/node-fs.js';
 import { NOW_MS, OPTIONS, filesIn, requests, seeded } from '../script.mjs';
-import { newPage, scratch, serve, start } from './harness.mjs';
+import { inChromium, scratch } from './harness.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const silt = process.env.SILT ?? join(here, '../../../target/debug/silt');
 const run = (db, ...args) => execFileSync(silt, ['--db', db, ...args], { encoding: 'utf8' });
 
-let server, chrome, page;
-before(async () => {
-  server = await serve();
-  chrome = await start(scratch());
-  page = await newPage(chrome.context, server.url);
-});
-after(async () => {
-  await chrome?.close();
-  await server?.close();
-});
+const site = inChromium();
+let page;
 
 async function filesOf(store) {
   const all = await page.evaluate((store) => files(store), store);
@@ -36,6 +28,7 @@ function rows(text) {
 }
 
 test('a store of the command line opens in OPFS, and comes back with what was added', async () => {
+  page = await site.page();
   const db = join(scratch(), 'native');
   const lines = Array.from({ length: 300 }, (_, i) => `n${i}\tvalue ${i}`);
   execFileSync(silt, ['--db', db, 'import', '--format', 'tsv', '-'], { input: lines.join('\n') });
@@ -69,6 +62,7 @@ test('a store of the command line opens in OPFS, and comes back with what was ad
 });
 
 test('the same script gives the same bytes in OPFS and in Node', async () => {
+  page = await site.page();
   const folder = join(scratch(), 'node');
   loadEngine(readFileSync(join(here, '../../build/js/siltdb.wasm')));
   const storage = new NodeStorage(folder);

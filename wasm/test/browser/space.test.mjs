@@ -1,14 +1,10 @@
 // The browser gives no more space, or keeps nothing: nothing acknowledged is lost.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { newPage, scratch, serve, start } from './harness.mjs';
+import { test } from 'node:test';
+import { newPage, scratch, served, start } from './harness.mjs';
 
-let server;
-before(async () => {
-  server = await serve();
-});
-after(() => server?.close());
+const site = served();
 
 const TIME = { timeout: 60_000 };
 
@@ -16,9 +12,9 @@ for (const backend of ['opfs', 'idb']) {
   test(`${backend}: at the quota a write fails by name, and works once space is freed`, TIME,
     async () => {
       const chrome = await start(scratch());
-      const page = await newPage(chrome.context, server.url);
+      const page = await newPage(chrome.context, site.url);
       const cdp = await chrome.context.newCDPSession(page);
-      const origin = new URL(server.url).origin;
+      const origin = new URL(site.url).origin;
       await cdp.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 48_000_000 });
       const found = await page.evaluate(async (backend) => {
         const options = { backend, segmentBytes: 2 << 20, autoCompact: false };
@@ -70,7 +66,7 @@ test('a private window keeps a store as long as it is open, in either home', TIM
   const chrome = await start(scratch());
   for (const backend of ['opfs', 'idb']) {
     const context = await chrome.browser.newContext();
-    const pages = [await newPage(context, server.url), await newPage(context, server.url)];
+    const pages = [await newPage(context, site.url), await newPage(context, site.url)];
     for (const page of pages) {
       await page.evaluate((backend) => open_('private', { backend }).then(() => {}), backend);
     }
@@ -90,7 +86,7 @@ test('a private window keeps a store as long as it is open, in either home', TIM
     assert.deepEqual(found, [501, backend]);
     await context.close();
     const next = await chrome.browser.newContext();
-    const page = await newPage(next, server.url);
+    const page = await newPage(next, site.url);
     assert.deepEqual(await page.evaluate(() => list_()), []);
     await next.close();
   }
@@ -100,9 +96,9 @@ test('a private window keeps a store as long as it is open, in either home', TIM
 test('in a private window a write beyond its space fails by name', TIME, async () => {
   const chrome = await start(scratch());
   const context = await chrome.browser.newContext();
-  const page = await newPage(context, server.url);
+  const page = await newPage(context, site.url);
   const cdp = await context.newCDPSession(page);
-  const origin = new URL(server.url).origin;
+  const origin = new URL(site.url).origin;
   await cdp.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 2_000_000 });
   const found = await page.evaluate(async () => {
     const s = await open_('narrow', { segmentBytes: 256 * 1024 });

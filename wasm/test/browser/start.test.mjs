@@ -1,22 +1,14 @@
 // A worker that does not begin, cannot be loaded, or ends: an error by name, or another worker.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { newPage, scratch, serve, start } from './harness.mjs';
+import { test } from 'node:test';
+import { inChromium, newPage } from './harness.mjs';
 
-let server, chrome;
-before(async () => {
-  server = await serve();
-  chrome = await start(scratch());
-});
-after(async () => {
-  await chrome?.close();
-  await server?.close();
-});
+const site = inChromium();
 
 /** Opens a store in a page of its own: what came of it, and how long that took. */
 async function outcome(run, path = '', argument = undefined) {
-  const page = await newPage(chrome.context, server.url + path);
+  const page = await newPage(site.chrome.context, site.url + path);
   const began = Date.now();
   const found = await page.evaluate(run, argument);
   await page.close();

@@ -1,22 +1,14 @@
 // One tab: what is written is there after a reload, whatever it is kept in.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { newPage, scratch, serve, start } from './harness.mjs';
+import { test } from 'node:test';
+import { inChromium, newPage } from './harness.mjs';
 
-let server, chrome;
-before(async () => {
-  server = await serve();
-  chrome = await start(scratch());
-});
-after(async () => {
-  await chrome?.close();
-  await server?.close();
-});
+const site = inChromium();
 
 for (const backend of ['opfs', 'idb']) {
   test(`${backend}: what is written is read after a reload`, async () => {
-    const page = await newPage(chrome.context, server.url);
+    const page = await site.page();
     const name = `reload-${backend}`;
     const written = await page.evaluate(async ([name, backend]) => {
       const s = await open_(name, { backend });
@@ -43,7 +35,7 @@ for (const backend of ['opfs', 'idb']) {
 }
 
 test('opfs: a closed store has the files of the store only, and rolls through many', async () => {
-  const page = await newPage(chrome.context, server.url);
+  const page = await site.page();
   const { names, count, segments } = await page.evaluate(async () => {
     const s = await open_('roll', { segmentBytes: 64 * 1024, autoCompact: false });
     for (let i = 0; i < 40; i += 1) {
@@ -67,7 +59,7 @@ test('opfs: a closed store has the files of the store only, and rolls through ma
 });
 
 test('memory is used when it is asked for, and keeps nothing', async () => {
-  const page = await newPage(chrome.context, server.url);
+  const page = await site.page();
   const found = await page.evaluate(async () => {
     const s = await open_('memory', { backend: 'memory' });
     await s.set('a', 'b');
@@ -82,7 +74,7 @@ test('memory is used when it is asked for, and keeps nothing', async () => {
 });
 
 test('without OPFS the store is in IndexedDB, and says so; an error without both', async () => {
-  const page = await newPage(chrome.context, server.url);
+  const page = await site.page();
   const found = await page.evaluate(async () => {
     const s = await open_('fallen', {}, 'without=opfs');
     await s.set('a', 'b');
@@ -107,7 +99,7 @@ test('without OPFS the store is in IndexedDB, and says so; an error without both
 });
 
 test('without a worker the engine runs in the page, and the store is in IndexedDB', async () => {
-  const page = await newPage(chrome.context, server.url);
+  const page = await site.page();
   const found = await page.evaluate(async () => {
     const s = await open_('inside', { worker: { serve } });
     const { durability } = await s.set('a', 'b', 'synced');
@@ -122,8 +114,8 @@ test('without a worker the engine runs in the page, and the store is in IndexedD
 });
 
 test('a private window works and keeps nothing', async () => {
-  const context = await chrome.browser.newContext();
-  const page = await newPage(context, server.url);
+  const context = await site.chrome.browser.newContext();
+  const page = await newPage(context, site.url);
   const found = await page.evaluate(async () => {
     const s = await open_('private');
     await s.setMany(Array.from({ length: 500 }, (_, i) => [`${i}`, 'x'.repeat(200)]), 'synced');
@@ -137,8 +129,8 @@ test('a private window works and keeps nothing', async () => {
 });
 
 test('a second exclusive open is locked, and so is one beside it', async () => {
-  const page = await newPage(chrome.context, server.url);
-  const other = await newPage(chrome.context, server.url);
+  const page = await site.page();
+  const other = await site.page();
   await page.evaluate(async () => void (await open_('alone', { multiTab: 'exclusive' })));
   for (const multiTab of ['exclusive', 'auto']) {
     const second = await other.evaluate(
@@ -156,7 +148,7 @@ test('a second exclusive open is locked, and so is one beside it', async () => {
 });
 
 test('a lost file is corruption; all files lost is a new store', async () => {
-  const page = await newPage(chrome.context, server.url);
+  const page = await site.page();
   const found = await page.evaluate(async () => {
     const lose = async (name, pattern) => {
       const s = await open_(name);
@@ -183,7 +175,7 @@ test('a lost file is corruption; all files lost is a new store', async () => {
 });
 
 test('siltdb/sync: a worker has a store for itself and is answered at once', async () => {
-  const page = await newPage(chrome.context, server.url);
+  const page = await site.page();
   const found = await page.evaluate(() => new Promise((resolve) => {
     new Worker('/sync.js', { type: 'module' }).onmessage = ({ data }) => resolve(data);
   }));

@@ -1,18 +1,10 @@
 // A worker that runs for ever without answering is ended by its page, and another takes over.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { newPage, scratch, serve, start } from './harness.mjs';
+import { test } from 'node:test';
+import { inChromium } from './harness.mjs';
 
-let server, chrome;
-before(async () => {
-  server = await serve();
-  chrome = await start(scratch());
-});
-after(async () => {
-  await chrome?.close();
-  await server?.close();
-});
+const site = inChromium();
 
 const TIME = { timeout: 60_000 };
 
@@ -20,7 +12,7 @@ for (const backend of ['opfs', 'idb']) {
   test(`${backend}: the leader is stuck while two tabs add: none lost, none twice`, TIME, async () => {
     const pages = [];
     for (let i = 0; i < 2; i += 1) {
-      const page = await newPage(chrome.context, server.url);
+      const page = await site.page();
       // The leader is stuck when it would answer a write: that is done by then. The other tab
       // opens the store meanwhile.
       await page.evaluate(async ([name, options, faults]) => {
@@ -41,7 +33,7 @@ for (const backend of ['opfs', 'idb']) {
 }
 
 test('a store whose every worker is stuck is an error by name', TIME, async () => {
-  const page = await newPage(chrome.context, server.url);
+  const page = await site.page();
   const found = await page.evaluate(async () => {
     const worker = () => new Worker('/worker.js', { type: 'module', name: 'muteAt=1' });
     const s = await open_('always', { worker, answerTimeoutMs: 300 });
@@ -52,7 +44,7 @@ test('a store whose every worker is stuck is an error by name', TIME, async () =
 });
 
 test('a worker that is idle, or takes long for a copy of the store, is left alone', TIME, async () => {
-  const page = await newPage(chrome.context, server.url);
+  const page = await site.page();
   const found = await page.evaluate(async () => {
     const db = await silt_('long', { answerTimeoutMs: 300 }, 'exportMs=1500');
     await db.set('a', 1);

@@ -1,20 +1,12 @@
 // Several tabs on one store: one leads, all read and write, and the death of any loses nothing.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { newPage, scratch, serve, start } from './harness.mjs';
+import { test } from 'node:test';
+import { inChromium } from './harness.mjs';
 
-let server, chrome;
-before(async () => {
-  server = await serve();
-  chrome = await start(scratch());
-});
-after(async () => {
-  await chrome?.close();
-  await server?.close();
-});
+const site = inChromium();
 
-const tab = () => newPage(chrome.context, server.url);
+const tab = () => site.page();
 const roleIn = (page, name) => {
   return page.evaluate(async (name) => (await stores[name].info()).role, name);
 };

@@ -1,18 +1,10 @@
 // Snapshots and iterations outlive the leader that held them, or fail by name.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { newPage, scratch, serve, start } from './harness.mjs';
+import { test } from 'node:test';
+import { inChromium } from './harness.mjs';
 
-let server, chrome;
-before(async () => {
-  server = await serve();
-  chrome = await start(scratch());
-});
-after(async () => {
-  await chrome?.close();
-  await server?.close();
-});
+const site = inChromium();
 
 const KEYS = 3000;
 const TIME = { timeout: 30_000 };
@@ -21,7 +13,7 @@ const TIME = { timeout: 30_000 };
 async function pair(name, backend, hold) {
   const pages = [];
   for (let i = 0; i < 2; i += 1) {
-    const page = await newPage(chrome.context, server.url);
+    const page = await site.page();
     await page.evaluate(async ([name, backend]) => {
       await silt_(name, { backend, segmentBytes: 64 * 1024 });
     }, [name, backend]);
@@ -97,7 +89,7 @@ test('a snapshot whose moment is compacted away is told by name', TIME, async ()
     globalThis.snapshot = await silts[name].snapshot();
   });
   // The follower sleeps while the leader dies and a third tab takes over.
-  const third = await newPage(chrome.context, server.url);
+  const third = await site.page();
   await third.evaluate(async () => void (await silt_('lapsed', { segmentBytes: 64 * 1024 })));
   await pages[1].evaluate(() => dispatchEvent(
     new PageTransitionEvent('pagehide', { persisted: true }),
