@@ -94,8 +94,8 @@ export class Host {
   /**
    * Runs a request of a client of the engine. `sender` and `number` say whose it is in a shared
    * store; `again`: it was sent to the leader before, and what became of it is not known; the
-   * sender was answered up to this seq.
-   * Where nothing is to be awaited, the reply is returned as it is.
+   * sender was answered up to this seq. Where nothing is to be awaited, the reply is returned as
+   * it is.
    */
   handle(
     client: number, request: Uint8Array, sender: number, number: number, again?: number,

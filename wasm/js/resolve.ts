@@ -47,7 +47,10 @@ export async function commitsOf(
       for (const { seq, key, value } of changes) {
         if (seq > upTo) break;
         let commit = commits[commits.length - 1];
-        if (commit?.seq !== seq) commits.push((commit = { seq, under, changes: new Map(), count: 0 }));
+        if (commit?.seq !== seq) {
+          commit = { seq, under, changes: new Map(), count: 0 };
+          commits.push(commit);
+        }
         commit.changes.set(text(key), value);
         commit.count += 1;
       }
