@@ -21,8 +21,12 @@ export interface NodeStorageOptions {
 interface OpenFile {
   fd: number;
   name: string;
-  /** Bytes appended, of a handle that appends. */
+  /** Bytes appended, of a handle that appends, and how many of them are synced, if any ever was. */
   length: number;
+  synced: number | undefined;
+  /** End of the zeros written ahead, and how many are next. */
+  reserved: number;
+  step: number;
   /** The name of the file is durable. */
   named: boolean;
   /** An append or a sync failed, so what is on disk is unknown: nothing is written any more. */
@@ -31,6 +35,14 @@ interface OpenFile {
 
 const FILE_NAME = /^(?!0{16}\.)\d{16}\.(?:segment|manifest)$/;
 const TMP = '.tmp';
+/**
+ * Space is reserved ahead of a file that is appended to and synced in turns, by zeros, for the
+ * reasons and in the steps that `cli/src/native/appender.rs` tells: these are its bounds.
+ */
+const STEP_MIN = 64 << 10;
+const STEP_MAX = 1 << 20;
+const GROUP_MAX = 64 << 10;
+const ZEROS = new Uint8Array(64 << 10);
 const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
 
 /** Runs a file call; what it throws becomes a `SiltError`. */
@@ -101,6 +113,7 @@ export class NodeStorage implements HostStorage {
       throw e;
     }
     file.length = length;
+    file.reserved = length;
     return file.fd;
   }
 
@@ -157,6 +170,10 @@ export class NodeStorage implements HostStorage {
     this.#change('append', handle, (file) => {
       writeAll(file.fd, bytes, file.length);
       file.length += bytes.length;
+      if (file.length <= file.reserved) return;
+      file.reserved = file.length;
+      const { synced, step } = file;
+      if (step > 0 && synced !== undefined && file.length - synced <= GROUP_MAX) reserve(file);
     });
   }
 
@@ -165,13 +182,21 @@ export class NodeStorage implements HostStorage {
       fs.fdatasyncSync(file.fd);
       if (!file.named) syncDir(this.path);
       file.named = true;
+      file.synced = file.length;
     });
   }
 
   close(handle: number): void {
-    const { fd, name } = this.#use(handle);
+    const file = this.#use(handle);
     this.#files.delete(handle);
-    run('close', name, () => fs.closeSync(fd));
+    run('close', file.name, () => {
+      try {
+        // Whoever meets them all the same, after a crash, passes over them.
+        if (file.reserved > file.length) fs.ftruncateSync(file.fd, file.length);
+      } finally {
+        fs.closeSync(file.fd);
+      }
+    });
   }
 
   ready(): boolean {
@@ -210,7 +235,8 @@ export class NodeStorage implements HostStorage {
         fs.closeSync(fd);
         throw new SiltError('SILT_DENIED', `${operation} ${name}: not a regular file`);
       }
-      const file = { fd, name, length: 0, named: false, failed: false };
+      const nothing = { length: 0, synced: undefined, reserved: 0, step: STEP_MIN };
+      const file = { fd, name, ...nothing, named: false, failed: false };
       this.#files.set(fd, file);
       return file;
     });
@@ -235,6 +261,24 @@ function writeAll(fd: number, bytes: Uint8Array, offset: number): void {
     const count = fs.writeSync(fd, bytes, at, bytes.length - at, offset + at);
     if (count === 0) throw new Error('nothing was written');
     at += count;
+  }
+}
+
+/** Writes zeros past the end of a file, for the next appends to overwrite. */
+function reserve(file: OpenFile): void {
+  try {
+    for (const end = file.length + file.step; file.reserved < end; ) {
+      const part = ZEROS.subarray(0, end - file.reserved);
+      writeAll(file.fd, part, file.reserved);
+      file.reserved += part.length;
+    }
+    file.step = Math.min(file.step * 2, STEP_MAX);
+  } catch (e) {
+    if (refused('append', file.name, e).code !== 'SILT_OUT_OF_SPACE') throw e;
+    // Then the file grows append by append, and this space is for others to use.
+    file.step = 0;
+    file.reserved = file.length;
+    fs.ftruncateSync(file.fd, file.length);
   }
 }
 

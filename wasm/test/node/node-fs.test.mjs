@@ -247,6 +247,51 @@ test('links are not followed', () => {
   assert.throws(() => withStore(dir, all), { code: 'SILT_DENIED' });
 });
 
+test('synced appends find space reserved ahead, which is given back', () => {
+  const dir = place();
+  const name = `${'1'.padStart(16, '0')}.segment`;
+  const storage = new NodeStorage(dir);
+  const file = storage.create(name);
+  const size = () => fs.statSync(join(dir, name)).size;
+  const sizes = new Set();
+  const written = Uint8Array.from({ length: 200_000 }, (_, at) => 1 + (at >> 8) % 255);
+  for (let end = 1000; end <= written.length; end += 1000) {
+    storage.append(file, written.subarray(end - 1000, end));
+    storage.sync(file);
+    sizes.add(size());
+    const found = new Uint8Array(size());
+    storage.read(file, 0, found);
+    assert.ok(found.every((byte, at) => byte === (at < end ? written[at] : 0)), `${end}`);
+  }
+  // Not before there was a sync, then in steps that double.
+  const [first, second, third] = [2000 + (64 << 10), 68_000 + (128 << 10), 200_000 + (256 << 10)];
+  assert.deepEqual([...sizes], [1000, first, second, third]);
+  storage.close(file);
+  assert.deepEqual(fs.readFileSync(join(dir, name)), Buffer.from(written));
+  storage.shutSync();
+});
+
+test('where no space can be reserved, files grow up to the last byte', () => {
+  const dir = place();
+  const script = `
+    import { NodeStorage } from ${JSON.stringify(new URL('../../build/js/node-fs.js', import.meta.url))};
+    const storage = new NodeStorage(${JSON.stringify(dir)});
+    const file = storage.create('${'1'.padStart(16, '0')}.segment');
+    let end = 0;
+    try {
+      for (;; end += 1000) {
+        storage.append(file, new Uint8Array(1000).fill(1));
+        storage.sync(file);
+      }
+    } catch (e) {
+      console.log(end, e.code);
+    }`;
+  // The limit is 100 KiB for a file.
+  const limited = 'trap "" XFSZ; ulimit -f 100; exec "$0" --input-type=module -e "$1"';
+  const told = execFileSync('bash', ['-c', limited, process.execPath, script], { encoding: 'utf8' });
+  assert.equal(told, '102000 SILT_OUT_OF_SPACE\n');
+});
+
 test('the storage keeps its contract', () => {
   const dir = place();
   const storage = new NodeStorage(dir);
