@@ -24,6 +24,11 @@ pub fn clear() {
     }
 }
 
+/// Whether Ctrl-C only sets the flag.
+pub fn is_caught() -> bool {
+    FLAG.get().is_some()
+}
+
 /// Whether Ctrl-C was pressed.
 pub fn is_set() -> bool {
     FLAG.get().is_some_and(|flag| flag.load(Ordering::Relaxed))

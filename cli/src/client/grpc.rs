@@ -97,7 +97,7 @@ impl Grpc {
         }
         let channel = endpoint.connect().await;
         let channel = channel.map_err(|e| {
-            ClientError::unreachable(format!("{} does not answer: {}", options.url, causes(&e)))
+            ClientError::unreachable(format!("the server does not answer: {}", causes(&e)))
         })?;
         let client = SiltClient::with_interceptor(channel, Token(token))
             .max_decoding_message_size(MESSAGE_BYTES_MAX);

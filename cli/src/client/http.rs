@@ -144,7 +144,7 @@ impl Http {
     async fn greet(&self) -> Result<()> {
         match self.read("/healthz", &HeaderMap::new()).await {
             Err(error) if error.code == "SILT_UNREACHABLE" => Err(ClientError::unreachable(
-                format!("{} does not answer: {}", self.base, error.message),
+                format!("the server does not answer: {}", error.message),
             )),
             Err(error) if error.code == "SILT_BAD_HOST" => Err(error),
             // What else there is to say, it says when it is asked for something.

@@ -13,6 +13,7 @@ use siltdb::{
 use tokio::runtime::Runtime;
 
 use super::target::Target;
+use crate::interrupt;
 use crate::output::{Failure, Run, check_interrupt};
 
 /// How long Ctrl-C may go unnoticed while a server says nothing.
@@ -89,17 +90,20 @@ impl Remote {
         let mut answers = self.wait(call)?;
         let (runtime, url) = (Rc::clone(&self.runtime), Rc::clone(&self.url));
         Ok(Box::new(std::iter::from_fn(move || {
-            loop {
+            let answer = loop {
+                if !interrupt::is_caught() {
+                    break runtime.block_on(answers.next());
+                }
                 // Looked at now and then, because a feed may be silent for long.
                 let next = async { tokio::time::timeout(INTERRUPT_POLL, answers.next()).await };
-                match runtime.block_on(next) {
-                    Ok(answer) => return Some(answer?.map_err(|e| Failure::server(&url, &e))),
-                    Err(_) => match check_interrupt() {
-                        Ok(()) => {}
-                        Err(failure) => return Some(Err(failure)),
-                    },
+                if let Ok(answer) = runtime.block_on(next) {
+                    break answer;
                 }
-            }
+                if let Err(failure) = check_interrupt() {
+                    return Some(Err(failure));
+                }
+            };
+            Some(answer?.map_err(|e| Failure::server(&url, &e)))
         })))
     }
 }

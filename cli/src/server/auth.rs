@@ -56,8 +56,18 @@ impl Access {
     /// # Errors
     /// `SILT_FORBIDDEN`.
     pub fn check(self, action: Action) -> Result<(), Failure> {
-        if self.may(action) { Ok(()) } else { Err(Failure::forbidden(action)) }
+        if self.may(action) { Ok(()) } else { Err(forbidden(action)) }
     }
+}
+
+/// The token does not allow this.
+fn forbidden(action: Action) -> Failure {
+    let role = match action {
+        Action::Read => "read-only",
+        Action::Write => "read-write",
+        Action::Admin => "admin",
+    };
+    Failure::new("SILT_FORBIDDEN", format!("this needs a token of the role {role}"))
 }
 
 /// The tokens, and the addresses that tried wrong ones.

@@ -2,8 +2,6 @@
 
 use siltdb_core::error::Error;
 
-use super::auth::Action;
-
 /// A request that was not done: a stable code, words for people, and numbers for programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -86,17 +84,6 @@ impl Failure {
     #[must_use]
     pub fn unauthenticated() -> Self {
         Self::new("SILT_UNAUTHENTICATED", "a token is needed, and none or a wrong one was given")
-    }
-
-    /// The token does not allow this.
-    #[must_use]
-    pub fn forbidden(action: Action) -> Self {
-        let role = match action {
-            Action::Read => "read-only",
-            Action::Write => "read-write",
-            Action::Admin => "admin",
-        };
-        Self::new("SILT_FORBIDDEN", format!("this needs a token of the role {role}"))
     }
 
     /// Too many wrong tokens came from the address.

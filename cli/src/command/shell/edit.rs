@@ -17,7 +17,7 @@ use rustyline::{CompletionType, Config, Editor, Helper};
 use super::complete::complete;
 use super::line::{Ended, Session};
 use super::words;
-use crate::output::{Failure, Run, count_text, note};
+use crate::output::{Failure, Run, counted, note};
 use crate::time;
 
 /// Lines of history kept from one shell to the next.
@@ -34,7 +34,7 @@ const PLAIN: &str = "\x1b[0m";
 /// Says what this is and how it is left.
 pub fn greet(session: &Session, is_there: bool) -> Run<()> {
     let state = if is_there {
-        format!("about {} keys", count_text(session.store()?.len()?))
+        format!("about {}", counted(session.store()?.len()?, "key"))
     } else {
         String::from("no store yet; the first 'set' makes it")
     };

@@ -33,7 +33,9 @@ fn redis_cli_does_its_work() {
     let keys = cli(&["--bigkeys"]);
     assert!(keys.contains("Biggest string found") && keys.contains("many:199"), "{keys}");
     assert!(cli(&["--memkeys"]).contains("many:199"));
-    assert!(cli(&["INFO", "server"]).contains("redis_mode:standalone"));
+    let info = cli(&["INFO", "server"]);
+    assert!(info.contains("redis_mode:standalone"));
+    assert!(info.contains(&format!("tcp_port:{}\r\n", served.address("resp").port())), "{info}");
     assert!(cli(&["COMMAND", "DOCS", "get"]).contains("Returns the value of a key"));
 }
 

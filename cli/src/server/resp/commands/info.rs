@@ -46,7 +46,6 @@ pub fn info(call: &mut Call<'_>) -> Outcome {
 
 fn server(call: &Call<'_>, text: &mut String) -> std::fmt::Result {
     let uptime = call.resp.shared.metrics.started.elapsed().as_secs();
-    let config = &call.resp.shared.config;
     write!(
         text,
         "redis_version:{VERSION}\r\nredis_mode:standalone\r\nsilt_version:{}\r\nos:{} {}\r\n\
@@ -57,7 +56,7 @@ fn server(call: &Call<'_>, text: &mut String) -> std::fmt::Result {
         std::env::consts::ARCH,
         usize::BITS,
         std::process::id(),
-        config.resp_port.unwrap_or(0),
+        call.session.client.local.port(),
         uptime / 86_400,
         call.resp.threads,
     )
