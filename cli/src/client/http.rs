@@ -20,7 +20,8 @@ use siltdb_core::{
 use super::answers::{Answers, Piece};
 use super::connect::{self, Connector};
 use super::error::{ClientError, Result, causes};
-use super::parts::{Lines, Snapshot, bad_reply, event, line};
+use super::parts::{Lines, Snapshot, event, line};
+use super::problem::{bad_reply, problem};
 use super::{CompactionPlan, ConnectOptions};
 use crate::json::{
     self, CommitForm, CompactionForm, CountForm, PlanForm, RetainForm, SegmentForm, StatsForm,
@@ -91,21 +92,6 @@ impl Fields {
             .add("from", options.from.as_deref())
             .add("to", options.to.as_deref())
     }
-}
-
-/// The error of a problem document.
-pub fn problem(document: &[u8]) -> ClientError {
-    let Ok(value) = serde_json::from_slice::<serde_json::Value>(document) else {
-        return bad_reply("it is no problem document");
-    };
-    let text = |name: &str| value.get(name).and_then(|text| text.as_str()).unwrap_or_default();
-    let code = if text("code").is_empty() { "SILT_SERVER" } else { text("code") };
-    let mut error = ClientError::new(code, text("detail"));
-    for name in ["found", "operation", "oldest"] {
-        let number = value.get(name).and_then(serde_json::Value::as_u64);
-        error.details.extend(number.map(|number| (name, number)));
-    }
-    error
 }
 
 impl Http {

@@ -10,6 +10,7 @@ mod error;
 mod grpc;
 mod http;
 mod parts;
+mod problem;
 
 use std::path::PathBuf;
 

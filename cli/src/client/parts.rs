@@ -11,7 +11,7 @@ use siltdb_core::SnapshotReport;
 
 use super::answers::Piece;
 use super::error::{ClientError, Result, causes};
-use super::http::problem;
+use super::problem::{bad_reply, problem};
 use crate::json::SnapshotForm;
 
 /// The longest line that is taken: the longest record, every byte of it escaped.
@@ -94,10 +94,6 @@ pub fn event<T>(
     let Some(data) = line.strip_prefix(b"data: ") else { return Ok(None) };
     // What is no version tells why the feed ends.
     read(data).map(Some).map_err(|_| problem(data))
-}
-
-pub fn bad_reply(reason: impl std::fmt::Display) -> ClientError {
-    ClientError::new("SILT_BAD_REPLY", format!("the server's reply cannot be read: {reason}"))
 }
 
 /// A snapshot as it comes; the report stands after it.
