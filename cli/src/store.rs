@@ -178,6 +178,17 @@ impl Store {
         self.with(|engine| engine.get_record(key))
     }
 
+    /// The sequence number of the newest record of `key`, be it a delete or expired; 0 if none is
+    /// known. Two calls that give the same enclose no write of the key, unless compaction forgot
+    /// a delete.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    #[cfg(feature = "server")]
+    pub(crate) fn newest_seq(&self, key: &[u8]) -> Result<u64> {
+        self.with(|engine| engine.newest_seq(key))
+    }
+
     /// The record of `key` as of a past moment.
     ///
     /// # Errors

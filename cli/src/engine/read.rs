@@ -59,6 +59,37 @@ impl<S: Storage, H: Host> Engine<S, H> {
         })
     }
 
+    /// The sequence number of the newest record of `key`, be it a delete or expired; 0 if none is
+    /// known. Two calls that give the same enclose no write of the key, unless compaction forgot
+    /// a delete.
+    ///
+    /// # Errors
+    /// As [`Engine::get`].
+    pub fn newest_seq(&self, key: &[u8]) -> Result<u64> {
+        check_key(key)?;
+        if let Some(buffered) = self.buffer.get(key) {
+            return Ok(buffered.seq);
+        }
+        // Asked before the slot, as for a value.
+        let is_loaded = self.is_loaded.load(Ordering::Acquire);
+        let slot = self.shards.get(self.hasher.hash(key));
+        if slot.is_none() && is_loaded {
+            return Ok(0);
+        }
+        if let Some(location) = slot.filter(|location| !location.is_exact())
+            && let Some(file) = self.table.load().files.get(&location.segment())
+        {
+            let offset = u64::from(location.offset());
+            let found = file.with_frame(offset, location.len_max(), |frame| {
+                Ok((frame.key == key).then_some(frame.seq))
+            })?;
+            if let Some(seq) = found {
+                return Ok(seq);
+            }
+        }
+        Ok(self.history(key)?.first().map_or(0, |version| version.seq))
+    }
+
     fn look_up<T>(&self, key: &[u8], read: impl FnOnce(&[u8], u64, u64) -> T) -> Result<Option<T>> {
         if let Some(buffered) = self.buffer.get(key) {
             self.check_writable()?;

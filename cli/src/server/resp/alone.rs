@@ -7,7 +7,7 @@ use siltdb_core::{Batch, Durability};
 use super::connection::{Connection, Next, Work};
 use super::parser::Args;
 use super::reply::Trouble;
-use super::session::{Multi, Queued, Watched};
+use super::session::{Multi, Queued, Watch, Watched};
 use super::state::Resp;
 use super::table::Alone;
 use super::txn::seq_of;
@@ -267,10 +267,12 @@ fn watch(work: &mut Work, args: Args<'_>) -> Outcome {
         if work.session.watched.len() > limits::PAGE_RECORDS_MAX * 10 {
             return Err(Failure::busy("too many keys are watched").into());
         }
-        let seq = seq_of(work.txn.store(), key)?;
+        let store = work.txn.store();
+        let newest = store.newest_seq(key).map_err(Failure::from)?;
+        let seq = seq_of(store, key)?;
         // The first look counts: what changed since then has changed.
-        if !work.session.watched.iter().any(|(known, _)| known == key) {
-            work.session.watched.push((key.to_vec(), seq));
+        if !work.session.watched.iter().any(|watch| watch.key == key) {
+            work.session.watched.push(Watch { key: key.to_vec(), seq, newest });
         }
     }
     work.out.ok();
@@ -300,8 +302,8 @@ fn durability(resp: &Resp, work: &mut Work, args: Args<'_>) -> Outcome {
 
 /// Whether one of the watched keys has changed.
 pub(super) fn has_one_changed(store: &Store, watched: &Watched) -> Result<bool, Failure> {
-    for (key, seq) in watched {
-        if seq_of(store, key)? != *seq {
+    for Watch { key, seq, newest } in watched {
+        if store.newest_seq(key)? != *newest || seq_of(store, key)? != *seq {
             return Ok(true);
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::alone::has_one_changed;
 use super::connection::{Connection, Work, run_data};
 use super::reply::Trouble;
-use super::session::{Multi, Watched};
+use super::session::{Multi, Watch, Watched};
 use super::table::{Run, find};
 use crate::server::error::Failure;
 
@@ -31,6 +31,17 @@ impl Connection {
         if multi.is_aborted {
             work.out.error("EXECABORT Transaction discarded because of previous errors.");
             return Ok(work);
+        }
+        match has_one_changed(work.txn.store(), &watched) {
+            Ok(false) => {}
+            Ok(true) => {
+                work.out.null_array();
+                return Ok(work);
+            }
+            Err(failure) => {
+                work.out.error(&failure.resp_text());
+                return Ok(work);
+            }
         }
         let multi = Arc::new(multi);
         let before = work.out.waiting();
@@ -127,7 +138,7 @@ impl Connection {
 /// Runs the queue on an empty transaction.
 fn run_queue(resp: &super::state::Resp, multi: &Multi, watched: &Watched, work: &mut Work) {
     work.txn.reset(true);
-    for (key, seq) in watched {
+    for Watch { key, seq, .. } in watched {
         work.txn.require(key, *seq);
     }
     work.out.array(multi.queue.len());

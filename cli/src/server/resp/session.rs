@@ -52,8 +52,19 @@ pub struct Multi {
     pub held: Held,
 }
 
-/// Watched keys with the sequence numbers they had, 0 for none.
-pub type Watched = Vec<(Vec<u8>, u64)>;
+/// A watched key.
+#[derive(Debug)]
+pub struct Watch {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The sequence number it had, 0 for none.
+    pub seq: u64,
+    /// That of its newest record, be it a delete: a key may be set and deleted again.
+    pub newest: u64,
+}
+
+/// Watched keys.
+pub type Watched = Vec<Watch>;
 
 /// What is remembered.
 #[derive(Debug)]

@@ -100,10 +100,10 @@ fn with_stale_read(mut calls: Vec<Call>) -> Vec<Call> {
         _ => None,
     });
     let stale = first.unwrap();
-    let (from, to) = (last + 2, last + 3);
+    let (from, to) = (last + 3, last + 4);
     let key = calls[0].key;
     let never = 1 << 50;
-    calls.push(Call { key, from: last, to: last + 1, did: Did::Set(never) });
+    calls.push(Call { key, from: last + 1, to: last + 2, did: Did::Set(never) });
     calls.push(Call { key, from, to, did: Did::Get(stale) });
     calls
 }

@@ -55,6 +55,14 @@ fn watched_keys_must_not_change_through_any_protocol() {
     a.say("SET done yes");
     assert_eq!(a.say("EXEC"), Answer::Null);
     assert_eq!(a.say("GET done"), Answer::Null);
+    // One that comes into being, is seen and goes again.
+    a.say("DEL absent");
+    a.say("WATCH absent");
+    b.say("SET absent 1");
+    b.say("DEL absent");
+    a.say("MULTI");
+    a.say("SET done yes");
+    assert_eq!(a.say("EXEC"), Answer::Null);
     // Written by gRPC.
     a.say("WATCH k");
     served.ok(&["set", "k", "by gRPC"]);
