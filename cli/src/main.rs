@@ -4,6 +4,7 @@
 mod command;
 mod import;
 mod interrupt;
+mod numbers;
 mod output;
 mod text;
 

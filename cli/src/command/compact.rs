@@ -6,7 +6,8 @@ use siltdb::client::CompactionPlan;
 
 use super::Context;
 use super::progress::Bar;
-use crate::output::{Out, Outcome, Run, bytes_text, counted};
+use crate::numbers::{bytes_text, counted};
+use crate::output::{Out, Outcome, Run};
 use crate::text::Encoding;
 
 /// Rewrite segments without what is superseded, deleted or expired

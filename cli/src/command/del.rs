@@ -9,7 +9,8 @@ use siltdb_core::batch::check_key;
 use super::opened::Opened;
 use super::set::DurabilityArgs;
 use super::{CommitLine, Context, EncodingArgs};
-use crate::output::{Failure, Outcome, Run, counted};
+use crate::numbers::counted;
+use crate::output::{Failure, Outcome, Run};
 use crate::text::Encoding;
 
 /// Delete keys

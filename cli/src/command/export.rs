@@ -12,7 +12,8 @@ use super::range::RangeArgs;
 use super::target::Target;
 use super::{Context, EncodingArgs};
 use crate::import::{Format, csv};
-use crate::output::{self, Failure, Outcome, Run, counted};
+use crate::numbers::counted;
+use crate::output::{self, Failure, Outcome, Run};
 use crate::text::Encoding;
 
 /// Write records as JSON lines, TSV or CSV, in key order

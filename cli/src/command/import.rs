@@ -13,7 +13,8 @@ use super::progress::Bar;
 use super::set::DurabilityArgs;
 use super::{Context, EncodingArgs};
 use crate::import::{Format, ReadError, Reader};
-use crate::output::{self, Failure, Outcome, Run, bytes_text, count_text, counted};
+use crate::numbers::{bytes_text, count_text, counted};
+use crate::output::{self, Failure, Outcome, Run};
 use crate::text::Encoding;
 
 /// A batch is written once it has this many records.

@@ -8,7 +8,8 @@ use siltdb_core::error::Error;
 
 use super::Context;
 use super::progress::Bar;
-use crate::output::{EXIT_IO, Failure, Outcome, Run, bytes_text, count_text, counted, file_path};
+use crate::numbers::{bytes_text, count_text, counted};
+use crate::output::{EXIT_IO, Failure, Outcome, Run, file_path};
 use crate::text::Encoding;
 use crate::time;
 

@@ -8,7 +8,8 @@ use siltdb::SnapshotReport;
 use super::Context;
 use super::progress::Bar;
 use super::target::Target;
-use crate::output::{self, Failure, Out, Outcome, Run, bytes_text, counted};
+use crate::numbers::{bytes_text, counted};
+use crate::output::{self, Failure, Out, Outcome, Run};
 use crate::text::Encoding;
 use crate::time;
 

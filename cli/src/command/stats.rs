@@ -8,7 +8,8 @@ use siltdb::json::{SegmentForm, StatsForm, rule_text};
 use siltdb::{SegmentStats, Stats as StoreStats};
 
 use super::Context;
-use crate::output::{Out, Outcome, Run, bytes_text, count_text};
+use crate::numbers::{bytes_text, count_text};
+use crate::output::{Out, Outcome, Run};
 use crate::text::Encoding;
 use crate::time;
 

@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::Context;
 use super::progress::Bar;
-use crate::output::{Outcome, Run, bytes_text, counted, file_path};
+use crate::numbers::{bytes_text, counted};
+use crate::output::{Outcome, Run, file_path};
 use crate::text::Encoding;
 
 /// Check every byte of the store; exit code 1 if something is wrong

@@ -7,7 +7,8 @@ use super::data::KEY_LEN;
 use super::machine::Machine;
 use super::phases::{Bench, Row, VERSIONS, What};
 use super::work::{RANGE_RECORDS, batch_records};
-use crate::output::{Out, Run, count_text};
+use crate::numbers::count_text;
+use crate::output::{Out, Run};
 
 /// Whether the compiler left its checks in, which makes every figure worse.
 const BUILD: &str = if cfg!(debug_assertions) { "debug" } else { "release" };

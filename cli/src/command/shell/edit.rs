@@ -17,7 +17,8 @@ use rustyline::{CompletionType, Config, Editor, Helper};
 use super::complete::complete;
 use super::line::{Ended, Session};
 use super::words;
-use crate::output::{Failure, Run, counted, note};
+use crate::numbers::counted;
+use crate::output::{Failure, Run, note};
 use crate::time;
 
 /// Lines of history kept from one shell to the next.
