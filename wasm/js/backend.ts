@@ -1,6 +1,6 @@
 /** Opening a store: where it can be kept, the engine over it, the host that runs it. */
 
-import { codeOf, SiltError } from './error.js';
+import { codeOf, refuseNoBlob, SiltError } from './error.js';
 import { Engine, engineLoaded, loadEngine } from './engine.js';
 import { Host, type HostedStorage, type HostSettings } from './host.js';
 import { IdbStorage } from './idb.js';
@@ -102,6 +102,7 @@ async function withFiles<T>(
 }
 
 async function restore(storage: HostedStorage, snapshot: Blob): Promise<void> {
+  refuseNoBlob(snapshot);
   const bytes = new Uint8Array(await snapshot.arrayBuffer());
   // A restore names its files only as it comes to them: each attempt has those of the one before.
   storage.reuse = true;

@@ -37,7 +37,12 @@ export function storageNode(
   loadNode(wasm);
   // What is acknowledged in Node survives power loss, unless asked otherwise.
   const engine = { durability: 'synced', ...rest } as const;
+  if (typeof directory !== 'string') throw new SiltError('SILT_INVALID', 'name a directory');
   const memory = backend === 'memory';
+  if (!memory && backend !== 'node-fs' && backend !== 'auto') {
+    const what = `in Node a store is in node-fs or in memory, not in ${String(backend)}`;
+    throw new SiltError('SILT_NOT_SUPPORTED', what);
+  }
   const open = () => new NodeStorage(directory, { create: rest.create !== false });
   const storage = given ?? (memory ? new MemoryStorage() : open());
   const name = memory ? 'memory' : 'node-fs';

@@ -134,7 +134,7 @@ class WorkerChannel implements Channel {
     worker.onerror = (event) => {
       // Before it says anything: its script cannot be loaded, or the engine cannot start.
       if (this.#worker !== worker || this.#begun) return;
-      this.#lost(event.message || 'its script cannot be loaded');
+      this.#lost(event.message || 'no script');
     };
     this.#worker = worker;
     this.#attach(worker as Port<FromWorker, ToWorker>);
@@ -157,7 +157,7 @@ class WorkerChannel implements Channel {
     if (ms === Infinity) return;
     this.#watching = setTimeout(() => {
       if ((this.#silent += 1) >= STEPS) {
-        this.#died('it says nothing', this.#begun ? 1 : SILENT_DEATHS);
+        this.#died('it is silent', this.#begun ? 1 : SILENT_DEATHS);
         return;
       }
       if (this.#begun) port.postMessage({ t: 'ping' });
@@ -180,7 +180,7 @@ class WorkerChannel implements Channel {
     };
     port.addEventListener('messageerror', () => {
       if (this.#port !== port) return;
-      this.#end(new SiltError('SILT_IO', 'what the worker has sent cannot be read'));
+      this.#end(new SiltError('SILT_IO', 'the worker cannot be understood'));
     });
     this.#begun = false;
     this.#silent = 0;
@@ -201,7 +201,7 @@ class WorkerChannel implements Channel {
         this.#watch(port);
         if (message.lock === undefined) break;
         void gone(message.lock).then(() => {
-          if (this.#port === port) this.#died('it was ended');
+          if (this.#port === port) this.#died('it ended');
         });
         break;
       case 'opened':
@@ -217,13 +217,11 @@ class WorkerChannel implements Channel {
       case 'busy':
         this.#silent = -BUSY_STEPS;
         break;
-      case 'pong':
-        break;
       case 'closed':
         this.#end(closed());
         break;
       default:
-        this.#answer(message);
+        if (message.t !== 'pong') this.#answer(message);
     }
   }
 
@@ -249,7 +247,7 @@ class WorkerChannel implements Channel {
     this.#deaths += deaths;
     if (this.#deaths > DEATHS_MAX) {
       const code = this.#isOpen ? 'SILT_CRASHED' : 'SILT_NOT_SUPPORTED';
-      this.#end(new SiltError(code, `the worker of the store does not live: ${why}`));
+      this.#end(new SiltError(code, `the worker does not live: ${why}`));
       return;
     }
     this.#unwatch();

@@ -74,3 +74,8 @@ export function codeOf(thrown: unknown): string | undefined {
   const code = (thrown as { code?: unknown } | null | undefined)?.code;
   return typeof code === 'string' && code.startsWith('SILT_') ? code : undefined;
 }
+
+/** What is no file cannot be restored. */
+export function refuseNoBlob(snapshot: unknown): void {
+  if (!(snapshot instanceof Blob)) throw new SiltError('SILT_INVALID', 'a snapshot is a Blob');
+}

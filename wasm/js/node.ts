@@ -1,6 +1,7 @@
 /** `siltdb` in Node: stores in directories, the same as those of the command line. */
 
 import { type Silt, attach } from './client.js';
+import { refuseNoBlob } from './error.js';
 import type { CodecOptions } from './codec.js';
 import { type NodeOptions, connectNode } from './connect-node.js';
 import { LocalSession } from './local-session.js';
@@ -28,6 +29,7 @@ export async function importFile(
   file: Blob,
   options: NodeOptions = {},
 ): Promise<void> {
+  refuseNoBlob(file);
   const channel = await connectNode(directory, { ...options, restore: file });
   await channel.close();
 }

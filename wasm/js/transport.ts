@@ -93,7 +93,9 @@ export type FromWorker =
   | { t: 'result'; n: number; v: unknown }
   | { t: 'error'; n: number; e: PlainError }
   | { t: 'event'; e: ChannelEvent }
-  | { t: 'pong' | 'busy' | 'closed' };
+  | { t: 'pong' }
+  | { t: 'busy' }
+  | { t: 'closed' };
 
 /** What ends a request or a call. */
 export type Answer = Extract<FromWorker, { t: 'reply' | 'result' | 'error' }>;

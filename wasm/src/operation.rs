@@ -149,7 +149,7 @@ impl Session<'_> {
                 return Ok(Some(open.view.clone()));
             }
             // Whoever opened it is gone, and the client knows what it looked at.
-            let at = moment.at.ok_or(Error::Invalid("no view of this number is open"))?;
+            let at = moment.at.ok_or(Error::Invalid("the snapshot is closed"))?;
             let view = self.store.view_as_of(at)?;
             self.views.open(self.client, number, view.clone(), false);
             return Ok(Some(view));

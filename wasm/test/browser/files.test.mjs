@@ -81,7 +81,7 @@ test('compaction, export and import of a store with few files open', async () =>
   const copied = await run(page, async () => {
     globalThis.copy = await db.exportFile();
     const before = (await db.segments()).length;
-    await db.retention('latest');
+    await db.setRetention('latest');
     await db.compact();
     const after = (await db.segments()).length;
     return [before, after, await db.count(), (await db.get('key 39')).length];

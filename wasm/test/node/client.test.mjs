@@ -367,6 +367,30 @@ test('a store goes through a file, and through compaction', async (t) => {
   await assert.rejects(db.compact({ signal: control.signal }), { code: 'SILT_ABORTED' });
 });
 
+test('what cannot be opened, imported or read says so by name', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'siltdb-client-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const there = join(directory, 'there');
+  const db = await open(there);
+  const snapshot = await db.snapshot();
+  await snapshot.close();
+  const asked = [
+    [open(), 'SILT_INVALID'],
+    [open(join(directory, 'none'), { backend: 'opfs' }), 'SILT_NOT_SUPPORTED'],
+    [open(join(directory, 'none'), { create: false }), 'SILT_NO_STORE'],
+    [open(there), 'SILT_LOCKED'],
+    [importFile(join(directory, 'copy'), 'text'), 'SILT_INVALID'],
+    [importFile(join(directory, 'copy')), 'SILT_INVALID'],
+    [importFile(join(directory, 'copy'), new Blob(['text'])), 'SILT_CORRUPT'],
+    [importFile(there, await db.exportFile()), 'SILT_LOCKED'],
+    [db.get('a', { at: snapshot }), 'SILT_INVALID'],
+  ];
+  for (const [refused, code] of asked) await assert.rejects(refused, { name: 'SiltError', code });
+  await assert.rejects(db.get('a', { at: snapshot }), /closed/);
+  await db.close();
+  await assert.rejects(importFile(there, new Blob([])), { name: 'SiltError' });
+});
+
 test('CommonJS gives the same', async (t) => {
   const { open: openCjs } = createRequire(import.meta.url)('../../dist/node.cjs');
   const db = await openCjs('unused', { backend: 'memory' });
