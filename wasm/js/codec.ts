@@ -48,17 +48,6 @@ export function refuse(message: string, cause?: unknown): never {
 /** UTF-8 of a string; one that UTF-8 cannot hold is refused, since it would read otherwise. */
 export function encodeText(text: string): Uint8Array {
   if (typeof text !== 'string') refuse('a string is expected here');
-  const { length } = text;
-  if (length < 48) {
-    // Short plain text is encoded faster here than by a call out of the script.
-    const raw = new Uint8Array(length);
-    for (let at = 0; ; at += 1) {
-      if (at === length) return raw;
-      const code = text.charCodeAt(at);
-      if (code >= 0x80) break;
-      raw[at] = code;
-    }
-  }
   // With the u flag this finds surrogates that stand alone.
   if (/[\ud800-\udfff]/u.test(text)) refuse('the string has half of a surrogate pair');
   return encoder.encode(text);
@@ -116,7 +105,7 @@ export const json: ValueCodec<any> = {
     if (text === undefined) {
       refuse('JSON cannot hold the value: use the codec `structured` or `bytes`');
     }
-    return encodeText(text);
+    return encoder.encode(text);
   },
   decode(raw) {
     try {
