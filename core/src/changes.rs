@@ -188,7 +188,7 @@ fn read<R: ReadAt>(cursor: &mut Cursor<R>, ordinal: u64) -> Result<Option<Change
         return Ok(None);
     }
     let (key, seq, expires) = (version.key.to_vec(), version.seq, expiry(version.expires));
-    let value = if version.tombstone { None } else { Some(cursor.with_value(<[u8]>::to_vec)?) };
+    let value = if version.tombstone { None } else { Some(cursor.record()?.1.to_vec()) };
     Ok(Some(Changed { key, version: Version { seq, value, expires } }))
 }
 

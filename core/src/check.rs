@@ -151,8 +151,8 @@ fn walk_data<R: ReadAt>(
     let mut walk = Walk::default();
     let (mut offset, mut body) = (SEGMENT_HEADER_LEN as u64, Vec::new());
     while offset < end {
-        let header = file.with_bytes(offset, GROUP_HEADER_LEN, |bytes| {
-            GroupHeader::decode(bytes, offset, file.salt).map_err(|e| file.corrupt(offset, e))
+        let header = file.bytes(offset, GROUP_HEADER_LEN).and_then(|bytes| {
+            GroupHeader::decode(&bytes, offset, file.salt).map_err(|e| file.corrupt(offset, e))
         });
         let read = header.and_then(|header| {
             if header.end() > end {

@@ -216,7 +216,7 @@ fn show_rest<R: ReadAt>(
     let (mut start, mut zeros) = (at, true);
     while zeros && start < file_len {
         let len = (file_len - start).min(CHUNK_LEN);
-        zeros = file.with_bytes(start, len as usize, |b| Ok(b.iter().all(|b| *b == 0)))?;
+        zeros = file.bytes(start, len as usize)?.iter().all(|b| *b == 0);
         start += len;
     }
     let part = if zeros { DumpPart::Reserved } else { DumpPart::Torn };
@@ -279,11 +279,10 @@ type Found<T> = core::result::Result<T, Malformed>;
 
 fn group_at<R: ReadAt>(file: &SegmentFile<R>, at: u64, end: u64) -> Result<Found<GroupHeader>> {
     let len = GROUP_HEADER_LEN.min((end - at) as usize);
-    file.with_bytes(at, len, |bytes| {
-        Ok(GroupHeader::decode(bytes, at, file.salt).and_then(|header| {
-            if header.end() <= end { Ok(header) } else { Err(Malformed("a group inside the data")) }
-        }))
-    })
+    let header = GroupHeader::decode(&file.bytes(at, len)?, at, file.salt);
+    Ok(header.and_then(|header| {
+        if header.end() <= end { Ok(header) } else { Err(Malformed("a group inside the data")) }
+    }))
 }
 
 fn frame_at<R: ReadAt>(
@@ -333,8 +332,7 @@ fn dump_sealed<R: ReadAt>(
     }
     let bytes = sealed.footer.encode();
     let end = n.footer_offset + bytes.len() as u64;
-    let same = sealed.file.with_bytes(n.footer_offset, bytes.len(), |b| Ok(b == bytes))?;
-    if !same {
+    if *sealed.file.bytes(n.footer_offset, bytes.len())? != *bytes {
         let what = Malformed("the footer the manifest tells of");
         return Err(sealed.file.corrupt(n.footer_offset, what));
     }

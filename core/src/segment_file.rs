@@ -1,6 +1,6 @@
 //! One live segment's file: reading frames from it, verified.
 
-use alloc::vec;
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -73,25 +73,17 @@ impl<R: ReadAt> SegmentFile<R> {
         Error::corrupt(self.id(), offset, found.0)
     }
 
-    /// Gives `read` the bytes at `offset`, borrowed where the backend can lend them.
+    /// The bytes at `offset`, borrowed where the backend can lend them.
     ///
     /// # Errors
     /// Damage when the range is not inside the segment; the storage's failure.
-    pub fn with_bytes<T>(
-        &self,
-        offset: u64,
-        len: usize,
-        read: impl FnOnce(&[u8]) -> Result<T>,
-    ) -> Result<T> {
-        if offset.checked_add(len as u64).is_none_or(|end| end > self.readable()) {
-            return Err(self.corrupt(offset, Malformed("bytes inside the segment")));
+    pub fn bytes(&self, offset: u64, len: usize) -> Result<Cow<'_, [u8]>> {
+        if let Some(bytes) = self.lend(offset, len) {
+            return Ok(Cow::Borrowed(bytes));
         }
-        if let Some(bytes) = self.reader.borrow(offset, len) {
-            return read(bytes);
-        }
-        let mut buf = vec![0; len];
-        self.reader.read_at(offset, &mut buf)?;
-        read(&buf)
+        let mut bytes = Vec::new();
+        self.read_into(offset, len, &mut bytes)?;
+        Ok(Cow::Owned(bytes))
     }
 
     /// The bytes at `offset` without a copy, where the backend can lend them.
@@ -103,7 +95,7 @@ impl<R: ReadAt> SegmentFile<R> {
     /// Fills `buf` with the bytes at `offset`.
     ///
     /// # Errors
-    /// As [`SegmentFile::with_bytes`].
+    /// As [`SegmentFile::bytes`].
     pub fn read_into(&self, offset: u64, len: usize, buf: &mut Vec<u8>) -> Result<()> {
         if offset.checked_add(len as u64).is_none_or(|end| end > self.readable()) {
             return Err(self.corrupt(offset, Malformed("bytes inside the segment")));
@@ -125,36 +117,19 @@ impl<R: ReadAt> SegmentFile<R> {
         len_max: usize,
         read: impl FnOnce(Frame<'_>) -> Result<T>,
     ) -> Result<T> {
-        let room = self.room(offset)?;
-        let mut read = Some(read);
-        let first = self.with_bytes(offset, len_max.min(room), |bytes| {
-            let head = FrameHead::decode(bytes).map_err(|e| self.corrupt(offset, e))?;
-            if head.frame_len() > bytes.len() {
-                return Ok(Err(head.frame_len()));
-            }
-            self.decode(bytes, offset, read.take()).map(Ok)
-        })?;
-        match first {
-            Ok(value) => Ok(value),
-            Err(len) => {
-                self.with_bytes(offset, len, |bytes| self.decode(bytes, offset, read.take()))
-            }
-        }
+        let bytes = self.frame_bytes(offset, len_max)?;
+        let frame = Frame::decode(&bytes, seed_at(self.salt, offset), self.base_seq);
+        read(frame.map_err(|e| self.corrupt(offset, e))?)
     }
 
-    fn decode<T>(
-        &self,
-        bytes: &[u8],
-        offset: u64,
-        read: Option<impl FnOnce(Frame<'_>) -> Result<T>>,
-    ) -> Result<T> {
-        let seed = seed_at(self.salt, offset);
-        let frame =
-            Frame::decode(bytes, seed, self.base_seq).map_err(|e| self.corrupt(offset, e))?;
-        match read {
-            Some(read) => read(frame),
-            None => Err(Error::Invalid("a frame is read once")),
+    /// At least the whole frame at `offset`, unverified.
+    fn frame_bytes(&self, offset: u64, len_max: usize) -> Result<Cow<'_, [u8]>> {
+        let bytes = self.bytes(offset, len_max.min(self.room(offset)?))?;
+        let head = FrameHead::decode(&bytes).map_err(|e| self.corrupt(offset, e))?;
+        if head.frame_len() <= bytes.len() {
+            return Ok(bytes);
         }
+        self.bytes(offset, head.frame_len())
     }
 
     /// Gives `read` the verified header and key of the frame at `offset`, without its value where
@@ -168,17 +143,18 @@ impl<R: ReadAt> SegmentFile<R> {
         frame_len: usize,
         read: impl FnOnce(FrameKey<'_>) -> T,
     ) -> Result<T> {
-        let room = self.room(offset)?;
+        let bytes = self.key_bytes(offset, frame_len)?;
+        let key = FrameKey::decode(&bytes, seed_at(self.salt, offset));
+        key.map(read).map_err(|e| self.corrupt(offset, e))
+    }
+
+    /// What the checksum of the key covers of the frame at `offset`.
+    fn key_bytes(&self, offset: u64, frame_len: usize) -> Result<Cow<'_, [u8]>> {
         let small = limits::SMALL_VALUE_LEN_MAX + 64;
         let guess = if frame_len <= small { frame_len } else { HEAD_GUESS };
-        let head = self.with_bytes(offset, guess.min(room), |bytes| {
-            FrameHead::decode(bytes).map_err(|e| self.corrupt(offset, e))
-        })?;
-        self.with_bytes(offset, head.key_checked_len(), |bytes| {
-            FrameKey::decode(bytes, seed_at(self.salt, offset))
-                .map(read)
-                .map_err(|e| self.corrupt(offset, e))
-        })
+        let bytes = self.bytes(offset, guess.min(self.room(offset)?))?;
+        let head = FrameHead::decode(&bytes).map_err(|e| self.corrupt(offset, e))?;
+        self.bytes(offset, head.key_checked_len())
     }
 
     fn room(&self, offset: u64) -> Result<usize> {

@@ -156,10 +156,9 @@ fn write_segment<R: ReadAt>(out: &mut Output<'_>, sealed: &Sealed<R>) -> Result<
     let (mut at, mut crc) = (0, 0);
     while at < len {
         let piece = (len - at).min(CHUNK_LEN as u64);
-        sealed.file.with_bytes(at, piece as usize, |bytes| {
-            crc = checksum(crc, &[bytes]);
-            out.put(bytes)
-        })?;
+        let bytes = sealed.file.bytes(at, piece as usize)?;
+        crc = checksum(crc, &[&bytes]);
+        out.put(&bytes)?;
         at += piece;
     }
     out.end_part(part, crc)

@@ -67,26 +67,7 @@ impl<R: ReadAt> View<R> {
     /// # Errors
     /// Damage; the storage's failure.
     pub fn get(&self, key: &[u8]) -> Result<Option<Record>> {
-        self.find(key, self.parts.iter(), |cursor| {
-            cursor.with_record(|version, value| Record {
-                key: key.to_vec(),
-                value: value.to_vec(),
-                seq: version.seq,
-                expires: expiry(version.expires),
-            })
-        })
-    }
-
-    fn find<'p, T>(
-        &self,
-        key: &[u8],
-        parts: impl Iterator<Item = &'p Part<R>>,
-        read: impl FnOnce(&mut Cursor<R>) -> Result<T>,
-    ) -> Result<Option<T>>
-    where
-        R: 'p,
-    {
-        for part in parts {
+        for part in &self.parts {
             if !self.may_hold(part, key)? {
                 continue;
             }
@@ -101,7 +82,11 @@ impl<R: ReadAt> View<R> {
                 continue;
             }
             let live = !found.tombstone && !is_expired(found.expires, self.moment);
-            return if live { read(&mut cursor).map(Some) } else { Ok(None) };
+            if !live {
+                break;
+            }
+            let (version, value) = cursor.record()?;
+            return Ok(Some(record_of(version, value)));
         }
         Ok(None)
     }
@@ -142,7 +127,7 @@ impl<R: ReadAt> View<R> {
                     return Ok(versions);
                 }
                 if !found.tombstone {
-                    let value = Some(cursor.with_value(<[u8]>::to_vec)?);
+                    let value = Some(cursor.record()?.1.to_vec());
                     versions.push(Version { seq, value, expires });
                 } else if found.expires == 0 {
                     versions.push(Version { seq, value: None, expires });
@@ -240,9 +225,9 @@ impl<R: ReadAt> Scan<R> {
             if version.tombstone || is_expired(version.expires, self.moment) {
                 continue;
             }
-            let keys_only = self.keys_only;
-            let done = if keys_only { Ok(read(version, &[])) } else { cursor.with_record(read) };
-            return done.map(Some);
+            let (version, value) =
+                if self.keys_only { (version, &[][..]) } else { cursor.record()? };
+            return Ok(Some(read(version, value)));
         }
         Ok(None)
     }
@@ -270,10 +255,8 @@ impl<R: ReadAt> Scan<R> {
         if version.tombstone || is_expired(version.expires, self.moment) {
             return Ok(None);
         }
-        if self.keys_only {
-            return Ok(Some(record_of(version, &[])));
-        }
-        cursor.with_record(record_of).map(Some)
+        let (version, value) = if self.keys_only { (version, &[][..]) } else { cursor.record()? };
+        Ok(Some(record_of(version, value)))
     }
 
     /// Counts what a step gave against the limit.

@@ -28,12 +28,13 @@ function buildEngine() {
   const told = execFileSync('cargo', metadata, { cwd: root, maxBuffer: 1 << 26 });
   const target = JSON.parse(told).target_directory;
   const triple = 'wasm32-unknown-unknown';
-  run('cargo', ['build', '--locked', '-p', 'siltdb-wasm', '--target', triple, '--profile', 'wasm']);
+  run('cargo', ['build', '--locked', '-p', 'siltdb-wasm', '--target', triple, '--profile', 'wasm',
+    // A copy of a struct is one instruction and not a row of loads and stores.
+    '--config', `target.${triple}.rustflags = ["-Cllvm-args=-max-store-memcpy=1"]`]);
   rmSync(generated, { recursive: true, force: true });
   // The engine is found by whoever loads it: a literal path would be bundled twice.
   run('wasm-bindgen', [
     '--target', 'web', '--omit-default-module-path',
-    ...(named ? [] : ['--remove-name-section', '--remove-producers-section']),
     '--out-dir', generated, '--out-name', 'siltdb',
     join(target, triple, 'wasm', 'siltdb_wasm.wasm'),
   ]);
@@ -42,7 +43,10 @@ function buildEngine() {
   const features = ['bulk-memory', 'sign-ext', 'mutable-globals', 'nontrapping-float-to-int',
     'multivalue', 'reference-types'].map((feature) => `--enable-${feature}`);
   run(process.execPath, [at('node_modules', 'binaryen', 'bin', 'wasm-opt'),
-    '-Oz', '--converge', ...features,
+    // What is packed counts: small functions with few locals are alike, and more so beside their
+    // namesakes. Inlining what has one caller, or sharing what is computed twice, undoes that.
+    '-Oz', '--one-caller-inline-max-function-size=0', '--skip-pass=local-cse',
+    '--reorder-functions-by-name', ...features,
     ...(named ? ['-g'] : ['--strip-debug', '--strip-producers', '--strip-target-features']),
     wasm, '-o', wasm]);
 }

@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use js_sys::{Array, JsString};
 use siltdb_core::error::{StorageError, StorageErrorKind};
 use siltdb_core::storage::{Append, FileId, FileKind, ReadAt, Storage};
 use wasm_bindgen::JsCast;
@@ -21,7 +20,7 @@ extern "C" {
     pub type HostStorage;
 
     #[wasm_bindgen(method, structural, catch)]
-    fn list(this: &HostStorage) -> Thrown<Array>;
+    fn list(this: &HostStorage) -> Thrown<List>;
     #[wasm_bindgen(method, structural, catch)]
     fn open(this: &HostStorage, name: &str) -> Thrown<u32>;
     #[wasm_bindgen(method, structural, catch)]
@@ -44,6 +43,13 @@ extern "C" {
     fn close(this: &HostStorage, handle: u32) -> Thrown<()>;
     #[wasm_bindgen(method, structural, catch)]
     fn ready(this: &HostStorage) -> Thrown<bool>;
+
+    /// An array.
+    type List;
+    #[wasm_bindgen(method, structural, getter)]
+    fn length(this: &List) -> u32;
+    #[wasm_bindgen(method, structural)]
+    fn at(this: &List, index: u32) -> JsValue;
 
     /// Whatever was thrown, seen as an error.
     type Failure;
@@ -134,11 +140,11 @@ impl Storage for JsStorage {
 
     fn list(&self, visit: &mut dyn FnMut(FileId, u64)) -> Result<(), StorageError> {
         let files = self.shared.host.list().map_err(failed("list", None))?;
-        for file in files.iter() {
-            let pair: Array = file.unchecked_into();
-            let name = pair.get(0).dyn_into::<JsString>().map(String::from).unwrap_or_default();
+        for at in 0..files.length() {
+            let pair: List = files.at(at).unchecked_into();
+            let name = pair.at(0).as_string().unwrap_or_default();
             if let Some(id) = FileId::parse(&name) {
-                visit(id, pair.get(1).as_f64().unwrap_or(0.0) as u64);
+                visit(id, pair.at(1).as_f64().unwrap_or(0.0) as u64);
             }
         }
         Ok(())

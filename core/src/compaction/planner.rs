@@ -8,8 +8,6 @@
 
 use alloc::vec::Vec;
 
-use hashbrown::HashMap;
-
 use super::policy::{CompactionPlan, choose};
 use super::rules::Rules;
 use crate::options::CompactionOptions;
@@ -18,13 +16,15 @@ use crate::stats::SegmentStats;
 /// Chooses compactions, and remembers what is known of each segment between the choices.
 #[derive(Debug, Default)]
 pub struct Planner {
-    accounts: HashMap<u64, Account>,
+    accounts: Vec<Account>,
     begun: bool,
 }
 
 /// What is known of one segment.
 #[derive(Debug, Clone, Copy)]
 struct Account {
+    /// Its number.
+    segment: u64,
     /// Dead bytes that a rewrite would drop.
     droppable: u64,
     /// Dead bytes at the mark, and when that was: every death among them is no later.
@@ -54,7 +54,7 @@ impl Planner {
         let cutoff = rules.cutoff();
         let mut droppable = Vec::with_capacity(segments.len());
         for (at, segment) in segments.iter().enumerate() {
-            let Some(account) = self.accounts.get(&segment.number) else { continue };
+            let Some(account) = account_of(&self.accounts, segment.number) else { continue };
             let mut bytes = account.droppable.min(segment.dead_bytes) + segment.expired_bytes;
             // Nothing is older than the first segment that its deletes would have to hide.
             if at == 0 && segment.max_seq <= cutoff {
@@ -69,7 +69,7 @@ impl Planner {
     /// behind it yet: every dead byte of now is dead by a sealed record.
     pub fn sealed(&mut self, segments: &[SegmentStats], rules: &Rules) {
         let newest = segments.last().map_or(0, |s| s.max_seq);
-        for account in self.accounts.values_mut() {
+        for account in &mut self.accounts {
             account.failed = false;
             account.moment = account.moment.min(newest);
         }
@@ -81,7 +81,7 @@ impl Planner {
     /// Takes note that a compaction of these segments failed.
     pub fn failed(&mut self, inputs: impl IntoIterator<Item = u64>) {
         for number in inputs {
-            if let Some(account) = self.accounts.get_mut(&number) {
+            for account in self.accounts.iter_mut().filter(|account| account.segment == number) {
                 account.failed = true;
             }
         }
@@ -94,19 +94,24 @@ impl Planner {
         let known = core::mem::take(&mut self.accounts);
         for segment in segments {
             let dead = segment.dead_bytes;
-            let account = known.get(&segment.number).copied();
+            let account = account_of(&known, segment.number);
             let mut account = account.unwrap_or_else(|| {
                 let written_now = self.begun && segment.state == "sorted";
                 let moment = if written_now { moment.max(rules.now()) } else { newest };
-                Account { droppable: 0, dead, moment, failed: false }
+                Account { segment: segment.number, droppable: 0, dead, moment, failed: false }
             });
             if cutoff >= account.moment {
                 account = Account { droppable: account.dead, dead, moment, ..account };
             }
-            self.accounts.insert(segment.number, account);
+            self.accounts.push(account);
         }
         self.begun = true;
     }
+}
+
+/// There are few segments: a search from the first is as good as a map.
+fn account_of(accounts: &[Account], segment: u64) -> Option<Account> {
+    accounts.iter().find(|account| account.segment == segment).copied()
 }
 
 #[cfg(test)]

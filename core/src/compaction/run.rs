@@ -247,7 +247,8 @@ impl<S: Storage> Output<S> {
         if tombstone {
             self.stage(cursor.version(), None, hash);
         } else {
-            cursor.with_record(|version, value| self.stage(version, Some(value), hash))?;
+            let (version, value) = cursor.record()?;
+            self.stage(version, Some(value), hash);
         }
         let group_len = (self.writer.staged_len() - self.writer.group_offset()) as usize;
         if self.table.block_records() == BLOCK_RECORDS_MAX || group_len >= BLOCK_BYTES {

@@ -104,6 +104,13 @@ struct Slot {
 
 const _: () = assert!(size_of::<Slot>() == 16);
 
+impl Slot {
+    /// Named, so that the code that makes a table larger is there once.
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
 /// One table of slots.
 pub struct Shard {
     table: HashTable<Slot>,
@@ -131,23 +138,18 @@ impl Shard {
 
     /// Stores a location for this hash and returns the one it replaced.
     pub fn insert(&mut self, hash: u64, location: Location) -> Option<Location> {
-        let old = match self.table.entry(hash, |slot| slot.hash == hash, |slot| slot.hash) {
-            Entry::Occupied(mut entry) => {
-                Some(core::mem::replace(&mut entry.get_mut().location, location))
-            }
-            Entry::Vacant(entry) => {
-                entry.insert(Slot { hash, location });
-                None
-            }
-        };
-        self.count(old, Some(location));
+        let mut old = None;
+        self.update(hash, |found| {
+            old = found;
+            Some(location)
+        });
         old
     }
 
     /// Changes the slot of this hash in one step: `change` gets what is there and gives what is
     /// to be there, `None` for a vacant slot.
     pub fn update(&mut self, hash: u64, change: impl FnOnce(Option<Location>) -> Option<Location>) {
-        let (old, new) = match self.table.entry(hash, |slot| slot.hash == hash, |slot| slot.hash) {
+        let (old, new) = match self.table.entry(hash, |slot| slot.hash == hash, Slot::hash) {
             Entry::Occupied(mut entry) => {
                 let old = entry.get().location;
                 let new = change(Some(old));

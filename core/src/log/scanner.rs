@@ -105,10 +105,8 @@ fn group_at<R: ReadAt>(
     if offset + GROUP_HEADER_LEN as u64 > file_len {
         return Ok(None);
     }
-    let header = file.with_bytes(offset, GROUP_HEADER_LEN, |bytes| {
-        Ok(GroupHeader::decode(bytes, offset, file.salt).ok())
-    })?;
-    Ok(header.filter(|header| header.end() <= file_len))
+    let header = GroupHeader::decode(&file.bytes(offset, GROUP_HEADER_LEN)?, offset, file.salt);
+    Ok(header.ok().filter(|header| header.end() <= file_len))
 }
 
 /// How many records of a group at `offset` are whole that ends behind the bytes written.
@@ -121,19 +119,18 @@ fn records_of_cut_group<R: ReadAt>(
     if body > written {
         return Ok(0);
     }
-    file.with_bytes(offset, (written - offset) as usize, |bytes| {
-        if GroupHeader::decode(bytes, offset, file.salt).is_err() {
-            return Ok(0);
-        }
-        let (mut at, mut count) = (GROUP_HEADER_LEN, 0);
-        while let Ok(frame) =
-            Frame::decode(&bytes[at..], seed_at(file.salt, offset + at as u64), file.base_seq)
-        {
-            at += frame.len;
-            count += 1;
-        }
-        Ok(count)
-    })
+    let bytes = file.bytes(offset, (written - offset) as usize)?;
+    if GroupHeader::decode(&bytes, offset, file.salt).is_err() {
+        return Ok(0);
+    }
+    let (mut at, mut count) = (GROUP_HEADER_LEN, 0);
+    while let Ok(frame) =
+        Frame::decode(&bytes[at..], seed_at(file.salt, offset + at as u64), file.base_seq)
+    {
+        at += frame.len;
+        count += 1;
+    }
+    Ok(count)
 }
 
 /// Gives the group's whole batches to `visit`; `false` when the group does not hold to its end.
@@ -185,21 +182,19 @@ pub(crate) fn durable_behind<R: ReadAt>(
     let mut start = offset;
     while start < file_len {
         let len = (file_len - start).min(SEARCH_LEN as u64) as usize;
-        file.with_bytes(start, len, |bytes| {
-            if let Some(last) = bytes.iter().rposition(|b| *b != 0) {
-                behind.written = start + last as u64 + 1;
+        let bytes = file.bytes(start, len)?;
+        if let Some(last) = bytes.iter().rposition(|b| *b != 0) {
+            behind.written = start + last as u64 + 1;
+        }
+        for at in 0..(len + 1).saturating_sub(GROUP_HEADER_LEN) {
+            if bytes[at] != GROUP_MARKER {
+                continue;
             }
-            for at in 0..(len + 1).saturating_sub(GROUP_HEADER_LEN) {
-                if bytes[at] != GROUP_MARKER {
-                    continue;
-                }
-                let place = start + at as u64;
-                if let Ok(header) = GroupHeader::decode(&bytes[at..], place, file.salt) {
-                    behind.durable_len = behind.durable_len.max(header.durable_len);
-                }
+            let place = start + at as u64;
+            if let Ok(header) = GroupHeader::decode(&bytes[at..], place, file.salt) {
+                behind.durable_len = behind.durable_len.max(header.durable_len);
             }
-            Ok(())
-        })?;
+        }
         if start + len as u64 == file_len {
             break;
         }

@@ -100,14 +100,14 @@ pub(super) fn scan<R: ReadAt>(
 
 fn look<R: ReadAt>(file: &SegmentFile<R>, at: u64, end: u64) -> Result<Here> {
     if end - at >= GROUP_HEADER_LEN as u64 {
-        let group = file.with_bytes(at, GROUP_HEADER_LEN, |bytes| {
-            let is_one = bytes[0] == GROUP_MARKER;
-            Ok(if is_one { GroupHeader::decode(bytes, at, file.salt).ok() } else { None })
-        });
-        match group {
-            Ok(Some(group)) => return Ok(Here::Group { durable: group.durable_len }),
+        match file.bytes(at, GROUP_HEADER_LEN) {
+            Ok(bytes) if bytes[0] == GROUP_MARKER => {
+                if let Ok(group) = GroupHeader::decode(&bytes, at, file.salt) {
+                    return Ok(Here::Group { durable: group.durable_len });
+                }
+            }
             Err(error) if !is_damage(&error) => return Err(error),
-            Ok(None) | Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
     let frame = file.with_frame(at, FRAME_GUESS, |frame| {

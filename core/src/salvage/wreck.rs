@@ -132,11 +132,12 @@ pub(super) fn written_len<R: ReadAt>(file: &SegmentFile<R>, start: u64, end: u64
     let (mut at, mut written) = (start, start);
     while at < end {
         let piece = (end - at).min(UNREADABLE_LEN);
-        let last = file
-            .with_bytes(at, piece as usize, |bytes| Ok(bytes.iter().rposition(|byte| *byte != 0)));
-        match last {
-            Ok(Some(last)) => written = at + last as u64 + 1,
-            Ok(None) => {}
+        match file.bytes(at, piece as usize) {
+            Ok(bytes) => {
+                if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+                    written = at + last as u64 + 1;
+                }
+            }
             Err(_) => written = at + piece,
         }
         at += piece;

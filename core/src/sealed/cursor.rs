@@ -115,23 +115,15 @@ impl<R: ReadAt> Cursor<R> {
         (self.state.offset, self.state.len)
     }
 
-    /// Gives `read` the value of the version the cursor stands on.
+    /// The version the cursor stands on, with its value.
     ///
     /// # Errors
     /// Damage; the storage's failure.
-    pub fn with_value<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Result<T> {
-        self.with_record(|_, value| read(value))
-    }
-
-    /// Gives `read` the version the cursor stands on with its value.
-    ///
-    /// # Errors
-    /// Damage; the storage's failure.
-    pub fn with_record<T>(&mut self, read: impl FnOnce(Version<'_>, &[u8]) -> T) -> Result<T> {
+    pub fn record(&mut self) -> Result<(Version<'_>, &[u8])> {
         if let Part::Run(file, run) = &self.part {
             self.state.gather_in_run(file, run)?;
         }
-        self.state.with_record(self.part.file(), read)
+        self.state.record(self.part.file())
     }
 
     /// The first ordinal whose version is not before (`key`, `seq`) in the order: keys

@@ -49,13 +49,10 @@ impl<R: ReadAt> Sealed<R> {
             let n = self.numbers();
             let fences_len = (n.filter_offset - n.fences_offset) as usize;
             let filter_len = (n.footer_offset - n.filter_offset) as usize;
-            let directory = self.file.with_bytes(n.fences_offset, fences_len, |fences| {
-                self.file.with_bytes(n.filter_offset, filter_len, |filter| {
-                    Directory::decode(fences, filter, n)
-                        .map_err(|e| self.file.corrupt(n.fences_offset, e))
-                })
-            })?;
-            Ok(Box::new(directory))
+            let fences = self.file.bytes(n.fences_offset, fences_len)?;
+            let filter = self.file.bytes(n.filter_offset, filter_len)?;
+            let directory = Directory::decode(&fences, &filter, n);
+            Ok(Box::new(directory.map_err(|e| self.file.corrupt(n.fences_offset, e))?))
         })
     }
 
@@ -91,13 +88,12 @@ impl<R: ReadAt> Sealed<R> {
     /// Damage; the storage's failure.
     pub fn block(&self, fence: &Fence, out: &mut Vec<BlockEntry>) -> Result<()> {
         let offset = self.numbers().data_end + u64::from(fence.table_offset);
-        self.file.with_bytes(offset, fence.table_len as usize, |bytes| {
-            decode_block(bytes, fence, self.numbers(), out)
-                .map_err(|e| self.file.corrupt(offset, e))
-        })
+        let bytes = self.file.bytes(offset, fence.table_len as usize)?;
+        decode_block(&bytes, fence, self.numbers(), out).map_err(|e| self.file.corrupt(offset, e))
     }
 
     /// Bytes of expired frames at `now`, estimated from the footer's earliest and latest expiry.
+    #[allow(clippy::cast_precision_loss)]
     pub fn expired_bytes(&self, now: u64) -> u64 {
         let n = self.numbers();
         if n.expiring_bytes == 0 || now < n.expires_min {
@@ -106,9 +102,8 @@ impl<R: ReadAt> Sealed<R> {
         if now >= n.expires_max {
             return n.expiring_bytes;
         }
-        let span = u128::from(n.expires_max - n.expires_min).max(1);
-        let share = u128::from(n.expiring_bytes) * u128::from(now - n.expires_min) / span;
-        u64::try_from(share).unwrap_or(n.expiring_bytes)
+        let share = (now - n.expires_min) as f64 / (n.expires_max - n.expires_min) as f64;
+        (n.expiring_bytes as f64 * share) as u64
     }
 
     /// The segment's entry in the manifest.

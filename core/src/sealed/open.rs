@@ -35,31 +35,24 @@ impl<R: ReadAt> Sealed<R> {
             return Err(Error::corrupt(id, reader.len()?, "more bytes: the file is cut"));
         }
         let file = SegmentFile::new(n.number, n.salt, n.base_seq, reader, footer.file_len());
-        file.with_bytes(0, SEGMENT_HEADER_LEN, |bytes| {
-            let header = match SegmentHeader::decode(bytes).map_err(|e| file.corrupt(0, e))? {
-                Ok(header) => header,
-                Err(format) => return Err(Error::Unsupported { format, file: id }),
-            };
-            let sorted = header.kind == SegmentKind::Sorted;
-            let same = header.number == n.number
-                && header.salt == n.salt
-                && header.base_seq == n.base_seq
-                && header.store_id == *store_id
-                && sorted == n.sorted;
-            if same {
-                Ok(())
-            } else {
-                Err(file.corrupt(0, Malformed("the header of this store's segment")))
-            }
-        })?;
+        let header = SegmentHeader::decode(&file.bytes(0, SEGMENT_HEADER_LEN)?);
+        let header = match header.map_err(|e| file.corrupt(0, e))? {
+            Ok(header) => header,
+            Err(format) => return Err(Error::Unsupported { format, file: id }),
+        };
+        let same = header.number == n.number
+            && header.salt == n.salt
+            && header.base_seq == n.base_seq
+            && header.store_id == *store_id
+            && (header.kind == SegmentKind::Sorted) == n.sorted;
+        if !same {
+            return Err(file.corrupt(0, Malformed("the header of this store's segment")));
+        }
         let expected = footer.encode();
-        file.with_bytes(n.footer_offset, expected.len(), |bytes| {
-            if bytes == expected {
-                Ok(())
-            } else {
-                Err(file.corrupt(n.footer_offset, Malformed("the footer the manifest tells of")))
-            }
-        })?;
+        if *file.bytes(n.footer_offset, expected.len())? != *expected {
+            let what = Malformed("the footer the manifest tells of");
+            return Err(file.corrupt(n.footer_offset, what));
+        }
         Ok(Self::from_parts(Arc::new(file), footer.clone()))
     }
 

@@ -267,27 +267,27 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn with_record<R: ReadAt, T>(
-        &mut self,
-        file: &SegmentFile<R>,
-        read: impl FnOnce(Version<'_>, &[u8]) -> T,
-    ) -> Result<T> {
+    /// The version at hand with its value.
+    pub(super) fn record<'a, R: ReadAt>(
+        &'a mut self,
+        file: &'a SegmentFile<R>,
+    ) -> Result<(Version<'a>, &'a [u8])> {
         let (offset, frame_len) = (u64::from(self.offset), self.len as usize);
         match self.value {
             Value::InFrame { start, len } => {
                 let value = self.frame.get(start..start + len).unwrap_or_default();
-                return Ok(read(self.version(), value));
+                return Ok((self.version(), value));
             }
             Value::Gathered { start, len } => {
-                return Ok(read(self.version(), self.gather.bytes(start..start + len)));
+                return Ok((self.version(), self.gather.bytes(start..start + len)));
             }
             Value::InData { start, len } => {
-                return Ok(read(self.version(), self.data.bytes(start..start + len)));
+                return Ok((self.version(), self.data.bytes(start..start + len)));
             }
             Value::Lent { start, len } => {
                 let lent = file.lend(offset, frame_len).and_then(|b| b.get(start..start + len));
                 if let Some(value) = lent {
-                    return Ok(read(self.version(), value));
+                    return Ok((self.version(), value));
                 }
             }
             Value::Unread => {}
@@ -306,7 +306,7 @@ impl State {
         if frame.key != self.key || frame.seq != self.seq {
             return Err(file.corrupt(offset, DIFFERENT));
         }
-        Ok(read(self.version(), frame.value))
+        Ok((self.version(), frame.value))
     }
 }
 

@@ -118,7 +118,7 @@ fn walk<R: ReadAt>(part: Part<R>, model: &Model, seed: u64) {
         assert_eq!((version.key, version.seq), (key.as_slice(), *seq));
         assert_eq!(version.tombstone, value.is_none());
         if !next(&mut state).is_multiple_of(5) {
-            let found = cursor.with_value(<[u8]>::to_vec).unwrap();
+            let found = cursor.record().unwrap().1.to_vec();
             assert_eq!(found, value.clone().unwrap_or_default());
         }
     }

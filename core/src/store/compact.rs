@@ -359,8 +359,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         self.sealed = sealed;
         if let Some(output) = &output {
             self.counters.bytes_compacted += output.footer.file_len();
-            let id = Location::segment_id(output.file.number);
-            self.files.insert(id, Arc::clone(&output.file));
+            self.files.add(&output.file);
         }
         let replaced = inputs.iter().map(|s| Location::segment_id(s.file.number)).collect();
         let older = self.sealed[..start].to_vec();
@@ -382,7 +381,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         }
         // Slots that still point to the inputs, after a failure, are left to the exact path.
         for (id, input) in installing.replaced.iter().zip(&installing.inputs) {
-            self.files.remove(id);
+            self.files.remove(*id);
             self.cache.remove_segment(input.file.number);
         }
         self.retired.append(&mut installing.inputs);

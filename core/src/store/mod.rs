@@ -1,6 +1,7 @@
 //! The single-owner store: every part in a row, synchronous, over any storage.
 
 mod compact;
+mod files;
 mod maintain;
 mod read;
 mod snapshot;
@@ -11,7 +12,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 pub use compact::FullCompaction;
-use hashbrown::HashMap;
+use files::Files;
 
 use crate::buffer::WriteBuffer;
 use crate::cache::ValueCache;
@@ -19,7 +20,7 @@ use crate::compaction::{Compaction, Planner};
 use crate::error::Result;
 use crate::format::{Manifest, SegmentHeader};
 use crate::host::Host;
-use crate::index::{Index, KeyHasher, Location};
+use crate::index::{Index, KeyHasher};
 use crate::indexing::{self, Loader};
 use crate::log::LogWriter;
 use crate::memtable::Memtable;
@@ -63,7 +64,7 @@ pub struct Store<S: Storage, H: Host> {
     sealed: Vec<Arc<Sealed<S::Reader>>>,
     active: Option<Active<S>>,
     /// Every live file by the low bits of its number, as slots name it.
-    files: HashMap<u32, Arc<SegmentFile<S::Reader>>>,
+    files: Files<S::Reader>,
     index: Index,
     loader: Loader<S::Reader>,
     buffer: WriteBuffer,
@@ -106,7 +107,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             hasher,
             number_max: opened.number_max,
             loader: Loader::new(&opened.sealed),
-            files: HashMap::new(),
+            files: Files::new(),
             index: Index::new(),
             active: None,
             buffer: WriteBuffer::default(),
@@ -130,8 +131,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             options,
         };
         for sealed in &store.sealed {
-            let file = Arc::clone(&sealed.file);
-            store.files.insert(Location::segment_id(file.number), file);
+            store.files.add(&sealed.file);
         }
         if let Some(tail) = opened.tail {
             store.adopt(tail);
@@ -142,7 +142,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// Takes over a cleanly closed log segment: its records go into the index.
     fn adopt(&mut self, tail: recovery::LogTail<S::Reader>) {
         let recovery::LogTail { file, header, mut memtable, len, payload_bytes, .. } = tail;
-        self.files.insert(Location::segment_id(file.number), Arc::clone(&file));
+        self.files.add(&file);
         let run = memtable.order_fully();
         indexing::load_log(&mut self.index, &self.hasher, &file, &run);
         self.active = Some(Active { file, header, writer: None, memtable, len, payload_bytes });

@@ -76,7 +76,7 @@ impl<S: Storage, H: Host> Store<S, H> {
 
     /// Whether the segment of this number is a live one.
     pub fn has_segment(&self, number: u64) -> bool {
-        self.files.get(&Location::segment_id(number)).is_some_and(|file| file.number == number)
+        self.files.get(Location::segment_id(number)).is_some_and(|file| file.number == number)
     }
 
     /// Whether the record at this place of a segment is the newest of its key, deletes and the
@@ -135,7 +135,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         if location.is_exact() {
             return Ok(false);
         }
-        let Some(file) = self.files.get(&location.segment()) else { return Ok(false) };
+        let Some(file) = self.files.get(location.segment()) else { return Ok(false) };
         let (offset, len_max) = (u64::from(location.offset()), location.len_max());
         if !self.cache.takes(len_max) || file.lend(offset, 1).is_some() {
             return file.with_frame(offset, len_max, |f| {

@@ -254,7 +254,7 @@ impl<S: Storage, H: Host> Store<S, H> {
                 Location::new(active.file.number, place.offset, place.len as usize, tombstone);
             let before = self.index.insert(self.hasher.hash(&operation.key), location);
             if let Some(before) = before
-                && let Some(file) = self.files.get(&before.segment())
+                && let Some(file) = self.files.get(before.segment())
             {
                 file.add_dead(before.len_max());
             }
@@ -311,7 +311,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         let appender = self.storage.create(id)?;
         let reader = self.storage.open(id)?;
         let file = Arc::new(SegmentFile::new(number, header.salt, seq, reader, 0));
-        self.files.insert(Location::segment_id(number), Arc::clone(&file));
+        self.files.add(&file);
         self.active = Some(Active {
             file,
             header,
