@@ -1,6 +1,6 @@
-//! Histories of concurrent clients are linearizable, key by key, whatever protocols they speak: some
-//! order of the calls explains every answer, in which no call stands before one that had ended when
-//! it began.
+//! Histories of concurrent clients are linearizable, key by key, whatever protocols they speak:
+//! some order of the calls explains every answer, in which no call stands before one that had ended
+//! when it began.
 
 mod clients;
 mod order;
