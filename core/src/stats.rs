@@ -3,8 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::file_id::FileId;
 use crate::options::Retention;
-use crate::storage::FileId;
 
 /// Figures about a whole store. Counters start at the open.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -164,8 +164,14 @@ fn contents(storage: &Slow, store: &mut Slowly, seq: u64) -> Vec<String> {
     found
 }
 
-/// A life of a store: what was read in it, and the bytes of its files at its end.
-fn life(open_max: Option<usize>) -> (Vec<String>, Vec<(FileId, Vec<u8>)>, u64) {
+/// What a store told, the bytes of its files at its end, and how often a file had to be opened.
+struct Life {
+    read: Vec<String>,
+    files: Vec<(FileId, Vec<u8>)>,
+    waits: u64,
+}
+
+fn life(open_max: Option<usize>) -> Life {
     let storage = Slow { open_max, ..Slow::default() };
     let mut store = open(&storage);
     let mut read = Vec::new();
@@ -194,22 +200,22 @@ fn life(open_max: Option<usize>) -> (Vec<String>, Vec<(FileId, Vec<u8>)>, u64) {
         storage.inner.open(*id).unwrap().read_at(0, bytes).unwrap();
     }
     let waits = storage.files.borrow().waits;
-    (read, files, waits)
+    Life { read, files, waits }
 }
 
 #[test]
 fn few_open_files_come_to_the_same_as_all() {
-    let (read, files, waits) = life(None);
-    assert_eq!(waits, 0);
+    let all = life(None);
+    assert_eq!(all.waits, 0);
     for open_max in [1, 3] {
         let few = life(Some(open_max));
-        assert!(few.2 > 100, "{} waits", few.2);
-        for (step, (one, other)) in few.0.iter().zip(&read).enumerate() {
+        assert!(few.waits > 100, "{} waits", few.waits);
+        for (step, (one, other)) in few.read.iter().zip(&all.read).enumerate() {
             assert!(one == other, "what was read at {step} differs with {open_max} open files");
         }
-        assert_eq!(few.0.len(), read.len());
-        assert_eq!(few.1.len(), files.len());
-        for (one, other) in few.1.iter().zip(&files) {
+        assert_eq!(few.read.len(), all.read.len());
+        assert_eq!(few.files.len(), all.files.len());
+        for (one, other) in few.files.iter().zip(&all.files) {
             assert!(one == other, "{} differs with {open_max} open files", one.0);
         }
     }

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use super::{
     Decoded, FORMAT_MAJOR, FORMAT_MINOR, Malformed, array, checksum, read_u16, read_u32, read_u64,
 };
-use crate::storage::{FileId, FileKind};
+use crate::file_id::{FileId, FileKind};
 
 /// Length of a snapshot's header, in bytes.
 pub const SNAPSHOT_HEADER_LEN: usize = 48;
