@@ -31,7 +31,7 @@ impl Arrivals {
     }
 
     /// Offset and greatest possible length of every frame that is newer than `seq`, and of fewer
-    /// than [`MARK_RECORDS`] that are not.
+    /// than `MARK_RECORDS` that are not.
     #[must_use]
     pub fn after(&self, seq: u64) -> Vec<(u32, u32)> {
         let first = self.marks.partition_point(|mark| *mark <= seq) * MARK_RECORDS;
