@@ -61,6 +61,8 @@ impl Lines<'_> {
         let held = self.shared.budget.take(long);
         let _held = held.ok_or_else(|| Ended::Failed(Failure::busy("replies fill the memory")))?;
         self.line.clear();
+        // As in a page: what grows by itself takes more.
+        self.line.reserve(long);
         self.line.extend_from_slice(self.frame[usize::from(self.count > 0)]);
         fill(&mut self.line);
         self.count += 1;

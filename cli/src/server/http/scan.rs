@@ -94,9 +94,12 @@ impl Page {
                 break;
             }
             let value_len = if options.keys_only { 0 } else { json_len(&record.value) };
-            if !held.grow(json_len(&record.key) + value_len + 64) {
+            let len = json_len(&record.key) + value_len + 64;
+            if !held.grow(len) {
                 return Ok(Err(busy()));
             }
+            // Grown by itself it would take up to twice that, and once more while it is moved.
+            json.reserve(len);
             if count > 0 {
                 json.push(b',');
             }

@@ -264,7 +264,9 @@ fn readers_that_do_not_read_leave_room_for_others() {
     let mut other = Peer::of(&served);
     other.put("/v1/kv/small", b"v").is(200);
     assert_eq!(other.get("/v1/kv/small").text(), "v");
-    still_serves(&served, before + 900 * MIB);
+    // 256 MiB are counted, each scan may hold a record that it could not pack, and the allocator
+    // keeps what was given back; uncounted pages alone would be 1,400 MiB.
+    still_serves(&served, before + 1_150 * MIB);
     drop(slow);
     let begun = Instant::now();
     while other.get("/v1/kv/big-1").status != 200 {
