@@ -47,7 +47,7 @@ export function refuse(message: string, cause?: unknown): never {
 
 /** UTF-8 of a string; one that UTF-8 cannot hold is refused, since it would read otherwise. */
 export function encodeText(text: string): Uint8Array {
-  if (typeof text !== 'string') refuse('a string is expected here');
+  if (typeof text !== 'string') refuse('this key or value must be a string');
   // With the u flag this finds surrogates that stand alone.
   if (/[\ud800-\udfff]/u.test(text)) refuse('the string has half of a surrogate pair');
   return encoder.encode(text);
