@@ -75,6 +75,11 @@ function bytesAt(at: number, length: number): Uint8Array {
   return new Uint8Array(initSync(0 as never).memory.buffer, at, length);
 }
 
+/** Puts bytes where the next call takes them. */
+function put(raw: RawEngine, bytes: Uint8Array): void {
+  bytesAt(raw.take(bytes.length), bytes.length).set(bytes);
+}
+
 /** Whether {@link loadEngine} was called. */
 export function engineLoaded(): boolean {
   return loaded;
@@ -176,7 +181,7 @@ export class Engine {
   execute(client: number, request: Uint8Array, position = 0): Uint8Array {
     const raw = this.use();
     return call(() => {
-      bytesAt(raw.take(request.length), request.length).set(request);
+      put(raw, request);
       const length = raw.execute(client, position);
       return bytesAt(raw.given(), length).slice();
     });
@@ -235,7 +240,7 @@ export class Engine {
 export function newestOf(engine: Engine, key: Uint8Array): Uint8Array | undefined {
   const raw = engine.use();
   return call(() => {
-    bytesAt(raw.take(key.length), key.length).set(key);
+    put(raw, key);
     const length = raw.get();
     return length < 0 ? undefined : bytesAt(raw.given(), length);
   });

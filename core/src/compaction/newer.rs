@@ -34,9 +34,9 @@ impl<R: ReadAt> Newer<R> {
         Self { segments: segments.iter().map(probe).collect() }
     }
 
-    /// As [`Sealed::all_ready`].
-    pub(super) fn ready(&self) -> Result<()> {
-        self.segments.iter().try_for_each(|probe| Ok(probe.sealed.file.reader.ready()?))
+    /// These segments.
+    pub(super) fn segments(&self) -> impl Iterator<Item = &Arc<Sealed<R>>> {
+        self.segments.iter().map(|probe| &probe.sealed)
     }
 
     /// The oldest version of `key` in these segments, if there is one. Keys are asked for in

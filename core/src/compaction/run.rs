@@ -124,8 +124,7 @@ impl<S: Storage> Compaction<S> {
     /// # Errors
     /// `NotReady`: the compaction goes on once they are open. Damage; the storage's failure.
     pub fn ready(&self) -> Result<()> {
-        Sealed::all_ready(&self.inputs)?;
-        self.newer.ready()?;
+        Sealed::all_ready(self.inputs.iter().chain(self.newer.segments()))?;
         // Of older segments only the filter is asked, which stays in memory.
         self.older.iter().try_for_each(|older| older.directory().map(drop))
     }

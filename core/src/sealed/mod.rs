@@ -61,7 +61,10 @@ impl<R: ReadAt> Sealed<R> {
     ///
     /// # Errors
     /// As [`ReadAt::ready`].
-    pub fn all_ready(segments: &[Arc<Self>]) -> Result<()> {
+    pub fn all_ready<'a>(segments: impl IntoIterator<Item = &'a Arc<Self>>) -> Result<()>
+    where
+        R: 'a,
+    {
         let mut all = Ok(());
         for sealed in segments {
             all = all.and(sealed.file.reader.ready());
