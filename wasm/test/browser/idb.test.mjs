@@ -1,4 +1,5 @@
-// What IndexedDB is given: small commits are cheap, and files come back byte for byte.
+// What IndexedDB is given: small commits are cheap, files come back byte for byte, and a write is
+// acknowledged when its transaction is complete.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -61,5 +62,73 @@ test('idb: files in pieces are read as they were written, whatever was killed', 
   });
   assert.deepEqual(found.wrong, []);
   assert.ok(found.kept > 100);
+  await page.close();
+});
+
+test('idb: a write is not acknowledged while its transaction cannot run', TIME, async () => {
+  const page = await site.page();
+  const found = await page.evaluate(async () => {
+    const s = await open_('held', { backend: 'idb' });
+    await s.set('before', 'x');
+    const database = await new Promise((resolve) => {
+      indexedDB.open('siltdb:held').onsuccess = ({ target }) => resolve(target.result);
+    });
+    // A transaction over the same object store, kept alive by one request after the other: those
+    // of the worker come after it.
+    let held = true;
+    const holder = database.transaction('chunks', 'readwrite');
+    const over = new Promise((resolve) => (holder.oncomplete = resolve));
+    const again = () => {
+      if (held) holder.objectStore('chunks').get(0).onsuccess = again;
+    };
+    again();
+    const early = [];
+    const write = async (durability) => {
+      await s.set(durability, 'x', durability);
+      if (held) early.push(durability);
+    };
+    const writes = Promise.all([write('flushed'), write('synced')]);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    held = false;
+    await over;
+    await writes;
+    const count = await s.count();
+    database.close();
+    await s.close();
+    return { early, count };
+  });
+  assert.deepEqual(found, { early: [], count: 3 });
+  await page.close();
+});
+
+test('idb: a write is acknowledged when its transaction is complete', TIME, async () => {
+  const page = await site.page();
+  const found = await page.evaluate(async () => {
+    let begun = [];
+    let complete = [];
+    const { transaction } = IDBDatabase.prototype;
+    IDBDatabase.prototype.transaction = function (stores, mode, options) {
+      const made = transaction.call(this, stores, mode, options);
+      begun.push(made.durability);
+      // Heard before the package's own listener is called.
+      made.addEventListener('complete', () => complete.push(made.durability));
+      return made;
+    };
+    // The engine runs in the page, so that its transactions can be watched.
+    const options = { backend: 'idb', autoCompact: false, syncIntervalMs: 60_000 };
+    const s = await open_('complete', { worker: { serve }, ...options });
+    // The first one comes with the manifest.
+    await s.set('0', 'x', 'synced');
+    const found = [];
+    for (const [length, durability] of [[1, 'flushed'], [1, 'synced'], [1 << 20, 'flushed']]) {
+      [begun, complete] = [[], []];
+      await s.set(`${found.length}`, 'x'.repeat(length), durability);
+      found.push({ begun: [...begun], complete: [...complete] });
+    }
+    await s.close();
+    return found;
+  });
+  const one = (durability) => ({ begun: [durability], complete: [durability] });
+  assert.deepEqual(found, [one('relaxed'), one('strict'), one('relaxed')]);
   await page.close();
 });
