@@ -3,18 +3,25 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::limits;
+
 /// Bytes held over all connections, up to a limit.
 #[derive(Debug)]
 pub struct Budget {
     used: AtomicUsize,
     max: usize,
+    readers: Semaphore,
 }
 
 impl Budget {
     /// A budget of so many bytes.
     #[must_use]
     pub fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { used: AtomicUsize::new(0), max })
+        let readers = Semaphore::new(limits::UNCOUNTED_READS_MAX);
+        Arc::new(Self { used: AtomicUsize::new(0), max, readers })
     }
 
     /// Bytes held now.
@@ -26,9 +33,36 @@ impl Budget {
     /// Takes bytes, until what this gives is dropped; `None` when so many are not left.
     #[must_use]
     pub fn take(self: &Arc<Self>, bytes: usize) -> Option<Held> {
-        let mut held = Held { budget: Arc::clone(self), bytes: 0 };
+        let mut held = self.nothing();
         held.grow(bytes).then_some(held)
     }
+
+    /// No bytes yet, to be grown.
+    #[must_use]
+    pub fn nothing(self: &Arc<Self>) -> Held {
+        Held { budget: Arc::clone(self), bytes: 0 }
+    }
+
+    /// Waits for leave to read a record: how long it is, and so whether there is room for it, is
+    /// known only when it is read. To be given back as soon as it is counted or dropped.
+    pub async fn uncounted(&self) -> Uncounted<'_> {
+        Uncounted { _permit: self.readers.acquire().await.ok() }
+    }
+
+    /// As [`Budget::uncounted`], in a thread that may wait.
+    pub fn uncounted_blocking(&self) -> Uncounted<'_> {
+        match self.readers.try_acquire() {
+            Ok(permit) => Uncounted { _permit: Some(permit) },
+            Err(_) => Handle::current().block_on(self.uncounted()),
+        }
+    }
+}
+
+/// Leave to have one record in memory that is not counted yet.
+#[derive(Debug)]
+pub struct Uncounted<'a> {
+    /// Missing only where nobody is made to wait any more.
+    _permit: Option<SemaphorePermit<'a>>,
 }
 
 /// Bytes taken from a budget; dropping it gives them back.

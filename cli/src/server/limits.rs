@@ -22,6 +22,8 @@ pub const BATCH_BYTES_MAX: usize = 32 << 20;
 pub const FLUSH_BYTES_MAX: usize = 64 << 20;
 /// Bytes of requests and replies held in memory over all connections; then work is refused.
 pub const BUFFERED_BYTES_MAX: usize = 256 << 20;
+/// Records being read at a time for scans and the like, which are counted when they are read.
+pub const UNCOUNTED_READS_MAX: usize = 8;
 /// Bytes held of a peer that has not shown its token.
 pub const UNKNOWN_BYTES_MAX: usize = 4 << 10;
 /// Time a peer has to show its token.

@@ -6,14 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use siltdb_core::error::Error;
 use siltdb_core::limits::SEQ_MAX;
-use siltdb_core::{Batch, Commit, Durability};
+use siltdb_core::{Batch, Commit, Durability, Record};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::auth::Auth;
-use super::budget::Budget;
+use super::budget::{Budget, Uncounted};
 use super::error::Failure;
 use super::listen::Slots;
 use super::metrics::Metrics;
@@ -85,6 +85,23 @@ impl Shared {
     #[must_use]
     pub fn writes_waiting(&self) -> usize {
         self.writes.load(Ordering::Relaxed)
+    }
+
+    /// The record of a key, of now or as of a moment, and leave to hold it until it is counted.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn record(
+        &self,
+        key: &[u8],
+        as_of: Option<u64>,
+    ) -> Result<(Option<Record>, Option<Uncounted<'_>>), Error> {
+        // Those of now are read by the few threads of the runtime, and counted there at once.
+        let uncounted = match as_of {
+            Some(_) => Some(self.budget.uncounted().await),
+            None => None,
+        };
+        Ok((self.store.get_record(key, as_of).await?, uncounted))
     }
 
     /// Commits a batch, and waits for the durability asked for.

@@ -59,7 +59,8 @@ pub struct Packer<T, M> {
     runtime: Handle,
     cut: CancellationToken,
     records: Vec<T>,
-    bytes: usize,
+    /// The memory of these records.
+    held: Held,
     /// Makes a message of records; missing where only whole messages are sent.
     pack: Option<fn(Vec<T>) -> M>,
 }
@@ -77,7 +78,7 @@ pub fn channel<M, E>(shared: &Shared) -> (Packer<(), M>, Messages<M, E>) {
         runtime: Handle::current(),
         cut: shared.cut.clone(),
         records: Vec::new(),
-        bytes: 0,
+        held: shared.budget.nothing(),
         pack: None,
     };
     (packer, Messages::new(receiver))
@@ -94,27 +95,40 @@ impl<T, M> Packer<T, M> {
         self.sender.closed().await;
     }
 
-    /// Adds a record that takes about so many bytes.
-    pub fn push(&mut self, record: T, bytes: usize) -> Result<(), Ended> {
-        self.bytes += bytes;
-        self.records.push(record);
-        if self.records.len() < limits::PAGE_RECORDS_MAX && self.bytes < limits::PAGE_BYTES_MAX {
-            return Ok(());
+    /// Adds what `records` gives, each of about so many bytes.
+    pub fn push_all<R: Into<T>>(
+        &mut self,
+        mut records: impl Iterator<Item = siltdb_core::Result<R>>,
+        bytes: fn(&R) -> usize,
+    ) -> Result<(), Ended> {
+        let budget = Arc::clone(&self.budget);
+        loop {
+            let uncounted = budget.uncounted_blocking();
+            let Some(record) = records.next().transpose()? else { return Ok(()) };
+            if !self.held.grow(bytes(&record)) {
+                return Err(full());
+            }
+            drop(uncounted);
+            self.records.push(record.into());
+            if self.records.len() >= limits::PAGE_RECORDS_MAX
+                || self.held.bytes() >= limits::PAGE_BYTES_MAX
+            {
+                self.flush()?;
+            }
         }
-        self.flush()
     }
 
     fn flush(&mut self) -> Result<(), Ended> {
-        let bytes = std::mem::take(&mut self.bytes);
+        let held = std::mem::replace(&mut self.held, self.budget.nothing());
         let Some(pack) = self.pack.filter(|_| !self.records.is_empty()) else { return Ok(()) };
         let message = pack(std::mem::take(&mut self.records));
-        self.send(message, bytes)
+        Ok(self.put((Ok(message), Some(held)))?)
     }
 
     /// Sends a message that takes so many bytes.
     pub fn send(&self, message: M, bytes: usize) -> Result<(), Ended> {
         let held = self.budget.take(bytes);
-        let held = held.ok_or_else(|| Ended::Failed(Failure::busy("replies fill the memory")))?;
+        let held = held.ok_or_else(full)?;
         Ok(self.put((Ok(message), Some(held)))?)
     }
 
@@ -153,6 +167,11 @@ impl From<siltdb_core::Error> for Ended {
     }
 }
 
+/// What ends an answer for which there is no memory.
+pub fn full() -> Ended {
+    Ended::Failed(Failure::busy("replies fill the memory"))
+}
+
 /// Runs `read` in a thread; what it pushes is what the peer gets.
 pub fn read<T, M, E, F>(
     shared: &Shared,
@@ -171,11 +190,11 @@ where
     spawn_blocking(move || {
         let mut packer = Packer {
             sender,
+            held: budget.nothing(),
             budget,
             runtime,
             cut,
             records: Vec::new(),
-            bytes: 0,
             pack: Some(pack),
         };
         let ended = read(&mut packer);

@@ -30,11 +30,11 @@ pub fn ends_within(peer: &mut TcpStream, limit: Duration) -> bool {
     false
 }
 
-/// The server still serves, in bounded memory.
+/// The server still serves, and never took more memory.
 pub fn still_serves(served: &Served, memory_max: u64) {
     served.ok(&["set", "alive", "yes"]);
     assert_eq!(served.ok(&["get", "alive"]), "yes");
-    let memory = served.memory();
+    let memory = served.memory_peak();
     assert!(memory < memory_max, "{} MiB of memory", memory / MIB);
 }
 
@@ -279,7 +279,7 @@ fn large_requests_at_once_are_refused_and_not_piled_up() {
     });
     assert!(done > 0, "nothing was done ({busy} refused)");
     // Requests, what is decoded of them, and what waits to be written.
-    still_serves(&served, 1_100 * MIB);
+    still_serves(&served, 700 * MIB);
     let held: u32 = served.ok(&["count"]).trim().parse().unwrap();
     assert_eq!(held, done + 1, "refused means not done");
 }
@@ -293,31 +293,37 @@ fn slow_readers_of_many_scans_leave_room_for_others() {
             client.set(&[i], &vec![i; 4 << 20]).await.unwrap();
         }
         let before = served.memory();
-        let mut open = Vec::new();
-        let mut busy = 0;
+        let is_busy = |e: &siltdb::client::ClientError| {
+            assert_eq!(e.code, "SILT_BUSY", "{e}");
+            1
+        };
+        let (mut open, mut refused) = (Vec::new(), 0);
         for _ in 0..100 {
-            let mut answers = match served.client().await.scan(&ScanOptions::default()).await {
-                Ok(answers) => answers,
-                Err(e) => {
-                    assert_eq!(e.code, "SILT_BUSY");
-                    busy += 1;
-                    continue;
-                }
+            let begun = served.client().await.scan(&ScanOptions::default()).await;
+            // One record is taken and no more, where there is room for one.
+            let taken = match begun {
+                Ok(mut answers) => answers.next().await.unwrap().map(|_| answers),
+                Err(e) => Err(e),
             };
-            // One record is taken, and no more. Where replies fill the memory, not even one comes.
-            match answers.next().await.unwrap() {
-                Ok(_) => open.push(answers),
-                Err(e) => {
-                    assert_eq!(e.code, "SILT_BUSY");
-                    busy += 1;
+            match taken {
+                Ok(answers) => open.push(answers),
+                Err(e) => refused += is_busy(&e),
+            }
+        }
+        client.set(b"small", b"value").await.unwrap();
+        assert_eq!(client.get(b"small").await.unwrap().as_deref(), Some(&b"value"[..]));
+        let grown = served.memory_peak().saturating_sub(before);
+        assert!(grown < 700 * MIB, "{} MiB", grown / MIB);
+        assert!(!open.is_empty(), "all are refused");
+        // Who got one record may have been refused one of those read ahead for it.
+        for answers in open.iter_mut().rev() {
+            for _ in 0..4 {
+                if refused == 0 {
+                    refused += answers.next().await.unwrap().err().as_ref().map_or(0, is_busy);
                 }
             }
         }
-        assert!(busy > 0 && !open.is_empty(), "{busy} refused, {} served", open.len());
-        client.set(b"small", b"value").await.unwrap();
-        assert_eq!(client.get(b"small").await.unwrap().as_deref(), Some(&b"value"[..]));
-        let grown = served.memory().saturating_sub(before);
-        assert!(grown < 1_200 * MIB, "{} MiB", grown / MIB);
+        assert!(refused > 0, "replies are not counted");
         drop(open);
         let begun = Instant::now();
         while client.count(&ScanOptions::default()).await.is_err() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use siltdb_core::{Batch, Commit, Operation, ScanOptions};
+use siltdb_core::{Batch, Change, Commit, Operation, Record, ScanOptions, Version};
 use tonic::{Request, Response, Status};
 
 use super::{Answer, status};
@@ -123,7 +123,7 @@ impl silt_server::Silt for Service {
     async fn get(&self, request: Request<proto::GetRequest>) -> Reply<proto::GetResponse> {
         check(&request, Action::Read)?;
         let proto::GetRequest { key, as_of } = request.into_inner();
-        let record = self.shared.store.get_record(&key, as_of).await.map_err(store_error)?;
+        let (record, _uncounted) = self.shared.record(&key, as_of).await.map_err(store_error)?;
         let bytes = record.as_ref().map_or(0, |record| record.value.len());
         self.hold(proto::GetResponse { record: record.map(Into::into) }, bytes)
     }
@@ -170,12 +170,9 @@ impl silt_server::Silt for Service {
         self.read(
             |records| proto::ScanResponse { records },
             move |store, packer| {
-                for record in store.scan(&options)? {
-                    let record = record?;
-                    let bytes = record.key.len() + record.value.len();
-                    packer.push(record.into(), bytes)?;
-                }
-                Ok(())
+                packer.push_all(store.scan(&options)?, |record: &Record| {
+                    record.key.len() + record.value.len()
+                })
             },
         )
     }
@@ -194,11 +191,9 @@ impl silt_server::Silt for Service {
         self.read(
             |versions| proto::HistoryResponse { versions },
             move |store, packer| {
-                for version in store.history(&key)? {
-                    let bytes = version.value.as_ref().map_or(0, Vec::len);
-                    packer.push(version.into(), bytes)?;
-                }
-                Ok(())
+                packer.push_all(store.history(&key)?.into_iter().map(Ok), |version: &Version| {
+                    version.value.as_ref().map_or(0, Vec::len)
+                })
             },
         )
     }
@@ -215,14 +210,10 @@ impl silt_server::Silt for Service {
         self.read(
             |changes| proto::DiffResponse { changes },
             move |store, packer| {
-                for change in store.diff(from_seq, to_seq, &options)? {
-                    let change = change?;
-                    let value =
-                        |r: &Option<siltdb_core::Record>| r.as_ref().map_or(0, |r| r.value.len());
-                    let bytes = change.key.len() + value(&change.before) + value(&change.after);
-                    packer.push(change.into(), bytes)?;
-                }
-                Ok(())
+                packer.push_all(store.diff(from_seq, to_seq, &options)?, |change: &Change| {
+                    let value = |r: &Option<Record>| r.as_ref().map_or(0, |r| r.value.len());
+                    change.key.len() + value(&change.before) + value(&change.after)
+                })
             },
         )
     }
@@ -237,12 +228,7 @@ impl silt_server::Silt for Service {
         };
         if r.end {
             return self.read(pack, move |store, packer| {
-                for changed in store.changes(since, &options)? {
-                    let changed = changed?;
-                    let bytes = changed_bytes(&changed);
-                    packer.push(changed, bytes)?;
-                }
-                Ok(())
+                packer.push_all(store.changes(since, &options)?, changed_bytes)
             });
         }
         let permit = self.shared.feed().map_err(|f| status(&f))?;

@@ -14,7 +14,7 @@ use http::{Method, Request, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use tower_service::Service as _;
 
-use super::reply::{self, HeldBody, Holding};
+use super::reply::{self, UnderWayBody};
 use crate::server::auth::{Access, Action, Role};
 use crate::server::error::Failure;
 use crate::server::listen::ConnInfo;
@@ -78,11 +78,10 @@ impl Guard {
         self.shared.metrics.answered(Protocol::Http, op, begun.elapsed(), code);
         let status = response.status().as_u16();
         tracing::debug!(connection = self.info.id, id, op = op.name(), status, "request");
-        let held = response.extensions_mut().remove::<Holding>();
         let is_short = response.body().size_hint().exact().is_some_and(|len| len < SHORT);
         match under_way {
-            Some(under_way) if !is_short || held.is_some() => {
-                response.map(|body| HeldBody::around(body, under_way, held))
+            Some(under_way) if !is_short => {
+                response.map(|body| UnderWayBody::around(body, under_way))
             }
             _ => response,
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName, StatusCode};
 use siltdb_core::error::Error;
@@ -42,7 +43,7 @@ pub async fn post_get(State(shared): State<Arc<Shared>>, request: Request) -> Re
 
 async fn value(shared: &Shared, headers: &HeaderMap, key: &[u8], as_of: Option<u64>) -> Reply {
     let (matching, none_matching) = (tags(headers, &IF_MATCH)?, tags(headers, &IF_NONE_MATCH)?);
-    let record = shared.store.get_record(key, as_of).await?;
+    let (record, _uncounted) = shared.record(key, as_of).await?;
     let seq = record.as_ref().map(|record| record.seq);
     if matching.is_some_and(|tags| !tags.name(seq, true)) {
         return Err(failed(seq));
@@ -51,20 +52,16 @@ async fn value(shared: &Shared, headers: &HeaderMap, key: &[u8], as_of: Option<u
     if none_matching.is_some_and(|tags| tags.name(seq, false)) {
         return Ok(headed(reply::bytes(reply::BYTES, ""), &record, StatusCode::NOT_MODIFIED));
     }
-    let held = match record.value.len() {
+    let Record { value, seq, expires, .. } = record;
+    let value = match value.len() {
         len if len > SMALL => {
             let held = shared.budget.take(len);
-            Some(held.ok_or_else(|| Failure::busy("replies fill the memory"))?)
+            reply::held(value, held.ok_or_else(|| Failure::busy("replies fill the memory"))?)
         }
-        _ => None,
+        _ => Bytes::from(value),
     };
-    let Record { value, seq, expires, .. } = record;
     let record = Record { key: Vec::new(), value: Vec::new(), seq, expires };
-    let mut response = headed(reply::bytes(reply::BYTES, value), &record, StatusCode::OK);
-    if let Some(held) = held {
-        reply::hold(&mut response, held);
-    }
-    Ok(response)
+    Ok(headed(reply::bytes(reply::BYTES, value), &record, StatusCode::OK))
 }
 
 /// A reply with what is told of a record beside its value.

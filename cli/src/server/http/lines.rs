@@ -9,7 +9,6 @@ use http::header::ACCEPT;
 
 use super::reply::{self, Form, Piece, Reply};
 use crate::Store;
-use crate::server::error::Failure;
 use crate::server::stream::{self, Ended, Packer, Pieces};
 use crate::server::{Shared, limits};
 
@@ -35,6 +34,11 @@ pub fn json_len(bytes: &[u8]) -> usize {
     }
 }
 
+/// The length of JSON of a long value; 0 where it is short.
+pub fn long_len(bytes: &[u8]) -> usize {
+    if bytes.len() > LONG { json_len(bytes) } else { 0 }
+}
+
 fn escaped_len(byte: u8) -> usize {
     match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 2,
@@ -54,24 +58,36 @@ pub struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// Adds a line that `fill` makes, of these keys and values.
-    pub fn push(&mut self, parts: &[&[u8]], fill: impl FnOnce(&mut Vec<u8>)) -> Result<(), Ended> {
-        let long: usize = parts.iter().map(|p| if p.len() > LONG { json_len(p) } else { 0 }).sum();
-        // A line of a long value may take several times its bytes: not without leave.
-        let held = self.shared.budget.take(long);
-        let _held = held.ok_or_else(|| Ended::Failed(Failure::busy("replies fill the memory")))?;
-        self.line.clear();
-        // As in a page: what grows by itself takes more.
-        self.line.reserve(long);
-        self.line.extend_from_slice(self.frame[usize::from(self.count > 0)]);
-        fill(&mut self.line);
-        self.count += 1;
-        let line = std::mem::take(&mut self.line);
-        let written = self.write(&line);
-        if line.capacity() <= limits::PAGE_BYTES_MAX {
-            self.line = line;
+    /// Adds a line of each that `records` gives. A line of a long value may take several times its
+    /// bytes: `long` tells them, by [`long_len`].
+    pub fn push_all<R>(
+        &mut self,
+        mut records: impl Iterator<Item = siltdb_core::Result<R>>,
+        long: impl Fn(&R) -> usize,
+        fill: impl Fn(&R, &mut Vec<u8>),
+    ) -> Result<(), Ended> {
+        let budget = Arc::clone(&self.shared.budget);
+        loop {
+            let uncounted = budget.uncounted_blocking();
+            let Some(record) = records.next().transpose()? else { return Ok(()) };
+            let long = long(&record);
+            let held = budget.take(long);
+            let _held = held.ok_or_else(stream::full)?;
+            let mut line = std::mem::take(&mut self.line);
+            // As in a page: what grows by itself takes more.
+            line.reserve(long);
+            line.extend_from_slice(self.frame[usize::from(self.count > 0)]);
+            fill(&record, &mut line);
+            // Sending may take long: the record is not kept for it.
+            drop(record);
+            drop(uncounted);
+            self.count += 1;
+            self.write(&line)?;
+            if line.capacity() <= limits::PAGE_BYTES_MAX {
+                line.clear();
+                self.line = line;
+            }
         }
-        written
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Ended> {

@@ -1,7 +1,6 @@
 //! What requests are answered with.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
@@ -92,32 +91,38 @@ fn durability(level: Durability) -> HeaderValue {
     HeaderValue::from_static(level.name())
 }
 
-/// Memory that a reply holds until it is sent.
-#[derive(Debug, Clone)]
-pub struct Holding {
-    _held: Arc<Held>,
+/// Bytes counted against the memory of the server.
+struct HeldBytes {
+    bytes: Vec<u8>,
+    _held: Held,
 }
 
-/// Lets a reply hold memory until it is sent.
-pub fn hold(response: &mut Response, held: Held) {
-    response.extensions_mut().insert(Holding { _held: Arc::new(held) });
-}
-
-/// A body that holds what it is sent with.
-pub struct HeldBody {
-    body: Body,
-    _under_way: UnderWay,
-    _held: Option<Holding>,
-}
-
-impl HeldBody {
-    /// A body that keeps the request under way until it is sent.
-    pub fn around(body: Body, under_way: UnderWay, held: Option<Holding>) -> Body {
-        Body::new(Self { body, _under_way: under_way, _held: held })
+impl AsRef<[u8]> for HeldBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
-impl HttpBody for HeldBody {
+/// Bytes whose memory is counted until they are sent: a body that is handed over whole is gone long
+/// before its bytes are.
+pub fn held(bytes: Vec<u8>, held: Held) -> Bytes {
+    Bytes::from_owner(HeldBytes { bytes, _held: held })
+}
+
+/// A body whose request is under way until it is handed over.
+pub struct UnderWayBody {
+    body: Body,
+    _under_way: UnderWay,
+}
+
+impl UnderWayBody {
+    /// A body that keeps its request under way.
+    pub fn around(body: Body, under_way: UnderWay) -> Body {
+        Body::new(Self { body, _under_way: under_way })
+    }
+}
+
+impl HttpBody for UnderWayBody {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -8,7 +8,7 @@ use siltdb_core::{Record, ScanOptions};
 
 use super::cursor::Cursor;
 use super::kv::check_writable;
-use super::lines::{self, json_len};
+use super::lines::{self, json_len, long_len};
 use super::params::{self, Params};
 use super::reply::{self, Reply, SILT_SEQ};
 use crate::json::{self, CountForm};
@@ -44,20 +44,18 @@ pub async fn scan(State(shared): State<Arc<Shared>>, request: Request) -> Reply 
     }
     let budget = Arc::clone(&shared.budget);
     let page = shared.long(move |store| Page::read(store, &options, cursor, &budget)).await??;
-    let mut response = reply::bytes(reply::JSON, page.json);
+    let mut response = reply::bytes(reply::JSON, reply::held(page.json, page.held));
     response.headers_mut().insert(SILT_SEQ, page.seq.into());
-    reply::hold(&mut response, page.held);
     Ok(response)
 }
 
 async fn all(shared: &Arc<Shared>, headers: &HeaderMap, options: ScanOptions) -> Reply {
     lines::stream(shared, headers, "records", move |store, lines| {
-        for record in store.scan(&options)? {
-            let record = record?;
-            let parts = [record.key.as_slice(), record.value.as_slice()];
-            lines.push(&parts, |line| json::record_line(&record, options.keys_only, line))?;
-        }
-        Ok(())
+        lines.push_all(
+            store.scan(&options)?,
+            |record| long_len(&record.key) + long_len(&record.value),
+            |record, line| json::record_line(record, options.keys_only, line),
+        )
     })
     .await
 }
@@ -79,7 +77,8 @@ impl Page {
     ) -> siltdb_core::Result<Result<Self, Failure>> {
         let (records, seq, moment) = begin(store, options, cursor)?;
         let busy = || Failure::busy("replies fill the memory");
-        let Some(mut held) = budget.take(0) else { return Ok(Err(busy())) };
+        let _uncounted = budget.uncounted_blocking();
+        let mut held = budget.nothing();
         let max = options.limit.unwrap_or(u64::MAX).min(limits::PAGE_RECORDS_MAX as u64);
         let (mut json, mut count) = (b"{\"records\":[".to_vec(), 0);
         let mut last = Vec::new();
@@ -164,14 +163,12 @@ pub async fn diff(State(shared): State<Arc<Shared>>, request: Request) -> Reply 
     let prefix = params.bytes("prefix").map(<[u8]>::to_vec);
     let options = ScanOptions { prefix, ..ScanOptions::default() };
     lines::stream(&shared, &parts.headers, "changes", move |store, lines| {
-        for change in store.diff(from, to, &options)? {
-            let change = change?;
-            let value = |record: &Option<Record>| record.as_ref().map(|r| r.value.clone());
-            let (before, after) = (value(&change.before), value(&change.after));
-            let parts = [before.as_deref().unwrap_or(b""), after.as_deref().unwrap_or(b"")];
-            lines.push(&parts, |line| json::change_line(&change, line))?;
-        }
-        Ok(())
+        let len = |record: &Option<Record>| record.as_ref().map_or(0, |r| long_len(&r.value));
+        lines.push_all(
+            store.diff(from, to, &options)?,
+            |change| len(&change.before) + len(&change.after),
+            json::change_line,
+        )
     })
     .await
 }
@@ -203,11 +200,11 @@ async fn versions(
 ) -> Reply {
     let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     lines::stream(shared, headers, "versions", move |store, lines| {
-        for version in store.history(&key)?.into_iter().take(limit) {
-            let parts = [version.value.as_deref().unwrap_or(b"")];
-            lines.push(&parts, |line| json::version_line(&key, &version, false, line))?;
-        }
-        Ok(())
+        lines.push_all(
+            store.history(&key)?.into_iter().take(limit).map(Ok),
+            |version| version.value.as_deref().map_or(0, long_len),
+            |version, line| json::version_line(&key, version, false, line),
+        )
     })
     .await
 }

@@ -236,7 +236,7 @@ fn large_values_at_once_are_refused_and_not_piled_up() {
     let held = Peer::of(&served).get("/v1/count").json()["count"].as_u64().unwrap();
     assert!(held >= u64::from(done), "{held} of {done}");
     // Values are held as they came, as they are written, and in the pages of the log.
-    still_serves(&served, before + 1_100 * MIB);
+    still_serves(&served, before + 700 * MIB);
 }
 
 #[test]
@@ -264,9 +264,9 @@ fn readers_that_do_not_read_leave_room_for_others() {
     let mut other = Peer::of(&served);
     other.put("/v1/kv/small", b"v").is(200);
     assert_eq!(other.get("/v1/kv/small").text(), "v");
-    // 256 MiB are counted, each scan may hold a record that it could not pack, and the allocator
-    // keeps what was given back; uncounted pages alone would be 1,400 MiB.
-    still_serves(&served, before + 1_150 * MIB);
+    // 256 MiB are counted, a few scans hold a record that is not yet, and the allocator keeps what
+    // was given back; uncounted pages alone would be 1,400 MiB.
+    still_serves(&served, before + 700 * MIB);
     drop(slow);
     let begun = Instant::now();
     while other.get("/v1/kv/big-1").status != 200 {

@@ -16,7 +16,7 @@ fn still_serves(served: &Served, memory_max: u64) {
     let mut peer = Peer::new(served.address("resp"));
     assert_eq!(peer.say("SET alive yes"), Answer::Simple("OK".into()));
     assert_eq!(peer.say("GET alive").text(), "yes");
-    let memory = served.memory();
+    let memory = served.memory_peak();
     assert!(memory < memory_max, "{} MiB of memory", memory / MIB);
 }
 
