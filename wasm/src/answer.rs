@@ -1,5 +1,8 @@
 //! Packing answers, and telling figures in JSON.
 
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
 use siltdb_core::error::Error;
 use siltdb_core::options::Retention;
 use siltdb_core::stats::{CheckReport, SegmentStats, Stats};

@@ -1,6 +1,8 @@
 //! Blocks of files in the engine's memory: each call into JavaScript costs more than the few bytes
 //! that most reads want.
 
+use alloc::vec::Vec;
+
 use siltdb_core::error::StorageError;
 
 const BLOCK_LEN: usize = 4 << 10;
@@ -124,6 +126,8 @@ fn place(offset: u64) -> (u64, usize) {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use wasm_bindgen_test::wasm_bindgen_test;
 
     use super::*;

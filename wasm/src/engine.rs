@@ -2,6 +2,10 @@
 //!
 //! What a call fails with is thrown as a string, `CODE: message`, and becomes an error there.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use siltdb_core::error::{Error, StorageError};
 use siltdb_core::snapshot::{Sink, Source};
 use siltdb_core::store::FullCompaction;

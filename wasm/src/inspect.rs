@@ -1,5 +1,9 @@
 //! Looking into files: the parts of a segment, and bytes as they stand there.
 
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use siltdb_core::error::{StorageError, StorageErrorKind};
 use siltdb_core::storage::{FileId, ReadAt, Storage};
 use siltdb_core::{DumpLine, DumpPart, Error, dump_segment_from};

@@ -1,6 +1,8 @@
 //! Writing the little JSON that figures and reports are told in. Names and texts are the
 //! engine's own: they hold nothing that would have to be escaped but quotes and backslashes.
 
+use alloc::string::{String, ToString};
+
 /// Writes one JSON text.
 #[derive(Debug, Default)]
 pub(crate) struct Json {

@@ -5,6 +5,12 @@
 //! at a time, since crossing the border costs more than most operations. The TypeScript beside
 //! this crate gives all of it a face.
 #![forbid(unsafe_code)]
+#![no_std]
+
+extern crate alloc;
+// Tests have its allocator and its panics with messages.
+#[cfg(not(feature = "package"))]
+extern crate std;
 
 mod answer;
 mod blocks;
@@ -14,6 +20,8 @@ mod inspect;
 mod json;
 mod operation;
 mod options;
+#[cfg(feature = "package")]
+mod runtime;
 mod storage;
 mod views;
 pub mod wire;

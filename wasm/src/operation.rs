@@ -3,6 +3,8 @@
 //! All fields of an operation are taken before it runs, so that one that fails leaves the
 //! request at the operation after it.
 
+use alloc::vec::Vec;
+
 use siltdb_core::batch::check_key;
 use siltdb_core::{Batch, Commit, Condition, Durability, Error, Operation, ScanOptions, Store};
 

@@ -1,7 +1,9 @@
 //! The storage trait over an object of JavaScript: `HostStorage` of `js/storage.ts`.
 
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use alloc::rc::Rc;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 
 use siltdb_core::error::{StorageError, StorageErrorKind};
 use siltdb_core::storage::{Append, FileId, FileKind, ReadAt, Storage};

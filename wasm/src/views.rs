@@ -1,5 +1,7 @@
 //! Views that clients hold open, and where their scans stopped.
 
+use alloc::vec::Vec;
+
 use siltdb_core::ScanOptions;
 use siltdb_core::view::{Scan, View};
 

@@ -2,6 +2,8 @@
 //!
 //! A number is an unsigned LEB128 of at most 2^53 - 1; bytes have their length before them.
 
+use alloc::vec::Vec;
+
 use siltdb_core::limits::SEQ_MAX;
 
 /// Operations, by the byte they begin with.
