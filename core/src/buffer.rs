@@ -32,7 +32,13 @@ pub struct WriteBuffer {
 
 impl WriteBuffer {
     /// Adds the operations of one commit; `single` if nothing else was committed with them.
-    pub fn push(&mut self, operations: &[Operation], single: bool, seq: u64, now: u64) {
+    pub fn push<'a>(
+        &mut self,
+        operations: impl IntoIterator<Item = &'a Operation>,
+        single: bool,
+        seq: u64,
+        now: u64,
+    ) {
         if self.operations.is_empty() {
             self.since = now;
             self.first_seq = seq;

@@ -35,6 +35,11 @@ fn merge_sort<T: Copy>(items: &mut [T], order: impl Fn(&T, &T) -> Ordering) {
         while start < len {
             let (middle, end) = ((start + width).min(len), (start + 2 * width).min(len));
             let (mut left, mut right) = (start, middle);
+            if middle == end || order(&from[middle - 1], &from[middle]).is_le() {
+                to[start..end].copy_from_slice(&from[start..end]);
+                start = end;
+                continue;
+            }
             for slot in &mut to[start..end] {
                 let stays =
                     || right == end || order(&from[left], &from[right]) != Ordering::Greater;

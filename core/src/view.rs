@@ -169,7 +169,7 @@ impl<R: ReadAt> View<R> {
     pub fn count(&self, options: &ScanOptions) -> Result<u64> {
         let options = ScanOptions { keys_only: true, ..options.clone() };
         let (mut count, mut scan) = (0, self.scan(&options)?);
-        while let Some(record) = scan.next_with(|_, _, _| ()) {
+        while let Some(record) = scan.next_with(|_, _, _, _| ()) {
             record?;
             count += 1;
         }
@@ -193,19 +193,23 @@ pub struct Scan<R> {
 }
 
 impl<R: ReadAt> Scan<R> {
-    /// Gives `read` key, value and sequence number of the next record, as [`Iterator::next`] gives
-    /// the record itself. Forwards nothing is copied for it.
+    /// Gives `read` key, value, sequence number and expiry (0 for none) of the next record, as
+    /// [`Iterator::next`] gives the record itself. Forwards nothing is copied for it.
     ///
     /// # Errors
     /// As [`Iterator::next`]: damage; the storage's failure.
-    pub fn next_with<T>(&mut self, read: impl FnOnce(&[u8], &[u8], u64) -> T) -> Option<Result<T>> {
+    pub fn next_with<T>(
+        &mut self,
+        read: impl FnOnce(&[u8], &[u8], u64, u64) -> T,
+    ) -> Option<Result<T>> {
         if self.reverse {
-            return self.next().map(|record| record.map(|r| read(&r.key, &r.value, r.seq)));
+            let read = |r: Record| read(&r.key, &r.value, r.seq, r.expires.unwrap_or(0));
+            return self.next().map(|record| record.map(read));
         }
         if self.left == 0 {
             return None;
         }
-        let next = self.forward(|version, value| read(version.key, value, version.seq));
+        let next = self.forward(|v, value| read(v.key, value, v.seq, v.expires));
         self.counted(next)
     }
 
@@ -214,6 +218,14 @@ impl<R: ReadAt> Scan<R> {
         &mut self,
         read: impl FnOnce(sealed::Version<'_>, &[u8]) -> T,
     ) -> Result<Option<T>> {
+        let (mut read, mut given) = (Some(read), None);
+        self.step(&mut |version, value| given = read.take().map(|read| read(version, value)))?;
+        Ok(given)
+    }
+
+    /// Gives `read` the next live version and its value, once or, at the end, not at all. Not
+    /// generic: it is compiled once.
+    fn step(&mut self, read: &mut dyn FnMut(sealed::Version<'_>, &[u8])) -> Result<()> {
         while self.merge.advance()? {
             let Some(cursor) = self.merge.cursor_mut() else { break };
             let version = cursor.version();
@@ -227,9 +239,10 @@ impl<R: ReadAt> Scan<R> {
             }
             let (version, value) =
                 if self.keys_only { (version, &[][..]) } else { cursor.record()? };
-            return Ok(Some(read(version, value)));
+            read(version, value);
+            break;
         }
-        Ok(None)
+        Ok(())
     }
 
     fn backward(&mut self) -> Result<Option<Record>> {

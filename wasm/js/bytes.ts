@@ -2,7 +2,6 @@
 
 import { SiltError } from './error.js';
 
-const encoder = /* @__PURE__ */ new TextEncoder();
 const decoder = /* @__PURE__ */ new TextDecoder();
 
 /** Appends fields to a buffer that grows. */
@@ -41,14 +40,10 @@ export class Writer {
 
   /** A whole number from 0 to 2^53 - 1. */
   n(value: number): this {
-    if (value < 0x80 && value >= 0 && Number.isInteger(value)) return this.u8(value);
     if (!Number.isSafeInteger(value) || value < 0) {
       throw new SiltError('SILT_INVALID', `${value} is not a whole number from 0 to 2^53 - 1`);
     }
-    while (value >= 0x80) {
-      this.u8((value % 0x80) + 0x80);
-      value = Math.floor(value / 0x80);
-    }
+    for (; value >= 0x80; value = Math.floor(value / 0x80)) this.u8(value | 0x80);
     return this.u8(value);
   }
 
@@ -58,11 +53,6 @@ export class Writer {
     const at = this.#room(bytes.length);
     this.#bytes.set(bytes, at);
     return this;
-  }
-
-  /** A string in UTF-8 with its length in bytes before it. */
-  s(text: string): this {
-    return this.b(encoder.encode(text));
   }
 
   /** What was written, in an array of its own; the writer is empty after. */

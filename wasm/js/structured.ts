@@ -50,6 +50,10 @@ function readFloat(r: Reader): number {
   return view.getFloat64(0, true);
 }
 
+function text(w: Writer, ...texts: string[]): void {
+  for (const one of texts) w.b(encodeText(one));
+}
+
 class Packer {
   readonly w = new Writer();
   readonly #seen = new Map<object, number>();
@@ -59,8 +63,8 @@ class Packer {
     switch (typeof value) {
       case 'undefined': w.u8(UNDEFINED); break;
       case 'boolean': w.u8(value ? TRUE : FALSE); break;
-      case 'string': w.u8(STRING).b(encodeText(value)); break;
-      case 'bigint': w.u8(BIG).s(value.toString(36)); break;
+      case 'string': text(w.u8(STRING), value); break;
+      case 'bigint': text(w.u8(BIG), value.toString(36)); break;
       case 'number':
         if (!Number.isSafeInteger(value) || Object.is(value, -0)) float(w.u8(FLOAT), value);
         else if (value >= 0) w.u8(NATURAL).n(value);
@@ -102,9 +106,9 @@ class Packer {
       w.u8(VIEW).u8(kind < 0 && value instanceof Uint8Array ? 0 : kind).b(raw);
       if (kind < 0 && !(value instanceof Uint8Array)) refuse('this binary view cannot be stored');
     } else if (value instanceof ArrayBuffer) w.u8(BUFFER).b(new Uint8Array(value));
-    else if (value instanceof RegExp) w.u8(REGEXP).s(value.source).s(value.flags);
+    else if (value instanceof RegExp) text(w.u8(REGEXP), value.source, value.flags);
     else if (value instanceof Error) {
-      w.u8(ERROR).s(value.name).s(value.message).s(value.stack ?? '');
+      text(w.u8(ERROR), value.name, value.message, value.stack ?? '');
     } else this.#fields(value);
   }
 
@@ -115,7 +119,7 @@ class Packer {
     const fields = Object.entries(value);
     this.w.u8(OBJECT).n(fields.length);
     for (const [name, inner] of fields) {
-      this.w.b(encodeText(name));
+      text(this.w, name);
       this.pack(inner);
     }
   }

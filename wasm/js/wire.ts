@@ -7,6 +7,7 @@
  */
 
 import { Reader, Writer } from './bytes.js';
+import { encodeText } from './codec.js';
 import { SiltError, type SiltErrorCode } from './error.js';
 import type { SegmentPage } from './figures.js';
 
@@ -245,7 +246,7 @@ export function encodeRecords(w: Writer, segment: number, from: number, limit: n
 
 /** At most 64 KiB of a file: its name, or the number of a segment. */
 export function encodeBytes(w: Writer, file: string, offset: number, length: number): void {
-  w.u8(BYTES).s(file).n(offset).n(length);
+  w.u8(BYTES).b(encodeText(file)).n(offset).n(length);
 }
 
 /** STATS, SEGMENTS, PLAN, SYNC and INFO have no fields. */

@@ -120,12 +120,13 @@ const INTERNAL = new RegExp(`^(${[
   'session', 'scope', 'moment', 'openView', 'closeView', 'closeNumber', 'nextView', 'requestSync',
   'keysOnly', 'ranges', 'chunk', 'mayFail', 'under', 'exclusively', 'dropClient', 'takeSynced',
   'crashed', 'reopen', 'settle', 'dirty', 'notes', 'retire', 'misheard', 'hear', 'reload',
+  'channel', 'amount', 'opened', 'pack', 'unpack',
 ].join('|')})$`);
 
 /** What a page loads is made a little shorter still. */
 async function shorten(file) {
   const compress = { passes: 3, ecma: 2022, keep_fargs: false, pure_getters: true, inline: 1 };
-  const mangle = { properties: { regex: INTERNAL } };
+  const mangle = { properties: { regex: INTERNAL, builtins: true } };
   const options = { module: true, ecma: 2022, compress, mangle };
   const { code } = await minify(readFileSync(file, 'utf8'), options);
   writeFileSync(file, code);

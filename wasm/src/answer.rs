@@ -8,7 +8,7 @@ use siltdb_core::options::Retention;
 use siltdb_core::stats::{CheckReport, SegmentStats, Stats};
 use siltdb_core::storage::FileId;
 use siltdb_core::{
-    Change, Changed, Commit, CompactionPlan, Record, RecoveryReport, SnapshotReport, Version,
+    Change, Changed, Commit, CompactionPlan, RecoveryReport, SnapshotReport, Version,
 };
 
 use crate::json::Json;
@@ -59,11 +59,11 @@ pub(crate) fn value(out: &mut Vec<u8>, value: &[u8], seq: u64, expires: u64) {
 }
 
 /// A record of a scan.
-pub(crate) fn record(out: &mut Vec<u8>, record: &Record) {
-    put_b(out, &record.key);
-    put_b(out, &record.value);
-    put_n(out, record.seq);
-    put_n(out, record.expires.unwrap_or(0));
+pub(crate) fn record(out: &mut Vec<u8>, key: &[u8], value: &[u8], seq: u64, expires: u64) {
+    put_b(out, key);
+    put_b(out, value);
+    put_n(out, seq);
+    put_n(out, expires);
 }
 
 /// What a version says, without its seq.

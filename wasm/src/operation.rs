@@ -338,20 +338,23 @@ impl Session<'_> {
         let keep = moment.view.filter(|_| flags & 16 != 0);
         let (seq, mut scan) = self.begin_scan(&range, moment, keep)?;
         let (mut records, mut count, mut bytes, mut ended) = (Vec::new(), 0, 0, false);
-        let mut last_key = Vec::new();
+        let mut last = 0;
         while count < limit && bytes < bytes_max {
-            let Some(record) = scan.next() else {
+            let next = scan.next_with(|key, value, seq, expires| {
+                last = records.len();
+                answer::record(&mut records, key, value, seq, expires);
+                bytes += (key.len() + value.len()) as u64;
+            });
+            let Some(next) = next else {
                 ended = true;
                 break;
             };
-            let record = record?;
-            answer::record(&mut records, &record);
+            next?;
             count += 1;
-            bytes += (record.key.len() + record.value.len()) as u64;
-            last_key = record.key;
         }
         if let Some(number) = keep {
-            self.keep_scan(number, ended, (range, last_key), scan);
+            let last_key = (!ended).then(|| Reader::new(&records, last).b()).transpose()?;
+            self.keep_scan(number, range, last_key, scan);
         }
         out.push(status::OK);
         put_n(out, seq);
@@ -391,21 +394,21 @@ impl Session<'_> {
         Ok((view.seq(), view.scan(range)?))
     }
 
-    /// Keeps a scan that has not ended; closes the view that one which has ended opened.
+    /// Keeps a scan that has not ended, but has come to its last key so far; closes the view that
+    /// one which has ended opened.
     fn keep_scan(
         &mut self,
         number: u64,
-        ended: bool,
-        (mut next, mut last_key): (ScanOptions, Vec<u8>),
+        mut next: ScanOptions,
+        last_key: Option<&[u8]>,
         scan: Scan<JsReader>,
     ) {
         let Some(open) = self.views.find(self.client, number) else { return };
-        if !ended {
+        if let Some(last_key) = last_key {
             if next.reverse {
-                next.to = Some(last_key);
+                next.to = Some(last_key.to_vec());
             } else {
-                last_key.push(0);
-                next.from = Some(last_key);
+                next.from = Some([last_key, &[0]].concat());
             }
             open.rest = Some((next, scan));
         } else if open.by_scan {

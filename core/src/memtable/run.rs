@@ -16,12 +16,14 @@ pub struct Run {
     entries: Vec<MemEntry>,
 }
 
-/// The order of records, up to arrival.
+/// The order of records.
 fn compare(a: &MemEntry, a_keys: &[u8], b: &MemEntry, b_keys: &[u8]) -> Ordering {
     a.prefix
         .cmp(&b.prefix)
         .then_with(|| a.key_in(a_keys).cmp(b.key_in(b_keys)))
         .then_with(|| b.seq.cmp(&a.seq))
+        // Of those that arrived later the frames stand behind.
+        .then_with(|| b.offset.cmp(&a.offset))
 }
 
 impl Run {
@@ -68,8 +70,7 @@ impl Run {
     #[must_use]
     pub fn sorted(chunk: &Chunk) -> Run {
         let keys = chunk.keys.clone();
-        // Last arrival first, and the sort is stable.
-        let mut entries: Vec<MemEntry> = chunk.entries.iter().rev().copied().collect();
+        let mut entries = chunk.entries.clone();
         sort_stable(&mut entries, |a, b| compare(a, &keys, b, &keys));
         Run { keys, entries }
     }
@@ -90,7 +91,12 @@ impl Run {
             entries: Vec::with_capacity(newer.len() + older.len()),
         };
         let (mut n, mut o) = (0, 0);
-        while n < newer.len() && o < older.len() {
+        // Keys often arrive in their order.
+        let apart = match (older.entries.last(), newer.entries.first()) {
+            (Some(a), Some(b)) => compare(a, &older.keys, b, &newer.keys).is_lt(),
+            _ => true,
+        };
+        while !apart && n < newer.len() && o < older.len() {
             let (a, b) = (&newer.entries[n], &older.entries[o]);
             if compare(a, &newer.keys, b, &older.keys).is_le() {
                 run.copy(newer, n);
@@ -100,11 +106,11 @@ impl Run {
                 o += 1;
             }
         }
-        for i in n..newer.len() {
-            run.copy(newer, i);
-        }
         for i in o..older.len() {
             run.copy(older, i);
+        }
+        for i in n..newer.len() {
+            run.copy(newer, i);
         }
         run
     }

@@ -148,10 +148,15 @@ impl<S: Storage, H: Host> Store<S, H> {
         self.active = Some(Active { file, header, writer: None, memtable, len, payload_bytes });
     }
 
-    /// The clock, never behind the last commit, nor behind the horizon: what compaction dropped
-    /// as expired stays expired when the clock steps back.
+    /// The clock, never behind [`Store::not_before`].
     fn now(&self) -> u64 {
-        self.host.now_us().max(self.last_seq).max(self.manifest.horizon)
+        self.host.now_us().max(self.not_before())
+    }
+
+    /// The last commit, or the horizon if that is later: what compaction dropped as expired stays
+    /// expired when the clock steps back.
+    fn not_before(&self) -> u64 {
+        self.last_seq.max(self.manifest.horizon)
     }
 
     /// The storage the store is in.

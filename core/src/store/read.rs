@@ -98,33 +98,36 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// compiled once, however many ways there are to read.
     fn look_up(&mut self, key: &[u8], read: Read<'_>) -> Result<()> {
         check_key(key)?;
-        let moment = self.now();
         if let Some(buffered) = self.buffer.get(key) {
             if self.poisoned {
                 return Err(Error::Poisoned);
             }
             let expires = buffered.operation.expires.unwrap_or(0);
             let value = buffered.operation.value.as_ref();
-            if let Some(value) = value.filter(|_| !is_expired(expires, moment)) {
+            if let Some(value) = value.filter(|_| expires == 0 || !is_expired(expires, self.now()))
+            {
                 read(value, buffered.seq, expires);
             }
             return Ok(());
         }
-        if self.look_in_index(key, moment, read)? {
+        if self.look_in_index(key, read)? {
             return Ok(());
         }
         // Nothing of the key is buffered: what else is can go on waiting.
-        if let Some(record) = self.hardened(self.last_seq, moment).get(key)? {
+        if let Some(record) = self.hardened(self.last_seq, self.now()).get(key)? {
             read(&record.value, record.seq, record.expires.unwrap_or(0));
         }
         Ok(())
     }
 
     /// Whether the index knows the answer: `read` was given the value, or the key is absent.
-    fn look_in_index(&mut self, key: &[u8], moment: u64, read: Read<'_>) -> Result<bool> {
+    fn look_in_index(&mut self, key: &[u8], read: Read<'_>) -> Result<bool> {
+        let (host, not_before) = (&self.host, self.not_before());
+        // To ask for the time is a good part of a read: only where it counts.
+        let is_live = |expires| expires == 0 || !is_expired(expires, host.now_us().max(not_before));
         let mut judge = |found: &[u8], value: &[u8], seq, expires, tombstone: bool| {
             let same = found == key;
-            if same && !tombstone && !is_expired(expires, moment) {
+            if same && !tombstone && is_live(expires) {
                 read(value, seq, expires);
             }
             same

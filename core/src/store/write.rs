@@ -116,7 +116,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         let ahead = ahead && self.has_room(batch);
         if durability == Durability::Buffered || ahead {
             self.last_seq = seq;
-            self.buffer.push(&operations, batch.len() == 1 && !ahead, seq, now);
+            self.buffer.push(operations, batch.len() == 1 && !ahead, seq, now);
             if self.buffer.bytes() >= self.options.buffer_bytes_max {
                 self.drain()?;
                 self.compact_beside(self.options.buffer_bytes_max as u64);
@@ -125,7 +125,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         }
         self.drain()?;
         let staging: Vec<_> =
-            operations.iter().map(|operation| Staging { operation, seq }).collect();
+            operations.into_iter().map(|operation| Staging { operation, seq }).collect();
         let before = self.counters.bytes_appended;
         self.commit(&staging, durability == Durability::Synced)?;
         self.compact_beside(self.counters.bytes_appended - before);
@@ -144,7 +144,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     }
 
     /// Judges the conditions and keeps the last operation on every key.
-    fn judge(&mut self, batch: &Batch) -> Result<Vec<Operation>> {
+    fn judge<'b>(&mut self, batch: &'b Batch) -> Result<Vec<&'b Operation>> {
         for (at, key, condition) in batch.conditions() {
             self.drain()?;
             let found = self.get_record(key)?.map_or(0, |record| record.seq);
@@ -154,7 +154,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         }
         let operations = batch.operations();
         if operations.len() < 2 {
-            return Ok(operations.to_vec());
+            return Ok(operations.iter().collect());
         }
         let mut last: HashMap<&[u8], usize> = HashMap::with_capacity(operations.len());
         for (at, operation) in operations.iter().enumerate() {
@@ -162,10 +162,13 @@ impl<S: Storage, H: Host> Store<S, H> {
         }
         let kept = operations.iter().enumerate();
         let kept = kept.filter(|(at, o)| last.get(o.key.as_slice()) == Some(at));
-        Ok(kept.map(|(_, operation)| operation.clone()).collect())
+        Ok(kept.map(|(_, operation)| operation).collect())
     }
 
-    fn without_identical(&mut self, operations: Vec<Operation>) -> Result<Vec<Operation>> {
+    fn without_identical<'b>(
+        &mut self,
+        operations: Vec<&'b Operation>,
+    ) -> Result<Vec<&'b Operation>> {
         let mut kept = Vec::with_capacity(operations.len());
         for operation in operations {
             let found = self.get_record(&operation.key)?;

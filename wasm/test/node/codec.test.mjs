@@ -30,6 +30,21 @@ test('tuple keys come back and order by type and value', () => {
   }
 });
 
+test('texts of every length are UTF-8, and stay so when others are encoded', () => {
+  const rand = random(3);
+  const letters = ['a', '\0', '\x7f', '\x80', '\u07ff', '\uffff', '\u{10ffff}'];
+  const texts = Array.from({ length: 4000 }, () => {
+    const kinds = 1 + rand(letters.length);
+    const length = rand([8, 60, 600, 24_000][Math.floor(rand(32) ** 2 / 320)]);
+    return Array.from({ length }, () => letters[rand(kinds)]).join('');
+  });
+  const raws = texts.map((text) => utf8.encode(text));
+  texts.forEach((text, at) => {
+    assert.ok(Buffer.from(text).equals(raws[at]), `${at}: ${text.length} characters`);
+    assert.equal(utf8.decode(raws[at]), text);
+  });
+});
+
 test('a tuple prefix is the beginning of exactly the keys that begin so', () => {
   const starts = (key, prefix) => compare(tuple.encode(key).subarray(0, tuple.prefix(prefix).length),
     tuple.prefix(prefix)) === 0;

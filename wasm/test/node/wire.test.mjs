@@ -9,7 +9,7 @@ test('numbers, bytes and strings come back', () => {
   const numbers = [0, 1, 127, 128, 300, 2 ** 31, 2 ** 32 + 5, Number.MAX_SAFE_INTEGER];
   const w = new Writer(1);
   for (const n of numbers) w.n(n);
-  w.s('gr\u00fc\u00df \u{1f600}').b(new Uint8Array(1000).fill(7)).u8(255);
+  w.b(new TextEncoder().encode('gr\u00fc\u00df \u{1f600}')).b(new Uint8Array(1000).fill(7)).u8(255);
   const r = new Reader(w.take());
   for (const n of numbers) assert.equal(r.n(), n);
   assert.equal(r.s(), 'gr\u00fc\u00df \u{1f600}');
