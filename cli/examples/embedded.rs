@@ -42,6 +42,7 @@ fn main() -> Result<()> {
         println!("fruit/apple was {}", String::from_utf8_lossy(&record.value));
     }
     for version in store.history(b"fruit/apple")? {
+        let version = version?;
         let value = version.value.unwrap_or_default();
         println!("  at {}: {}", version.seq, String::from_utf8_lossy(&value));
     }

@@ -21,8 +21,9 @@ use tokio::task::spawn_blocking;
 use crate::Store;
 use crate::rest::Rest;
 
-/// Records sent to the reader of a stream at once.
+/// Records sent to the reader of a stream at once, and bytes of them, unless a single one has more.
 const CHUNK_LEN: usize = 256;
+const CHUNK_BYTES: usize = 256 << 10;
 /// Chunks read ahead of the reader of a stream.
 const CHUNKS_AHEAD: usize = 2;
 
@@ -122,18 +123,11 @@ impl AsyncStore {
     }
 
     /// The live records of a range, in key order, consistent at one moment. The reader sets the
-    /// pace: no more than a few hundred records are read ahead.
+    /// pace: no more than a few hundred records are read ahead, and few of them if they are large.
     #[must_use]
     pub fn scan(&self, options: ScanOptions) -> Records<Record> {
         let store = self.store.clone();
-        Records::read(move |out| {
-            for record in store.scan(&options)? {
-                if !out.push(record?) {
-                    break;
-                }
-            }
-            Ok(())
-        })
+        Records::read(Record::size, move |out| out.push_all(store.scan(&options)?))
     }
 
     /// How many live records a range has, exactly.
@@ -145,13 +139,11 @@ impl AsyncStore {
         blocking(move || store.count(&options)).await
     }
 
-    /// Every version of `key` that is still held, newest first.
-    ///
-    /// # Errors
-    /// As [`Store::history`].
-    pub async fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
+    /// Every version of `key` that is still held, newest first, read as [`AsyncStore::scan`].
+    #[must_use]
+    pub fn history(&self, key: &[u8]) -> Records<Version> {
         let (store, key) = (self.store.clone(), key.to_vec());
-        blocking(move || store.history(&key)).await
+        Records::read(Version::size, move |out| out.push_all(store.history(&key)?))
     }
 
     /// The change feed: every version of the keys of a range committed after `since`, in the order
@@ -166,7 +158,7 @@ impl AsyncStore {
         let mut rest = Rest::new(&self.store)?;
         // The stream must not keep a store open that everybody else has closed.
         let store = self.store.downgrade();
-        let (out, records) = Records::channel();
+        let (out, records) = Records::channel(Changed::size);
         tokio::spawn(async move {
             let mut since = since;
             loop {
@@ -267,22 +259,36 @@ fn tell(
 struct Out<T> {
     sender: mpsc::Sender<Vec<Result<T>>>,
     chunk: Vec<Result<T>>,
+    bytes: usize,
+    size: fn(&T) -> usize,
 }
 
 impl<T> Clone for Out<T> {
     fn clone(&self) -> Self {
-        Self { sender: self.sender.clone(), chunk: Vec::new() }
+        Self { sender: self.sender.clone(), chunk: Vec::new(), bytes: 0, size: self.size }
     }
 }
 
 impl<T> Out<T> {
     /// `false` when nobody reads any more.
     fn push(&mut self, record: T) -> bool {
+        self.bytes += (self.size)(&record);
         self.chunk.push(Ok(record));
-        self.chunk.len() < CHUNK_LEN || self.send()
+        (self.chunk.len() < CHUNK_LEN && self.bytes < CHUNK_BYTES) || self.send()
+    }
+
+    /// Sends all records, as long as somebody reads.
+    fn push_all(&mut self, records: impl Iterator<Item = Result<T>>) -> Result<()> {
+        for record in records {
+            if !self.push(record?) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn send(&mut self) -> bool {
+        self.bytes = 0;
         let chunk = std::mem::take(&mut self.chunk);
         chunk.is_empty() || self.sender.blocking_send(chunk).is_ok()
     }
@@ -308,13 +314,17 @@ pub struct Records<T> {
 }
 
 impl<T: Send + 'static> Records<T> {
-    fn channel() -> (Out<T>, Self) {
+    fn channel(size: fn(&T) -> usize) -> (Out<T>, Self) {
         let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-        (Out { sender, chunk: Vec::new() }, Self { receiver, chunk: Vec::new().into_iter() })
+        let out = Out { sender, chunk: Vec::new(), bytes: 0, size };
+        (out, Self { receiver, chunk: Vec::new().into_iter() })
     }
 
-    fn read(read: impl FnOnce(&mut Out<T>) -> Result<()> + Send + 'static) -> Self {
-        let (mut out, records) = Self::channel();
+    fn read(
+        size: fn(&T) -> usize,
+        read: impl FnOnce(&mut Out<T>) -> Result<()> + Send + 'static,
+    ) -> Self {
+        let (mut out, records) = Self::channel(size);
         spawn_blocking(move || {
             let done = read(&mut out).map(Some);
             out.finish(done);

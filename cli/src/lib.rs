@@ -30,5 +30,5 @@ pub use siltdb_core::{
     Change, Changed, CheckReport, Commit, CompactionPlan, CompactionReport, DumpLine, DumpPart,
     Progress, Record, SalvageReport, ScanOptions, SegmentStats, SnapshotReport, Stats, Version,
 };
-pub use store::{Changes, Diff, Scan, Store, View, WeakStore};
+pub use store::{Changes, Diff, History, Scan, Store, View, WeakStore};
 pub use whole::{check, dump_segment, restore, salvage};

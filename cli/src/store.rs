@@ -12,7 +12,7 @@ use arc_swap::ArcSwapOption;
 use siltdb_core::error::{Error, Result, StorageError, StorageErrorKind};
 use siltdb_core::{
     Batch, Commit, CompactionPlan, CompactionReport, Durability, Options, Progress, Record,
-    Retention, ScanOptions, SegmentStats, SnapshotReport, Stats, Version,
+    Retention, ScanOptions, SegmentStats, SnapshotReport, Stats,
 };
 
 use crate::engine::{Engine, Listening};
@@ -26,6 +26,8 @@ type NativeEngine = Engine<NativeStorage, SystemHost>;
 pub type Scan = siltdb_core::Scan<NativeReader>;
 /// Keys that differ between two moments, in key order.
 pub type Diff = siltdb_core::Diff<NativeReader>;
+/// Versions of a key, newest first.
+pub type History = siltdb_core::History<NativeReader>;
 /// Versions in the order of commits.
 pub type Changes = siltdb_core::Changes<NativeReader>;
 /// A consistent read handle at one seq.
@@ -308,11 +310,11 @@ impl Store {
         self.with(NativeEngine::is_empty)
     }
 
-    /// Every version of `key` that is still held, newest first.
+    /// Every version of `key` that is still held, newest first, one value in memory at a time.
     ///
     /// # Errors
     /// As [`Store::get`].
-    pub fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
+    pub fn history(&self, key: &[u8]) -> Result<History> {
         self.with(|engine| engine.history(key))
     }
 

@@ -72,4 +72,4 @@ pub use snapshot::{Sink, SnapshotReport, Source, restore};
 pub use stats::{CheckReport, Problem, SegmentStats, Stats};
 pub use store::{FullCompaction, Store};
 pub use types::{Change, Changed, Commit, Progress, Record, ScanOptions, Version};
-pub use view::{Diff, Scan, View};
+pub use view::{Diff, History, Scan, View};

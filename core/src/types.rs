@@ -17,6 +17,14 @@ pub struct Record {
     pub expires: Option<u64>,
 }
 
+impl Record {
+    /// Bytes of key and value.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.key.len() + self.value.len()
+    }
+}
+
 /// One version of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
@@ -28,6 +36,14 @@ pub struct Version {
     pub expires: Option<u64>,
 }
 
+impl Version {
+    /// Bytes of the value.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.value.as_ref().map_or(0, Vec::len)
+    }
+}
+
 /// One version in the change feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
@@ -35,6 +51,14 @@ pub struct Changed {
     pub key: Vec<u8>,
     /// What became of it.
     pub version: Version,
+}
+
+impl Changed {
+    /// Bytes of key and value.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.key.len() + self.version.size()
+    }
 }
 
 /// What a write reached.
@@ -57,6 +81,15 @@ pub struct Change {
     pub before: Option<Record>,
     /// The record at the second moment.
     pub after: Option<Record>,
+}
+
+impl Change {
+    /// Bytes of key and values.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let value = |record: &Option<Record>| record.as_ref().map_or(0, |r| r.value.len());
+        self.key.len() + value(&self.before) + value(&self.after)
+    }
 }
 
 /// What to scan or count.

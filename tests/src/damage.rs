@@ -107,7 +107,7 @@ impl Written {
         let horizon = store.horizon();
         seqs.retain(|seq| *seq >= horizon);
         let histories = model.keys().map(|key| {
-            let history = store.history(key).unwrap();
+            let history: Vec<_> = store.history(key).unwrap().map(Result::unwrap).collect();
             assert!(model.history(key).starts_with(&history));
             history
         });
@@ -268,7 +268,7 @@ impl Closed {
         for (key, history) in self.model.keys().zip(&self.histories) {
             let expected = self.model.record(key, u64::MAX, self.now);
             asker.hear("get", store.get_record(key), &expected)?;
-            asker.hear("history", store.history(key), history)?;
+            asker.hear("history", store.history(key).and_then(Iterator::collect), history)?;
         }
         Ok(())
     }

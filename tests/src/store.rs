@@ -171,7 +171,7 @@ impl SimStore {
     }
 
     pub fn history(&mut self, key: &[u8]) -> Result<Vec<Version>> {
-        either!(self, store => store.history(key))
+        either!(self, store => store.history(key)?.collect())
     }
 
     pub fn diff(&mut self, from: u64, to: u64, options: &ScanOptions) -> Result<Vec<Change>> {

@@ -81,7 +81,7 @@ type MemoryStore = siltdb_core::Store<MemoryStorage, GoldenHost>;
 
 impl Reads for MemoryStore {
     fn history(&mut self, key: &[u8]) -> Vec<Version> {
-        MemoryStore::history(self, key).unwrap()
+        MemoryStore::history(self, key).unwrap().map(Result::unwrap).collect()
     }
     fn as_of(&mut self, key: &[u8], seq: u64) -> Option<Record> {
         self.get_as_of(key, seq).unwrap()
@@ -96,7 +96,7 @@ impl Reads for MemoryStore {
 
 impl Reads for siltdb::Store {
     fn history(&mut self, key: &[u8]) -> Vec<Version> {
-        siltdb::Store::history(self, key).unwrap()
+        siltdb::Store::history(self, key).unwrap().map(Result::unwrap).collect()
     }
     fn as_of(&mut self, key: &[u8], seq: u64) -> Option<Record> {
         self.get_as_of(key, seq).unwrap()

@@ -443,13 +443,14 @@ impl Session<'_> {
 
     fn history(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
         let (key, limit) = (request.b()?, unlimited(request.n()?));
-        let versions = self.store.history(key)?;
-        let count = versions.len().min(usize::try_from(limit).unwrap_or(usize::MAX));
-        out.push(status::OK);
-        put_n(out, count as u64);
-        for version in versions.iter().take(count) {
-            answer::past(out, version);
+        let (mut versions, mut count) = (Vec::new(), 0);
+        for version in self.store.history(key)?.take(usize::try_from(limit).unwrap_or(usize::MAX)) {
+            answer::past(&mut versions, &version?);
+            count += 1;
         }
+        out.push(status::OK);
+        put_n(out, count);
+        out.append(&mut versions);
         Ok(())
     }
 

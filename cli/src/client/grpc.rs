@@ -167,8 +167,11 @@ impl Grpc {
         Ok(reply.into_inner().count.min(limit.unwrap_or(u64::MAX)))
     }
 
-    pub async fn history(&self, key: &[u8]) -> Result<Answers<Version>> {
-        let request = proto::HistoryRequest { key: key.to_vec() };
+    pub async fn history(&self, key: &[u8], limit: Option<u64>) -> Result<Answers<Version>> {
+        let request = proto::HistoryRequest { key: key.to_vec(), limit: limit.unwrap_or(0) };
+        if limit == Some(0) {
+            return Ok(Answers::new(tokio_stream::empty()));
+        }
         let reply = self.client.clone().history(request).await.map_err(|s| failed(&s))?;
         Ok(answers(reply.into_inner(), |message| {
             message.versions.into_iter().map(Version::from).collect()

@@ -281,8 +281,8 @@ impl Http {
         Ok(document::<CountForm>(response).await?.count)
     }
 
-    pub async fn history(&self, key: &[u8]) -> Result<Answers<Version>> {
-        let fields = Fields::default();
+    pub async fn history(&self, key: &[u8], limit: Option<u64>) -> Result<Answers<Version>> {
+        let fields = Fields::default().number("limit", limit);
         let response = self.ask_of("/v1/history/", "/v1/history", key, fields, LINES).await?;
         Ok(Answers::new(Lines::new(response.into_body(), |text| {
             line(text, |text| json::changed(text).map(|changed| changed.version))

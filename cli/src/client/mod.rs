@@ -164,12 +164,12 @@ impl Client {
         call!(self, count(options))
     }
 
-    /// Every version of `key` that is still held, newest first.
+    /// The versions of `key` that are still held, newest first: all, or so many.
     ///
     /// # Errors
     /// What the server says.
-    pub async fn history(&self, key: &[u8]) -> Result<Answers<Version>> {
-        call!(self, history(key))
+    pub async fn history(&self, key: &[u8], limit: Option<u64>) -> Result<Answers<Version>> {
+        call!(self, history(key, limit))
     }
 
     /// The keys of a range that differ between two moments; `None` is now.

@@ -19,7 +19,7 @@ pub struct History {
     key: OsString,
     /// At most this many versions.
     #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    limit: Option<u64>,
     #[command(flatten)]
     encoding: EncodingArgs,
 }
@@ -29,20 +29,23 @@ impl History {
     pub fn run(self, context: &Context) -> Run {
         let key = self.encoding.decode("KEY", &self.key)?;
         let store = context.open_to_read()?;
-        let versions = store.history(&key)?;
+        let limit = self.limit.unwrap_or(u64::MAX);
+        // Whether anything is held is told even where nothing is to be printed.
+        let mut versions = store.history(&key, limit.max(1))?.peekable();
+        let is_held = versions.peek().is_some();
         let mut out = context.out(self.encoding.encoding());
-        for version in versions.iter().take(self.limit.unwrap_or(usize::MAX)) {
-            let json = context.json;
+        for version in versions.take(usize::try_from(limit).unwrap_or(usize::MAX)) {
+            let (version, json) = (version?, context.json);
             out.fill(|line, encoding| {
                 if json {
-                    version_line(&key, version, false, line);
+                    version_line(&key, &version, false, line);
                 } else {
-                    version_text(version, encoding, line);
+                    version_text(&version, encoding, line);
                 }
             })?;
         }
         out.finish()?;
-        Ok(if versions.is_empty() { Outcome::Found } else { Outcome::Done })
+        Ok(if is_held { Outcome::Done } else { Outcome::Found })
     }
 }
 

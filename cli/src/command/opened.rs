@@ -208,13 +208,16 @@ impl Opened {
         }
     }
 
-    pub fn history(&self, key: &[u8]) -> Run<Vec<Version>> {
-        let mut versions = match &*self.place {
-            Place::Local(l) => l.store.history(key).map_err(|e| l.failed(&e)),
-            Place::Remote(r) => r.rows(r.client.history(key))?.collect(),
+    /// The newest `limit` versions of a key, up to the moment that is read.
+    pub fn history(&self, key: &[u8], limit: u64) -> Run<Rows<Version>> {
+        let at = self.at.unwrap_or(u64::MAX);
+        let versions = match &*self.place {
+            Place::Local(l) => l.rows(l.store.history(key)),
+            // Which of them are later, a server is not asked.
+            Place::Remote(r) => r.rows(r.client.history(key, self.at.is_none().then_some(limit))),
         }?;
-        versions.retain(|version| self.at.is_none_or(|at| version.seq <= at));
-        Ok(versions)
+        let versions = versions.filter(move |row| !matches!(row, Ok(v) if v.seq > at));
+        Ok(Box::new(versions.take(usize::try_from(limit).unwrap_or(usize::MAX))))
     }
 
     /// Changes between two moments; `None` is the moment that is read.

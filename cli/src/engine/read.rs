@@ -10,8 +10,8 @@ use siltdb_core::error::{Error, Result};
 use siltdb_core::format::Frame;
 use siltdb_core::host::Host;
 use siltdb_core::storage::Storage;
-use siltdb_core::types::{Record, ScanOptions, Version, expiry, is_expired};
-use siltdb_core::view::{Diff, Scan, View};
+use siltdb_core::types::{Record, ScanOptions, expiry, is_expired};
+use siltdb_core::view::{Diff, History, Scan, View};
 
 use super::Engine;
 use super::table::Table;
@@ -87,7 +87,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
                 return Ok(seq);
             }
         }
-        Ok(self.history(key)?.first().map_or(0, |version| version.seq))
+        Ok(self.history(key)?.next().transpose()?.map_or(0, |version| version.seq))
     }
 
     fn look_up<T>(&self, key: &[u8], read: impl FnOnce(&[u8], u64, u64) -> T) -> Result<Option<T>> {
@@ -238,13 +238,13 @@ impl<S: Storage, H: Host> Engine<S, H> {
         }
     }
 
-    /// Every version of `key` that is still held, newest first.
+    /// Every version of `key` that is still held, newest first, one value in memory at a time.
     ///
     /// # Errors
     /// As [`Engine::get`].
-    pub fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
+    pub fn history(&self, key: &[u8]) -> Result<History<S::Reader>> {
         check_key(key)?;
-        self.view()?.history(key)
+        Ok(self.view()?.history(key))
     }
 
     /// The keys of a range that differ between two moments, in key order.

@@ -13,8 +13,8 @@ use crate::index::Location;
 use crate::options::Retention;
 use crate::sealed::Part;
 use crate::storage::Storage;
-use crate::types::{Record, ScanOptions, Version, expiry, is_expired};
-use crate::view::{Diff, Held, Scan, View};
+use crate::types::{Record, ScanOptions, expiry, is_expired};
+use crate::view::{Diff, Held, History, Scan, View};
 
 /// Takes value, seq and expiry of a record.
 type Read<'a> = &'a mut dyn FnMut(&[u8], u64, u64);
@@ -251,13 +251,13 @@ impl<S: Storage, H: Host> Store<S, H> {
         self.view_for(options)?.count(options)
     }
 
-    /// Every version of `key` that is still held, newest first.
+    /// Every version of `key` that is still held, newest first, one value in memory at a time.
     ///
     /// # Errors
     /// As [`Store::get`].
-    pub fn history(&mut self, key: &[u8]) -> Result<Vec<Version>> {
+    pub fn history(&mut self, key: &[u8]) -> Result<History<S::Reader>> {
         check_key(key)?;
-        self.view()?.history(key)
+        Ok(self.view()?.history(key))
     }
 
     /// The keys of a range that differ between two moments in value or expiry, in key order.

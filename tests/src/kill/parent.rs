@@ -242,8 +242,8 @@ impl Parent {
         for operation in batch.operations() {
             let key = &operation.key;
             let known = self.model.history(key).first().map_or(0, |version| version.seq);
-            let history = store.history(key).map_err(|e| format!("history: {e}"))?;
-            let newest = history.first().map(|version| version.seq);
+            let newest = store.history(key).and_then(|mut history| history.next().transpose());
+            let newest = newest.map_err(|e| format!("history: {e}"))?.map(|version| version.seq);
             seq = seq.max(newest.filter(|newest| *newest > known));
             last = last.max(known);
             let expected = self.model.record(key, u64::MAX, soon);

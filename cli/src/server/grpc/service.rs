@@ -170,9 +170,7 @@ impl silt_server::Silt for Service {
         self.read(
             |records| proto::ScanResponse { records },
             move |store, packer| {
-                packer.push_all(store.scan(&options)?, |record: &Record| {
-                    record.key.len() + record.value.len()
-                })
+                packer.push_all(store.scan(&options)?, Record::size)
             },
         )
     }
@@ -187,13 +185,12 @@ impl silt_server::Silt for Service {
 
     async fn history(&self, request: Request<proto::HistoryRequest>) -> Reply<Self::HistoryStream> {
         check(&request, Action::Read)?;
-        let key = request.into_inner().key;
+        let proto::HistoryRequest { key, limit } = request.into_inner();
+        let limit = usize::try_from(limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
         self.read(
             |versions| proto::HistoryResponse { versions },
             move |store, packer| {
-                packer.push_all(store.history(&key)?.into_iter().map(Ok), |version: &Version| {
-                    version.value.as_ref().map_or(0, Vec::len)
-                })
+                packer.push_all(store.history(&key)?.take(limit), Version::size)
             },
         )
     }
@@ -210,10 +207,7 @@ impl silt_server::Silt for Service {
         self.read(
             |changes| proto::DiffResponse { changes },
             move |store, packer| {
-                packer.push_all(store.diff(from_seq, to_seq, &options)?, |change: &Change| {
-                    let value = |r: &Option<Record>| r.as_ref().map_or(0, |r| r.value.len());
-                    change.key.len() + value(&change.before) + value(&change.after)
-                })
+                packer.push_all(store.diff(from_seq, to_seq, &options)?, Change::size)
             },
         )
     }
@@ -228,12 +222,18 @@ impl silt_server::Silt for Service {
         };
         if r.end {
             return self.read(pack, move |store, packer| {
-                packer.push_all(store.changes(since, &options)?, changed_bytes)
+                packer.push_all(store.changes(since, &options)?, siltdb_core::Changed::size)
             });
         }
         let permit = self.shared.feed().map_err(|f| status(&f))?;
         let records = self.shared.store.changes(since, options).map_err(store_error)?;
-        Ok(Response::new(stream::feed(&self.shared, permit, records, pack, changed_bytes)))
+        Ok(Response::new(stream::feed(
+            &self.shared,
+            permit,
+            records,
+            pack,
+            siltdb_core::Changed::size,
+        )))
     }
 
     async fn compact(
@@ -308,8 +308,4 @@ impl silt_server::Silt for Service {
         let retention = self.shared.store.store().retention();
         Ok(Response::new(proto::RetentionResponse { retention: Some(retention.into()) }))
     }
-}
-
-fn changed_bytes(changed: &siltdb_core::Changed) -> usize {
-    changed.key.len() + changed.version.value.as_ref().map_or(0, Vec::len)
 }

@@ -201,7 +201,7 @@ async fn versions(
     let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     lines::stream(shared, headers, "versions", move |store, lines| {
         lines.push_all(
-            store.history(&key)?.into_iter().take(limit).map(Ok),
+            store.history(&key)?.take(limit),
             |version| version.value.as_deref().map_or(0, long_len),
             |version, line| json::version_line(&key, version, false, line),
         )

@@ -81,6 +81,15 @@ impl Reply {
         self.bytes.truncate(len);
     }
 
+    /// Puts what `say` answers before what was answered since `at`, for heads that tell how much
+    /// follows.
+    pub fn insert(&mut self, at: usize, say: impl FnOnce(&mut Self)) {
+        let len = self.bytes.len();
+        say(self);
+        let head = self.bytes.split_off(len);
+        self.bytes.splice(at..at, head);
+    }
+
     /// Forgets what was sent, and gives back memory beyond what a small reply needs.
     pub fn clear(&mut self, keep: usize) {
         self.bytes.clear();

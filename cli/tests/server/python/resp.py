@@ -85,7 +85,7 @@ def server(r: redis.Redis) -> None:
         raise AssertionError("no error")
     except redis.ResponseError as error:
         assert "unknown command 'LPUSH'" in str(error), error
-    history = r.execute_command("SILT.HISTORY", "t", "COUNT", 3)
+    history = r.execute_command("SILT.HISTORY", "t", "LIMIT", 3)
     assert len(history) == 3 and history[0][0] > history[1][0]
     at = r.execute_command("SILT.GETAT", "t", history[1][0])
     assert at == history[1][1]

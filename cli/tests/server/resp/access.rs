@@ -99,12 +99,12 @@ fn the_past_and_changes_are_told() {
     let history = peer.say("SILT.HISTORY k");
     let values: Vec<&Answer> = history.array().iter().map(|v| &v.array()[1]).collect();
     assert_eq!(values, [&Answer::Null, &bulk("new"), &bulk("old")]);
-    assert_eq!(peer.say("SILT.HISTORY k COUNT 1").array().len(), 1);
+    assert_eq!(peer.say("SILT.HISTORY k LIMIT 1").array().len(), 1);
     peer.say("MSET a 1 b 2");
     let mut since = 0;
     let mut told = Vec::new();
     loop {
-        let page = peer.ask(&["SILT.CHANGES", &since.to_string(), "COUNT", "1"]);
+        let page = peer.ask(&["SILT.CHANGES", &since.to_string(), "LIMIT", "1"]);
         let page = page.array();
         if page[1].array().is_empty() {
             break;
@@ -114,7 +114,7 @@ fn the_past_and_changes_are_told() {
         since = page[0].int();
     }
     assert_eq!(told, [1, 1, 1, 2]);
-    assert!(error(&peer.say("SILT.HISTORY k COUNT 0")).starts_with("ERR "));
+    assert!(error(&peer.say("SILT.HISTORY k LIMIT 0")).starts_with("ERR "));
 }
 
 #[test]

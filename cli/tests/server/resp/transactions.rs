@@ -246,6 +246,6 @@ fn those_who_count_together_share_commits() {
     });
     let mut peer = Peer::new(address);
     assert_eq!(peer.say("GET hot").text(), (threads * steps).to_string());
-    let versions = peer.say("SILT.HISTORY hot COUNT 1000").array().len();
+    let versions = peer.say("SILT.HISTORY hot LIMIT 1000").array().len();
     assert!(versions < threads * steps * 3 / 4, "{versions} commits");
 }

@@ -1,22 +1,25 @@
 //! What Redis does not have: the past, and changes. Moments and sequence numbers are microseconds
 //! since 1970.
 
-use siltdb_core::ScanOptions;
+use siltdb_core::{ScanOptions, Version};
 
 use super::{Call, Outcome};
 use crate::server::limits::PAGE_RECORDS_MAX;
 use crate::server::resp::reply::{Reply, Trouble};
 
+/// Bytes of a version beside its key and value: numbers, lengths and line ends.
+const NUMBERS_LEN: usize = 96;
+
 fn seq(call: &Call<'_>, i: usize) -> Result<u64, Trouble> {
     u64::try_from(call.int(i)?).map_err(|_| Trouble::not_an_integer())
 }
 
-/// The number behind `COUNT`, if there is one.
-fn count(call: &Call<'_>) -> Result<usize, Trouble> {
+/// The number behind `LIMIT`, if there is one.
+fn limit(call: &Call<'_>) -> Result<usize, Trouble> {
     match call.args.count() {
         2 => Ok(PAGE_RECORDS_MAX),
-        4 if call.args.is(2, "COUNT") => match usize::try_from(call.int(3)?) {
-            Ok(count) if count > 0 => Ok(count.min(PAGE_RECORDS_MAX)),
+        4 if call.args.is(2, "LIMIT") => match usize::try_from(call.int(3)?) {
+            Ok(limit) if limit > 0 => Ok(limit.min(PAGE_RECORDS_MAX)),
             _ => Err(Trouble::not_an_integer()),
         },
         _ => Err(Trouble::syntax()),
@@ -27,19 +30,15 @@ fn number(out: &mut Reply, number: u64) {
     out.int(i64::try_from(number).unwrap_or(i64::MAX));
 }
 
-fn version(out: &mut Reply, value: Option<&[u8]>, expires: Option<u64>) -> Outcome {
-    match value {
-        Some(value) => {
-            out.reserve(value.len())?;
-            out.bulk(value);
-        }
+fn version(out: &mut Reply, version: &Version) {
+    match &version.value {
+        Some(value) => out.bulk(value),
         None => out.null(),
     }
-    match expires {
+    match version.expires {
         Some(expires) => number(out, expires),
         None => out.null(),
     }
-    Ok(())
 }
 
 /// `SILT.GETAT key moment`: the value as it was at a moment.
@@ -55,51 +54,49 @@ pub fn get_at(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// `SILT.HISTORY key [COUNT n]`: versions, newest first, each of its seq, its value (none for a
+/// `SILT.HISTORY key [LIMIT n]`: versions, newest first, each of its seq, its value (none for a
 /// delete) and its expiry.
 pub fn history(call: &mut Call<'_>) -> Outcome {
-    let count = count(call)?;
-    let mut versions = call.txn.store().history(call.args.get(1))?;
-    versions.truncate(count);
-    call.out.array(versions.len());
-    for told in &versions {
+    let limit = limit(call)?;
+    let (start, mut count) = (call.out.waiting(), 0);
+    for told in call.txn.store().history(call.args.get(1))?.take(limit) {
+        let told = told?;
+        call.out.reserve(told.size() + NUMBERS_LEN)?;
         call.out.array(3);
         number(call.out, told.seq);
-        version(call.out, told.value.as_deref(), told.expires)?;
+        version(call.out, &told);
+        count += 1;
     }
+    call.out.insert(start, |out| out.array(count));
     Ok(())
 }
 
-/// `SILT.CHANGES since [COUNT n]`: the seq to go on from, and versions in the order of commits,
+/// `SILT.CHANGES since [LIMIT n]`: the seq to go on from, and versions in the order of commits,
 /// each of its seq, key, value and expiry. A commit is told whole, if that makes more than `n`.
 pub fn changes(call: &mut Call<'_>) -> Outcome {
-    let (since, count) = (seq(call, 1)?, count(call)?);
+    let (since, limit) = (seq(call, 1)?, limit(call)?);
     let changes = call.txn.store().changes(since, &ScanOptions::default())?;
-    let mut next = changes.until().max(since);
-    let mut told = Vec::new();
-    let mut bytes = 0;
+    let (until, mut last) = (changes.until().max(since), since);
+    let (start, mut count, mut is_cut) = (call.out.waiting(), 0, false);
     for changed in changes {
         let changed = changed?;
-        if told.len() >= count
-            && let Some(last) = told.last().map(|last: &siltdb_core::Changed| last.version.seq)
-            && last != changed.version.seq
-        {
-            next = last;
+        is_cut = count >= limit && last != changed.version.seq;
+        if is_cut {
             break;
         }
-        bytes += changed.key.len() + changed.version.value.as_ref().map_or(0, Vec::len) + 64;
-        call.out.reserve(bytes)?;
-        told.push(changed);
-    }
-    call.out.array(2);
-    number(call.out, next);
-    call.out.array(told.len());
-    for changed in &told {
+        last = changed.version.seq;
+        call.out.reserve(changed.size() + NUMBERS_LEN)?;
         call.out.array(4);
-        number(call.out, changed.version.seq);
+        number(call.out, last);
         call.out.bulk(&changed.key);
-        version(call.out, changed.version.value.as_deref(), changed.version.expires)?;
+        version(call.out, &changed.version);
+        count += 1;
     }
+    call.out.insert(start, |out| {
+        out.array(2);
+        number(out, if is_cut { last } else { until });
+        out.array(count);
+    });
     Ok(())
 }
 

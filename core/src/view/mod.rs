@@ -2,14 +2,19 @@
 //!
 //! A view pins the segments and runs it reads, so compaction and writes go on beside it.
 
+mod diff;
+mod history;
+
 use alloc::vec::Vec;
 
+pub use self::diff::Diff;
+pub use self::history::History;
 use crate::error::Result;
 use crate::index::KeyHasher;
 use crate::merge::Merge;
 use crate::sealed::{self, Cursor, Part};
 use crate::storage::ReadAt;
-use crate::types::{Change, Record, ScanOptions, Version, expiry, is_expired};
+use crate::types::{Record, ScanOptions, expiry, is_expired};
 
 /// How much history the store held for sure when a view was made.
 #[derive(Debug, Clone, Copy)]
@@ -98,49 +103,6 @@ impl<R: ReadAt> View<R> {
             || key < footer.first_key.as_slice()
             || key > footer.last_key.as_slice();
         Ok(!outside && sealed.may_contain(self.hasher.hash(key))?)
-    }
-
-    /// The versions of `key` up to the view's moment, newest first: those that were the newest at
-    /// some readable moment, or are among as many as the retention keeps.
-    ///
-    /// What is older may or may not have been compacted away and is left out.
-    ///
-    /// # Errors
-    /// Damage; the storage's failure.
-    pub fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
-        let mut versions = Vec::new();
-        let (mut newer, mut position) = (None, 0);
-        for part in &self.parts {
-            if !self.may_hold(part, key)? {
-                continue;
-            }
-            let mut cursor = Cursor::new(part.clone());
-            let mut at = cursor.lower_bound(key, self.seq)?;
-            while at < cursor.len() {
-                cursor.move_to(at)?;
-                let found = cursor.version();
-                if found.key != key {
-                    break;
-                }
-                let (seq, expires) = (found.seq, expiry(found.expires));
-                if newer.is_some_and(|n| n <= self.held.horizon) && position >= self.held.versions {
-                    return Ok(versions);
-                }
-                if !found.tombstone {
-                    let value = Some(cursor.record()?.1.to_vec());
-                    versions.push(Version { seq, value, expires });
-                } else if found.expires == 0 {
-                    versions.push(Version { seq, value: None, expires });
-                } else {
-                    // Its value is compacted away; what is older, no moment reads any more.
-                    return Ok(versions);
-                }
-                newer = Some(seq);
-                position += 1;
-                at += 1;
-            }
-        }
-        Ok(versions)
     }
 
     /// The live records of a range, in key order. `as_of` in the options is not looked at: the
@@ -298,82 +260,5 @@ impl<R: ReadAt> Iterator for Scan<R> {
         }
         let next = if self.reverse { self.backward() } else { self.forward(record_of) };
         self.counted(next)
-    }
-}
-
-/// The keys of a range that differ between two moments, in key order: in their value or their
-/// expiry. Writing the same again is no difference.
-#[derive(Debug)]
-pub struct Diff<R> {
-    before: Scan<R>,
-    after: Scan<R>,
-    next_before: Option<Record>,
-    next_after: Option<Record>,
-    started: bool,
-    left: u64,
-}
-
-impl<R: ReadAt> Diff<R> {
-    /// Compares two views over a range. The limit counts changes; reverse is not looked at.
-    ///
-    /// # Errors
-    /// Damage; the storage's failure.
-    pub fn new(before: &View<R>, after: &View<R>, options: &ScanOptions) -> Result<Self> {
-        let scan = ScanOptions { limit: None, reverse: false, keys_only: false, ..options.clone() };
-        Ok(Self {
-            before: before.scan(&scan)?,
-            after: after.scan(&scan)?,
-            next_before: None,
-            next_after: None,
-            started: false,
-            left: options.limit.unwrap_or(u64::MAX),
-        })
-    }
-
-    fn step(&mut self) -> Result<Option<Change>> {
-        if !self.started {
-            self.started = true;
-            self.next_before = self.before.next().transpose()?;
-            self.next_after = self.after.next().transpose()?;
-        }
-        loop {
-            let order = match (&self.next_before, &self.next_after) {
-                (None, None) => return Ok(None),
-                (Some(_), None) => core::cmp::Ordering::Less,
-                (None, Some(_)) => core::cmp::Ordering::Greater,
-                (Some(a), Some(b)) => a.key.cmp(&b.key),
-            };
-            let mut before = None;
-            let mut after = None;
-            if order.is_le() {
-                before = self.next_before.take();
-                self.next_before = self.before.next().transpose()?;
-            }
-            if order.is_ge() {
-                after = self.next_after.take();
-                self.next_after = self.after.next().transpose()?;
-            }
-            let same = matches!((&before, &after), (Some(a), Some(b))
-                if a.value == b.value && a.expires == b.expires);
-            let Some(key) = before.as_ref().or(after.as_ref()).map(|r| r.key.clone()) else {
-                return Ok(None);
-            };
-            if !same {
-                return Ok(Some(Change { key, before, after }));
-            }
-        }
-    }
-}
-
-impl<R: ReadAt> Iterator for Diff<R> {
-    type Item = Result<Change>;
-
-    fn next(&mut self) -> Option<Result<Change>> {
-        if self.left == 0 {
-            return None;
-        }
-        let next = self.step().transpose();
-        self.left = if matches!(next, Some(Ok(_))) { self.left - 1 } else { 0 };
-        next
     }
 }
