@@ -45,6 +45,7 @@ pub struct Changes<R> {
     seqs: Range<u64>,
     from: Vec<u8>,
     to: Option<Vec<u8>>,
+    keys_only: bool,
     current: Option<Current<R>>,
     looked_at: u64,
     failed: bool,
@@ -76,8 +77,8 @@ impl<R: ReadAt> Changes<R> {
     /// compacted away since then is not told of.
     #[must_use]
     pub fn new(sources: Vec<Source<R>>, (since, until): (u64, u64), options: &ScanOptions) -> Self {
-        let ((from, to), seqs) = (options.range(), since..until);
-        Self { sources, seqs, from, to, current: None, looked_at: 0, failed: false }
+        let ((from, to), seqs, keys_only) = (options.range(), since..until, options.keys_only);
+        Self { sources, seqs, from, to, keys_only, current: None, looked_at: 0, failed: false }
     }
 
     /// The moment up to which changes are told of: what came later follows if one asks for the
@@ -98,14 +99,14 @@ impl<R: ReadAt> Changes<R> {
             match &mut self.current {
                 Some(Current::Sealed(cursor, left)) => {
                     while let Some((_, ordinal)) = left.pop() {
-                        if let Some(changed) = read(cursor, ordinal)? {
+                        if let Some(changed) = read(cursor, ordinal, self.keys_only)? {
                             return Ok(Some(changed));
                         }
                     }
                 }
                 Some(Current::Log(file, left)) => {
                     if let Some(new) = left.pop() {
-                        return read_in_log(file, new).map(Some);
+                        return read_in_log(file, new, self.keys_only).map(Some);
                     }
                 }
                 None => {}
@@ -181,18 +182,33 @@ impl<R: ReadAt> Changes<R> {
 }
 
 /// The version at an ordinal; `None` for one whose value compaction took away.
-fn read<R: ReadAt>(cursor: &mut Cursor<R>, ordinal: u64) -> Result<Option<Changed>> {
+fn read<R: ReadAt>(
+    cursor: &mut Cursor<R>,
+    ordinal: u64,
+    keys_only: bool,
+) -> Result<Option<Changed>> {
     cursor.move_to(ordinal)?;
     let version = cursor.version();
     if version.tombstone && version.expires != 0 {
         return Ok(None);
     }
     let (key, seq, expires) = (version.key.to_vec(), version.seq, expiry(version.expires));
-    let value = if version.tombstone { None } else { Some(cursor.record()?.1.to_vec()) };
+    let value = match (version.tombstone, keys_only) {
+        (true, _) => None,
+        (false, true) => Some(Vec::new()),
+        (false, false) => Some(cursor.record()?.1.to_vec()),
+    };
     Ok(Some(Changed { key, version: Version { seq, value, expires } }))
 }
 
-fn read_in_log<R: ReadAt>(file: &SegmentFile<R>, new: New) -> Result<Changed> {
+fn read_in_log<R: ReadAt>(file: &SegmentFile<R>, new: New, keys_only: bool) -> Result<Changed> {
+    if keys_only {
+        return file.with_key(u64::from(new.offset), new.len as usize, |frame| {
+            let value = (!frame.head.tombstone()).then(Vec::new);
+            let version = Version { seq: new.seq, value, expires: frame.head.expires };
+            Changed { key: frame.key.to_vec(), version }
+        });
+    }
     file.with_frame(u64::from(new.offset), new.len as usize, |frame| {
         let value = (!frame.tombstone).then(|| frame.value.to_vec());
         let version = Version { seq: frame.seq, value, expires: frame.expires };

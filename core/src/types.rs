@@ -30,7 +30,7 @@ impl Record {
 pub struct Version {
     /// Sequence number of the commit that wrote it.
     pub seq: u64,
-    /// The value, or `None` for a delete.
+    /// The value, or `None` for a delete; empty when only keys were asked for.
     pub value: Option<Vec<u8>>,
     /// The moment it expires, in microseconds since 1970.
     pub expires: Option<u64>,

@@ -257,7 +257,8 @@ impl<S: Storage, H: Host> Engine<S, H> {
     }
 
     /// Every version of the keys of a range that was committed after `since`, in the order of
-    /// commits; versions of one batch share a seq. Only the range of the options is looked at.
+    /// commits; versions of one batch share a seq. Of the options, the range and `keys_only` are
+    /// looked at.
     ///
     /// # Errors
     /// `HistoryGone` when something committed after `since` may have been compacted away; as

@@ -8,6 +8,7 @@ pub mod body;
 pub mod budget;
 pub mod deletes;
 pub mod error;
+pub mod feed;
 pub mod grpc;
 pub mod http;
 pub mod limits;

@@ -1,6 +1,5 @@
 //! Streams of messages: read in a thread, sent as fast as the peer takes them.
 
-use std::future::Future;
 use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -18,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 use super::budget::{Budget, Held};
 use super::error::Failure;
 use super::{Shared, limits};
-use crate::Records;
 
 /// The messages of one answer, counted against the memory of the server until they are sent. `E`
 /// is how the protocol says a failure.
@@ -61,8 +59,8 @@ pub struct Packer<T, M> {
     records: Vec<T>,
     /// The memory of these records.
     held: Held,
-    /// Makes a message of records; missing where only whole messages are sent.
-    pack: Option<fn(Vec<T>) -> M>,
+    /// Makes a message of records.
+    pack: fn(Vec<T>) -> M,
 }
 
 /// Nobody takes the messages any more.
@@ -70,7 +68,7 @@ pub struct Packer<T, M> {
 pub struct Gone;
 
 /// A way to send messages from tasks and threads in turn, and what is sent that way.
-pub fn channel<M, E>(shared: &Shared) -> (Packer<(), M>, Messages<M, E>) {
+pub fn channel<T, M, E>(shared: &Shared, pack: fn(Vec<T>) -> M) -> (Packer<T, M>, Messages<M, E>) {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let packer = Packer {
         sender,
@@ -79,7 +77,7 @@ pub fn channel<M, E>(shared: &Shared) -> (Packer<(), M>, Messages<M, E>) {
         cut: shared.cut.clone(),
         records: Vec::new(),
         held: shared.budget.nothing(),
-        pack: None,
+        pack,
     };
     (packer, Messages::new(receiver))
 }
@@ -118,10 +116,13 @@ impl<T, M> Packer<T, M> {
         }
     }
 
-    fn flush(&mut self) -> Result<(), Ended> {
+    /// Sends the records that were added since the last message.
+    pub fn flush(&mut self) -> Result<(), Ended> {
+        if self.records.is_empty() {
+            return Ok(());
+        }
         let held = std::mem::replace(&mut self.held, self.budget.nothing());
-        let Some(pack) = self.pack.filter(|_| !self.records.is_empty()) else { return Ok(()) };
-        let message = pack(std::mem::take(&mut self.records));
+        let message = (self.pack)(std::mem::take(&mut self.records));
         Ok(self.put((Ok(message), Some(held)))?)
     }
 
@@ -161,6 +162,13 @@ impl From<Gone> for Ended {
     }
 }
 
+/// Only writing to [`Pieces`] fails so, which know why.
+impl From<io::Error> for Ended {
+    fn from(_: io::Error) -> Self {
+        Ended::Gone
+    }
+}
+
 impl From<siltdb_core::Error> for Ended {
     fn from(error: siltdb_core::Error) -> Self {
         Ended::Failed(error.into())
@@ -184,19 +192,8 @@ where
     M: Send + 'static,
     F: FnOnce(&mut Packer<T, M>) -> Result<(), Ended> + Send + 'static,
 {
-    let (sender, receiver) = mpsc::channel(AHEAD);
-    let (runtime, cut) = (Handle::current(), shared.cut.clone());
-    let budget = Arc::clone(&shared.budget);
+    let (mut packer, messages) = channel(shared, pack);
     spawn_blocking(move || {
-        let mut packer = Packer {
-            sender,
-            held: budget.nothing(),
-            budget,
-            runtime,
-            cut,
-            records: Vec::new(),
-            pack: Some(pack),
-        };
         let ended = read(&mut packer);
         // What was read before a failure is true, and told.
         let ended = packer.flush().and(ended);
@@ -205,70 +202,7 @@ where
         }
         drop(permit);
     });
-    Messages::new(receiver)
-}
-
-/// Sends what a change feed tells, until the server stops.
-pub fn feed<T, M, E>(
-    shared: &Arc<Shared>,
-    permit: OwnedSemaphorePermit,
-    mut records: Records<T>,
-    pack: fn(Vec<T>) -> M,
-    size: fn(&T) -> usize,
-) -> Messages<M, E>
-where
-    T: Send + 'static,
-    M: Send + 'static,
-{
-    let (sender, receiver) = mpsc::channel(AHEAD);
-    let shared = Arc::clone(shared);
-    tokio::spawn(async move {
-        let stop = &shared.stop;
-        let _permit = permit;
-        let mut packed = Vec::new();
-        let mut bytes = 0;
-        loop {
-            let is_full =
-                packed.len() >= limits::PAGE_RECORDS_MAX || bytes >= limits::PAGE_BYTES_MAX;
-            let next = if is_full { Poll::Pending } else { now(records.next()).await };
-            let next = match next {
-                Poll::Ready(next) => next,
-                Poll::Pending if packed.is_empty() => tokio::select! {
-                    next = records.next() => next,
-                    () = sender.closed() => return,
-                    () = stop.cancelled() => Some(Err(siltdb_core::Error::Invalid("stopping"))),
-                },
-                Poll::Pending => {
-                    let message = pack(std::mem::take(&mut packed));
-                    let Some(held) = shared.budget.take(std::mem::take(&mut bytes)) else {
-                        let failure = Failure::busy("replies fill the memory");
-                        let _ = tell(&sender, (Err(failure), None)).await;
-                        return;
-                    };
-                    if !tell(&sender, (Ok(message), Some(held))).await {
-                        return;
-                    }
-                    continue;
-                }
-            };
-            let failure = match next {
-                Some(Ok(record)) => {
-                    bytes += size(&record);
-                    packed.push(record);
-                    continue;
-                }
-                Some(Err(_)) | None if stop.is_cancelled() => Failure::stopping(),
-                Some(Err(error)) => error.into(),
-                None => Failure::stopping(),
-            };
-            if !packed.is_empty() {
-                let _ = tell(&sender, (Ok(pack(std::mem::take(&mut packed))), None)).await;
-            }
-            let _ = tell(&sender, (Err(failure), None)).await;
-            return;
-        }
-    });
-    Messages::new(receiver)
+    messages
 }
 
 /// Sends a message, unless the peer takes nothing for too long.
@@ -276,17 +210,13 @@ async fn tell<M>(sender: &mpsc::Sender<Message<M>>, message: Message<M>) -> bool
     matches!(timeout(limits::WRITE_STALL_MAX, sender.send(message)).await, Ok(Ok(())))
 }
 
-/// What a future gives right now.
-async fn now<F: Future>(future: F) -> Poll<F::Output> {
-    let mut future = std::pin::pin!(future);
-    std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
-}
-
 /// Bytes written to it go out in pieces.
 pub struct Pieces<'a, M> {
     packer: &'a mut Packer<(), M>,
     make: fn(Bytes) -> M,
     piece: Vec<u8>,
+    /// What is used again for what each record becomes.
+    line: Vec<u8>,
     ended: Option<Ended>,
 }
 
@@ -296,7 +226,36 @@ const PIECE_BYTES: usize = limits::PAGE_BYTES_MAX / 4;
 impl<'a, M> Pieces<'a, M> {
     /// Pieces that `make` makes messages of.
     pub fn new(packer: &'a mut Packer<(), M>, make: fn(Bytes) -> M) -> Self {
-        Self { packer, make, piece: Vec::new(), ended: None }
+        Self { packer, make, piece: Vec::new(), line: Vec::new(), ended: None }
+    }
+
+    /// Writes what `fill` makes of each that `records` gives. What becomes of a long value may take
+    /// several times its bytes: `long` tells them.
+    pub fn write_each<R>(
+        &mut self,
+        mut records: impl Iterator<Item = siltdb_core::Result<R>>,
+        long: impl Fn(&R) -> usize,
+        mut fill: impl FnMut(&R, &mut Vec<u8>),
+    ) -> Result<(), Ended> {
+        let budget = Arc::clone(&self.packer.budget);
+        loop {
+            let uncounted = budget.uncounted_blocking();
+            let Some(record) = records.next().transpose()? else { return Ok(()) };
+            let long = long(&record);
+            let _held = budget.take(long).ok_or_else(full)?;
+            let mut line = std::mem::take(&mut self.line);
+            // As in a page: what grows by itself takes more.
+            line.reserve(long);
+            fill(&record, &mut line);
+            // Sending may take long: the record is not kept for it.
+            drop(record);
+            drop(uncounted);
+            self.write_all(&line)?;
+            if line.capacity() <= limits::PAGE_BYTES_MAX {
+                line.clear();
+                self.line = line;
+            }
+        }
     }
 
     /// Sends what is left, or says why not all was taken.

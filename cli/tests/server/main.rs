@@ -5,6 +5,8 @@
 
 mod abuse;
 mod access;
+#[cfg(target_os = "linux")]
+mod bounded;
 mod calls;
 mod commands;
 mod http;

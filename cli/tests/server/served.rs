@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -127,21 +128,42 @@ impl Served {
 
     /// Bytes of memory it has resident.
     pub fn memory(&self) -> u64 {
-        self.status("VmRSS:")
+        status(self.pid(), "VmRSS:")
     }
 
     /// The most bytes of memory it ever had resident.
     pub fn memory_peak(&self) -> u64 {
-        self.status("VmHWM:")
+        status(self.pid(), "VmHWM:")
     }
 
-    fn status(&self, name: &str) -> u64 {
-        let path = PathBuf::from(format!("/proc/{}/status", self.pid().as_raw_nonzero()));
-        let text = std::fs::read_to_string(path).unwrap();
-        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
-        let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-        kib << 10
+    /// The most memory of its own, files it maps left aside, that it has while this runs.
+    pub fn peak_of<T>(&self, run: impl FnOnce() -> T) -> (T, u64) {
+        let pid = self.pid();
+        std::thread::scope(|scope| {
+            let (end, is_over) = mpsc::channel::<()>();
+            let watch = scope.spawn(move || {
+                let mut peak = 0;
+                while is_over.recv_timeout(Duration::from_millis(1))
+                    == Err(RecvTimeoutError::Timeout)
+                {
+                    peak = peak.max(status(pid, "RssAnon:"));
+                }
+                peak
+            });
+            let result = run();
+            drop(end);
+            (result, watch.join().unwrap())
+        })
     }
+}
+
+/// What the system says of the memory of a process.
+fn status(pid: Pid, name: &str) -> u64 {
+    let path = PathBuf::from(format!("/proc/{}/status", pid.as_raw_nonzero()));
+    let text = std::fs::read_to_string(path).unwrap();
+    let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+    let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib << 10
 }
 
 impl Drop for Served {

@@ -1,5 +1,6 @@
 //! gRPC: the service of `proto/silt/v1/silt.proto`, health and reflection.
 
+mod feed;
 mod guard;
 mod service;
 

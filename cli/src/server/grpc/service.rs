@@ -5,14 +5,16 @@ use std::sync::Arc;
 use siltdb_core::{Batch, Change, Commit, Operation, Record, ScanOptions, Version};
 use tonic::{Request, Response, Status};
 
+use super::feed::Feed;
 use super::{Answer, status};
+use crate::Store;
 use crate::proto::snapshot_response::Part;
 use crate::proto::{self, silt_server};
-use crate::server::Shared;
 use crate::server::auth::{Access, Action};
 use crate::server::error::Failure;
 use crate::server::shared::expiry;
 use crate::server::stream::{self, Ended, Packer, Pieces};
+use crate::server::{Shared, feed};
 
 /// The service of one server.
 #[derive(Debug, Clone)]
@@ -81,7 +83,7 @@ impl Service {
     where
         T: Send + 'static,
         M: Send + 'static,
-        F: FnOnce(&crate::Store, &mut Packer<T, M>) -> Result<(), Ended> + Send + 'static,
+        F: FnOnce(&Store, &mut Packer<T, M>) -> Result<(), Ended> + Send + 'static,
     {
         let permit = self.shared.long_read().map_err(|f| status(&f))?;
         let store = self.shared.store.store().clone();
@@ -169,9 +171,7 @@ impl silt_server::Silt for Service {
         };
         self.read(
             |records| proto::ScanResponse { records },
-            move |store, packer| {
-                packer.push_all(store.scan(&options)?, Record::size)
-            },
+            move |store, packer| packer.push_all(store.scan(&options)?, Record::size),
         )
     }
 
@@ -189,9 +189,7 @@ impl silt_server::Silt for Service {
         let limit = usize::try_from(limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
         self.read(
             |versions| proto::HistoryResponse { versions },
-            move |store, packer| {
-                packer.push_all(store.history(&key)?.take(limit), Version::size)
-            },
+            move |store, packer| packer.push_all(store.history(&key)?.take(limit), Version::size),
         )
     }
 
@@ -217,23 +215,10 @@ impl silt_server::Silt for Service {
         let r = request.into_inner();
         let since = r.since.unwrap_or_else(|| self.shared.store.store().last_seq());
         let options = ScanOptions { keys_only: r.keys_only, ..range(r.from, r.to, r.prefix) };
-        let pack = |changes: Vec<siltdb_core::Changed>| proto::ChangesResponse {
-            changes: changes.into_iter().map(Into::into).collect(),
-        };
-        if r.end {
-            return self.read(pack, move |store, packer| {
-                packer.push_all(store.changes(since, &options)?, siltdb_core::Changed::size)
-            });
-        }
-        let permit = self.shared.feed().map_err(|f| status(&f))?;
-        let records = self.shared.store.changes(since, options).map_err(store_error)?;
-        Ok(Response::new(stream::feed(
-            &self.shared,
-            permit,
-            records,
-            pack,
-            siltdb_core::Changed::size,
-        )))
+        let feed = Feed { since, options };
+        let messages =
+            feed::run(&self.shared, feed, |changes| proto::ChangesResponse { changes }, r.end);
+        Ok(Response::new(messages.map_err(|f| status(&f))?))
     }
 
     async fn compact(
@@ -242,7 +227,7 @@ impl silt_server::Silt for Service {
     ) -> Reply<proto::CompactResponse> {
         check(&request, Action::Admin)?;
         if request.into_inner().plan {
-            let plan = self.shared.long(crate::Store::compaction_plan).await?;
+            let plan = self.shared.long(Store::compaction_plan).await?;
             let plan = plan.into_iter().map(Into::into).collect();
             return Ok(Response::new(proto::CompactResponse { plan, ..Default::default() }));
         }

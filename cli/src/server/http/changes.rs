@@ -5,26 +5,20 @@
 //! told nothing twice. While nothing changes, a heartbeat moves the cursor on, so that it does not
 //! fall out of the history that is held.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Request, State};
 use bytes::Bytes;
-use siltdb_core::ScanOptions;
-use tokio::task::spawn_blocking;
+use siltdb_core::{Changed, ScanOptions};
 
+use super::lines::long_len;
 use super::params::{self, Params};
 use super::reply::{self, Form, Piece, Reply};
-use crate::rest::Rest;
-use crate::server::Shared;
 use crate::server::error::Failure;
-use crate::server::stream::{self, Ended, Packer, Pieces};
-use crate::{Store, json};
-
-/// How often something is sent while nothing changes.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+use crate::server::stream::{Ended, Packer, Pieces};
+use crate::server::{Shared, feed};
+use crate::{Changes, Store, json};
 
 /// A place in the feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +49,7 @@ impl Place {
 struct Feed {
     options: ScanOptions,
     place: Place,
+    is_begun: bool,
 }
 
 /// Every version committed after a place, in the order of commits, then each as it is committed.
@@ -76,130 +71,60 @@ pub async fn changes(State(shared): State<Arc<Shared>>, request: Request) -> Rep
             Place { since, told: 0 }
         }
     };
-    let feed = Feed { options, place };
-    let permit = shared.feed()?;
-    let (packer, messages) = stream::channel(&shared);
+    let feed = Feed { options, place, is_begun: false };
     let ends = params.flag("end")?;
-    let context = Arc::clone(&shared);
-    tokio::spawn(async move {
-        let _permit = permit;
-        // Nobody may be there any more to be told why the feed ends.
-        if let Some((packer, failure)) = follow(&context, feed, packer, ends).await {
-            packer.tell(Err(failure)).await;
-        }
-    });
+    let messages = feed::run(&shared, feed, |_| Piece::Bytes(Bytes::new()), ends)?;
     reply::flow(reply::EVENTS, Form::Events, messages).await
 }
 
-type Out = Packer<(), Piece>;
+impl feed::Feed for Feed {
+    type Record = ();
+    type Message = Piece;
 
-/// Tells what there is and what comes; gives what is still to be said at the end.
-async fn follow(
-    shared: &Shared,
-    mut feed: Feed,
-    mut packer: Out,
-    ends: bool,
-) -> Option<(Out, Failure)> {
-    let mut rest = match Rest::new(shared.store.store()) {
-        Ok(rest) => rest,
-        Err(error) => return Some((packer, error.into())),
-    };
-    let mut begin = Some(b"retry: 1000\n\n".as_slice());
-    loop {
-        rest.begin();
-        let store = shared.store.store().clone();
-        let begin = begin.take();
-        let told = spawn_blocking(move || {
-            let ended = feed.tell(&store, &mut packer, begin.unwrap_or_default());
-            (feed, packer, ended)
-        });
-        let (fed, taken, ended) = told.await.ok()?;
-        (feed, packer) = (fed, taken);
-        match ended {
-            Ok(()) if ends => return None,
-            Ok(()) => {}
-            Err(Ended::Gone) => return None,
-            Err(Ended::Failed(failure)) => return Some((packer, failure)),
-        }
-        rest.end();
-        loop {
-            tokio::select! {
-                is_over = rest.is_over() => match is_over {
-                    true => break,
-                    false => return None,
-                },
-                () = tokio::time::sleep(HEARTBEAT) => {
-                    if !packer.tell(Ok(Piece::Bytes(feed.heartbeat()))).await {
-                        return None;
-                    }
-                }
-                () = packer.closed() => return None,
-                () = shared.stop.cancelled() => return Some((packer, Failure::stopping())),
-            }
-        }
+    fn tell(&mut self, store: &Store, packer: &mut Packer<(), Piece>) -> Result<(), Ended> {
+        let changes = store.changes(self.place.since, &self.options)?;
+        let mut pieces = Pieces::new(packer, Piece::Bytes);
+        let told = self.write(changes, &mut pieces);
+        // Why sending failed is known to the pieces; what was read before a failure is true.
+        pieces.finish().and(told)
+    }
+
+    /// It moves the reader's cursor. An event without data is not told.
+    fn heartbeat(&self) -> Option<Piece> {
+        let text = format!(": still here\nid: {}\n\n", self.place.since);
+        Some(Piece::Bytes(text.into()))
     }
 }
 
 impl Feed {
-    /// Tells what was committed since the last time.
-    fn tell(
-        &mut self,
-        store: &Store,
-        packer: &mut Packer<(), Piece>,
-        begin: &[u8],
-    ) -> Result<(), Ended> {
-        let changes = store.changes(self.place.since, &self.options)?;
+    fn write(&mut self, changes: Changes, pieces: &mut Pieces<'_, Piece>) -> Result<(), Ended> {
         let until = changes.until().max(self.place.since);
-        let mut pieces = Pieces::new(packer, Piece::Bytes);
-        let mut sent = pieces.write_all(begin);
+        let is_first = !std::mem::replace(&mut self.is_begun, true);
+        if is_first {
+            pieces.write_all(b"retry: 1000\n\n")?;
+        }
         let (mut seq, mut nth) = (0, 0);
-        let mut line = Vec::new();
-        let mut failed = None;
-        for changed in changes {
-            let changed = match changed {
-                Ok(changed) => changed,
-                Err(error) => {
-                    failed = Some(error);
-                    break;
-                }
-            };
+        let (place, keys_only) = (self.place, self.options.keys_only);
+        let long = |changed: &Changed| changed.version.value.as_deref().map_or(0, long_len);
+        pieces.write_each(changes, long, |changed, line| {
             let version = &changed.version;
             nth = if version.seq == seq { nth + 1 } else { 1 };
             seq = version.seq;
             // Told to this reader before it came back.
-            if self.place.since.checked_add(1) == Some(seq) && nth <= self.place.told {
-                continue;
+            if place.since.checked_add(1) == Some(seq) && nth <= place.told {
+                return;
             }
-            line.clear();
-            let mut id = String::new();
             // Writing to memory cannot fail.
-            let _ = write!(id, "id: {seq}.{nth}\ndata: ");
-            line.extend_from_slice(id.as_bytes());
-            json::version_line(&changed.key, version, self.options.keys_only, &mut line);
+            let _ = write!(line, "id: {seq}.{nth}\ndata: ");
+            json::version_line(&changed.key, version, keys_only, line);
             line.extend_from_slice(b"\n\n");
-            sent = sent.and_then(|()| pieces.write_all(&line));
-            if sent.is_err() {
-                break;
-            }
+        })?;
+        self.place = Place { since: until, told: 0 };
+        // Who was told nothing hears of the place with a heartbeat.
+        if nth > 0 || is_first {
+            write!(pieces, "id: {until}\n\n")?;
         }
-        if failed.is_none() && sent.is_ok() {
-            self.place = Place { since: until, told: 0 };
-            // Who was told nothing hears of the place with a heartbeat.
-            if nth > 0 || !begin.is_empty() {
-                sent = pieces.write_all(format!("id: {until}\n\n").as_bytes());
-            }
-        }
-        let finished = pieces.finish();
-        match failed {
-            Some(error) => Err(error.into()),
-            None if sent.is_err() => finished.and(Err(Ended::Gone)),
-            None => finished,
-        }
-    }
-
-    /// What moves the reader's cursor while nothing changes. An event without data is not told.
-    fn heartbeat(&self) -> Bytes {
-        format!(": still here\nid: {}\n\n", self.place.since).into()
+        Ok(())
     }
 }
 

@@ -9,8 +9,8 @@ use http::header::ACCEPT;
 
 use super::reply::{self, Form, Piece, Reply};
 use crate::Store;
+use crate::server::Shared;
 use crate::server::stream::{self, Ended, Packer, Pieces};
-use crate::server::{Shared, limits};
 
 /// Values longer than this are looked at before a line is made of them.
 const LONG: usize = 64 << 10;
@@ -48,63 +48,35 @@ fn escaped_len(byte: u8) -> usize {
 }
 
 /// Lines on their way out.
-pub struct Lines<'a> {
-    pieces: Option<Pieces<'a, Piece>>,
-    shared: Arc<Shared>,
-    line: Vec<u8>,
+pub struct Lines<'p, 'a> {
+    pieces: &'p mut Pieces<'a, Piece>,
     /// What stands around the lines of a document: begin, between, end.
     frame: [&'static [u8]; 3],
     count: u64,
 }
 
-impl Lines<'_> {
+impl Lines<'_, '_> {
     /// Adds a line of each that `records` gives. A line of a long value may take several times its
     /// bytes: `long` tells them, by [`long_len`].
     pub fn push_all<R>(
         &mut self,
-        mut records: impl Iterator<Item = siltdb_core::Result<R>>,
+        records: impl Iterator<Item = siltdb_core::Result<R>>,
         long: impl Fn(&R) -> usize,
         fill: impl Fn(&R, &mut Vec<u8>),
     ) -> Result<(), Ended> {
-        let budget = Arc::clone(&self.shared.budget);
-        loop {
-            let uncounted = budget.uncounted_blocking();
-            let Some(record) = records.next().transpose()? else { return Ok(()) };
-            let long = long(&record);
-            let held = budget.take(long);
-            let _held = held.ok_or_else(stream::full)?;
-            let mut line = std::mem::take(&mut self.line);
-            // As in a page: what grows by itself takes more.
-            line.reserve(long);
-            line.extend_from_slice(self.frame[usize::from(self.count > 0)]);
-            fill(&record, &mut line);
-            // Sending may take long: the record is not kept for it.
-            drop(record);
-            drop(uncounted);
-            self.count += 1;
-            self.write(&line)?;
-            if line.capacity() <= limits::PAGE_BYTES_MAX {
-                line.clear();
-                self.line = line;
-            }
-        }
+        let (frame, count) = (self.frame, &mut self.count);
+        self.pieces.write_each(records, long, |record, line| {
+            line.extend_from_slice(frame[usize::from(*count > 0)]);
+            fill(record, line);
+            *count += 1;
+        })
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Ended> {
-        let Some(pieces) = &mut self.pieces else { return Err(Ended::Gone) };
-        if pieces.write_all(bytes).is_ok() {
-            return Ok(());
-        }
-        // Why it failed is known to the pieces.
-        self.pieces.take().map_or(Ok(()), Pieces::finish).and(Err(Ended::Gone))
-    }
-
-    fn finish(mut self) -> Result<(), Ended> {
+    fn end(&mut self) -> Result<(), Ended> {
         if self.count == 0 {
-            self.write(self.frame[0])?;
+            self.pieces.write_all(self.frame[0])?;
         }
-        self.write(self.frame[2])?;
-        self.pieces.take().map_or(Ok(()), Pieces::finish)
+        Ok(self.pieces.write_all(self.frame[2])?)
     }
 }
 
@@ -125,16 +97,16 @@ pub async fn stream<F>(
     read: F,
 ) -> Reply
 where
-    F: FnOnce(&Store, &mut Lines<'_>) -> Result<(), Ended> + Send + 'static,
+    F: FnOnce(&Store, &mut Lines<'_, '_>) -> Result<(), Ended> + Send + 'static,
 {
     let is_lines = wants_lines(headers);
     let permit = shared.long_read()?;
-    let (store, context) = (shared.store.store().clone(), Arc::clone(shared));
+    let store = shared.store.store().clone();
     let messages = stream::read(
         shared,
         permit,
         |_: Vec<()>| Piece::Bytes(Bytes::new()),
-        move |packer| run(&store, context, packer, frame(is_lines, name), read),
+        move |packer| run(&store, packer, frame(is_lines, name), read),
     );
     let (kind, form) = match is_lines {
         true => (reply::JSON_LINES, Form::Lines),
@@ -145,28 +117,27 @@ where
 
 fn run<F>(
     store: &Store,
-    shared: Arc<Shared>,
     packer: &mut Packer<(), Piece>,
     frame: [&'static [u8]; 3],
     read: F,
 ) -> Result<(), Ended>
 where
-    F: FnOnce(&Store, &mut Lines<'_>) -> Result<(), Ended>,
+    F: FnOnce(&Store, &mut Lines<'_, '_>) -> Result<(), Ended>,
 {
-    let pieces = Some(Pieces::new(packer, Piece::Bytes));
-    let mut lines = Lines { pieces, shared, line: Vec::new(), frame, count: 0 };
-    match read(store, &mut lines) {
-        Ok(()) if lines.count == 0 && frame[0].is_empty() => Ok(()),
-        Ok(()) => lines.finish(),
-        Err(Ended::Failed(failure)) => {
-            // What was read before the failure is true, and told in whole lines.
-            if lines.count > 0 && frame[0].is_empty() {
-                lines.finish()?;
-            }
-            Err(Ended::Failed(failure))
-        }
-        Err(gone) => Err(gone),
+    let mut pieces = Pieces::new(packer, Piece::Bytes);
+    let mut lines = Lines { pieces: &mut pieces, frame, count: 0 };
+    let is_document = !frame[0].is_empty();
+    let mut ended = read(store, &mut lines);
+    match &ended {
+        Err(Ended::Gone) => {}
+        // No document is better than half of one.
+        Err(Ended::Failed(_)) if is_document => return ended,
+        // What was read before a failure is true, and told in whole lines.
+        _ if is_document || lines.count > 0 => ended = lines.end().and(ended),
+        _ => {}
     }
+    // Why sending failed is known to the pieces.
+    pieces.finish().and(ended)
 }
 
 #[cfg(test)]

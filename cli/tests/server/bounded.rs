@@ -1,0 +1,92 @@
+//! What a request asks for may be far more than fits into memory: it is read as it is sent.
+
+use siltdb::{Durability, Options, Retention, ScanOptions, Store};
+
+use crate::abuse::MIB;
+use crate::resp::peer::Peer;
+use crate::served::{Served, wait};
+use crate::silt::Silt;
+
+const VERSIONS: u64 = 96;
+const VALUE_LEN: u64 = 2 * MIB;
+/// What a server takes for itself, and for a few values on their way.
+const PEAK_MAX: u64 = 72 * MIB;
+
+/// Serves a store with one key of many large versions.
+fn served() -> Served {
+    let silt = Silt::new();
+    let options = Options {
+        retention: Retention::Forever,
+        durability: Durability::Flushed,
+        ..Options::default()
+    };
+    let store = Store::open(silt.db(), options).unwrap();
+    for i in 0..VERSIONS {
+        store.set(b"k", &vec![i as u8; VALUE_LEN as usize]).unwrap();
+    }
+    store.close().unwrap();
+    Served::of(silt, &[])
+}
+
+/// Runs something that must not take more memory of the server.
+fn bounded<T>(served: &Served, what: &str, run: impl FnOnce() -> T) -> T {
+    let (result, peak) = served.peak_of(run);
+    assert!(peak < PEAK_MAX, "{what}: {} MiB of memory", peak / MIB);
+    result
+}
+
+#[test]
+fn a_long_history_is_read_as_it_is_sent() {
+    let mut served = served();
+    for protocol in ["grpc", "http"] {
+        served = served.by(protocol);
+        let count = bounded(&served, protocol, || {
+            wait(async {
+                let mut versions = served.client().await.history(b"k", None).await.unwrap();
+                let mut count = 0;
+                while let Some(version) = versions.next().await {
+                    assert_eq!(version.unwrap().size() as u64, VALUE_LEN);
+                    count += 1;
+                }
+                count
+            })
+        });
+        assert_eq!(count, VERSIONS, "{protocol}");
+        let newest = wait(async {
+            let mut versions = served.client().await.history(b"k", Some(1)).await.unwrap();
+            (versions.next().await.unwrap().unwrap().value, versions.next().await.is_none())
+        });
+        assert_eq!(newest, (Some(vec![VERSIONS as u8 - 1; VALUE_LEN as usize]), true));
+    }
+    for words in [["SILT.HISTORY", "k", "LIMIT", "3"], ["SILT.CHANGES", "0", "LIMIT", "3"]] {
+        let told = bounded(&served, words[0], || Peer::new(served.address("resp")).ask(&words));
+        let told = told.array();
+        assert_eq!(told.len(), if words[0] == "SILT.HISTORY" { 3 } else { 2 });
+    }
+}
+
+#[test]
+fn a_change_feed_is_read_as_it_is_sent() {
+    let mut served = served();
+    for protocol in ["grpc", "http"] {
+        served = served.by(protocol);
+        bounded(&served, protocol, || {
+            wait(async {
+                let client = served.client().await;
+                let mut feed = client.changes(Some(0), &ScanOptions::default()).await.unwrap();
+                assert_eq!(feed.next().await.unwrap().unwrap().version.size() as u64, VALUE_LEN);
+                // The reader takes no more: nor does the server.
+                tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+                for _ in 1..VERSIONS {
+                    let changed = feed.next().await.unwrap().unwrap();
+                    assert_eq!(changed.version.size() as u64, VALUE_LEN);
+                }
+                let keys_only = ScanOptions { keys_only: true, ..ScanOptions::default() };
+                let mut keys = client.changes(Some(0), &keys_only).await.unwrap();
+                for _ in 0..VERSIONS {
+                    assert_eq!(keys.next().await.unwrap().unwrap().version.size(), 0);
+                }
+            });
+        });
+    }
+}
