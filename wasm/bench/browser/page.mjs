@@ -1,25 +1,13 @@
 // What browser.mjs calls, in the page and, by message, in a worker.
 
-import { KEYS, keyOf, load, ROWS, setScale, valueOf } from './rows.mjs';
+import { churn, keyOf, load, measure, ROWS, valueOf } from '../rows.mjs';
 import { STORES } from './stores.mjs';
 
 /** One row of one store, fresh; undefined where the store has no such thing. */
-async function measure({ store: name, row, scale, id }) {
+async function row({ store: name, row, scale, id }) {
   const { open, synced } = STORES[name];
-  const { run, loaded, needs, synced: asked = false } = ROWS[row];
-  if (asked && !synced) return undefined;
-  setScale(scale);
-  const store = await open(`bench-${id}`, asked);
-  try {
-    if (needs && !store[needs]) return undefined;
-    if (loaded) await load(store);
-    const times = (part) => (count) => Math.max(5, Math.round(count * scale * part));
-    // What the engines of browsers compile as they go is compiled before.
-    if (loaded) await run(store, times(0.3));
-    return await run(store, times(1));
-  } finally {
-    await store.close();
-  }
+  if (ROWS[row].synced && !synced) return undefined;
+  return measure((synced) => open(`bench-${id}`, synced), row, scale);
 }
 
 /** Fills a store that is opened again later. */
@@ -40,16 +28,26 @@ async function reopen({ store: name, id, keys }) {
   return ms;
 }
 
-/** Overwrites everything so many times, and leaves the store open for a second. */
-async function churn({ store: name, id, times }) {
-  const store = await STORES[name].open(`bench-${id}`, false);
-  await load(store);
-  for (let round = 1; round <= times; round += 1) await load(store, KEYS, round);
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-  return KEYS * (keyOf(0).length + valueOf(0).length);
+async function fileBytes(directory) {
+  let sum = 0;
+  for await (const handle of directory.values()) {
+    sum += handle.kind === 'file' ? (await handle.getFile()).size : await fileBytes(handle);
+  }
+  return sum;
 }
 
-const METHODS = { measure, fill, reopen, churn };
+/** Overwrites everything so many times; bytes of that a second later, as the page counts them. */
+async function space({ store: name, id, times }) {
+  const store = await STORES[name].open(`bench-${id}`, false);
+  const live = await churn(store, times);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const files = await fileBytes(await navigator.storage.getDirectory());
+  // The estimate has files at what was once reserved for them, and databases as they are.
+  const { usageDetails } = await navigator.storage.estimate();
+  return { live, counted: files + (usageDetails.indexedDB ?? 0) };
+}
+
+const METHODS = { row, fill, reopen, space };
 
 if (typeof document === 'undefined') {
   onmessage = async ({ data: { method, argument } }) => {

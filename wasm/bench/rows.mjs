@@ -1,0 +1,146 @@
+// The workloads, one row each, in a page, in a worker and in Node: microseconds an operation, on a
+// store that is opened for it alone.
+//
+// A store is { set, batch(pairs), get, getMany?, range?(from, limit), close }. What it answers is
+// judged when the time was taken, and what a row has put is read again.
+
+/** Keys of a store; fewer where little is measured. */
+export let KEYS = 10_000;
+export const keyOf = (i) => `key/${String(i).padStart(8, '0')}`;
+/** The keys one by one, each once, as they do not stand. */
+const spread = (i) => (i * 7919) % KEYS;
+
+// Values that do not pack, the same in every page: a tenth of the records share one.
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+let state = 7;
+function noise(length) {
+  let text = '';
+  while (text.length < length) {
+    state = (state * 48_271) % 2_147_483_647;
+    text += ALPHABET[(state >> 8) & 63];
+  }
+  return text;
+}
+const VALUES = Array.from({ length: 1000 }, () => noise(100));
+const BIG = Array.from({ length: 10 }, () => noise(64 << 10));
+export const valueOf = (i) => VALUES[i % VALUES.length];
+const bigOf = (i) => BIG[i % BIG.length];
+
+const upTo = (count, make) => Array.from({ length: count }, (_, i) => make(i));
+const pairs = (from, count, shift = 0) =>
+  upTo(count, (i) => [keyOf(from + i), valueOf(from + i + shift)]);
+const hundred = (i) => upTo(100, (j) => spread(i * 100 + j));
+
+export async function load(store, keys = KEYS, shift = 0) {
+  for (let at = 0; at < keys; at += 1000) await store.batch(pairs(at, 1000, shift));
+}
+
+const loaded = (store) => load(store);
+
+/** Throws unless these are the values. */
+export function same(found, wanted) {
+  const wrong = wanted.findIndex((value, i) => found[i] !== value);
+  if (wrong >= 0) throw new Error(`value ${wrong} of ${wanted.length} is another one`);
+  if (found.length !== wanted.length) {
+    throw new Error(`${found.length} values instead of ${wanted.length}`);
+  }
+}
+
+/** The values that a range has answered, which may be pairs. */
+const valuesIn = (found) => found.map((one) => (typeof one === 'string' ? one : one[1]));
+
+/** Values of all keys, in their order. */
+const valuesOf = async (store) => store.range
+  ? valuesIn(await store.range(keyOf(0), KEYS))
+  : Promise.all(upTo(KEYS, (i) => store.get(keyOf(i))));
+
+/** Throws unless all that was loaded and put is there; `puts` went to keys as `spread` has them. */
+async function holds(store, puts) {
+  const wanted = upTo(KEYS, valueOf);
+  for (let i = 0; i < puts; i += 1) wanted[spread(i)] = valueOf(i);
+  same(await valuesOf(store), wanted);
+}
+
+/** Loads everything and overwrites it so many times; bytes of what is live then. */
+export async function churn(store, times) {
+  for (let round = 0; round <= times; round += 1) await load(store, KEYS, round);
+  same(await valuesOf(store), upTo(KEYS, (i) => valueOf(i + times)));
+  return KEYS * (keyOf(0).length + valueOf(0).length);
+}
+
+async function putBig(store, count) {
+  for (let i = 0; i < count; i += 1) await store.set(`big/${i}`, bigOf(i));
+}
+
+/**
+ * A row: how often `run` is called, which does `has` operations at once; what is done `before`,
+ * what the store `needs` to offer, whether it is `synced`. Then `answer` judges what each call was
+ * answered, and `after` what is there, given how many operations there were.
+ */
+export const ROWS = {
+  'put awaited': { before: loaded, count: (n) => n(1500), after: holds,
+    run: (s, i) => s.set(keyOf(spread(i)), valueOf(i)) },
+  'put awaited, synced': { before: loaded, synced: true, count: (n) => n(300), after: holds,
+    run: (s, i) => s.set(keyOf(spread(i)), valueOf(i)) },
+  '100 puts in flight, each': { before: loaded, count: (n) => n(30), has: 100, after: holds,
+    run: (s, i) => Promise.all(upTo(100, (j) =>
+      s.set(keyOf(spread(i * 100 + j)), valueOf(i * 100 + j)))) },
+  'batches of 1,000, per entry': { count: () => KEYS / 1000, has: 1000, after: (s) => holds(s, 0),
+    run: (s, i) => s.batch(pairs(i * 1000, 1000)) },
+  'get awaited': { before: loaded, count: (n) => n(2000),
+    run: (s, i) => s.get(keyOf(spread(i))),
+    answer: (found, i) => same([found], [valueOf(spread(i))]) },
+  'getMany of 100, per key': { before: loaded, needs: 'getMany', count: (n) => n(60), has: 100,
+    run: (s, i) => s.getMany(hundred(i).map(keyOf)),
+    answer: (found, i) => same(found, hundred(i).map(valueOf)) },
+  'range of 100': { before: loaded, needs: 'range', count: (n) => n(200),
+    run: (s, i) => s.range(keyOf(spread(i) % (KEYS - 100)), 100),
+    answer: (found, i) => same(valuesIn(found),
+      upTo(100, (j) => valueOf((spread(i) % (KEYS - 100)) + j))) },
+  'full scan, per record': { before: loaded, needs: 'range', count: () => 3, has: 'all',
+    run: (s) => s.range(keyOf(0), KEYS),
+    answer: (found) => same(valuesIn(found), upTo(KEYS, valueOf)) },
+  'put of 64 KiB': { count: (n) => n(100), run: (s, i) => s.set(`big/${i}`, bigOf(i)),
+    after: async (s, count) => same(await Promise.all(upTo(count, (i) => s.get(`big/${i}`))),
+      upTo(count, bigOf)) },
+  'get of 64 KiB': { before: putBig, count: (n) => n(100), run: (s, i) => s.get(`big/${i}`),
+    answer: (found, i) => same([found], [bigOf(i)]) },
+};
+
+/** Microseconds that one of `count` calls takes. */
+async function time(store, { run, answer }, count) {
+  const answers = [];
+  const began = performance.now();
+  for (let i = 0; i < count; i += 1) {
+    const running = run(store, i);
+    // What answers at once is not awaited: that would be measured, too.
+    answers.push(running?.then ? await running : running);
+  }
+  const us = ((performance.now() - began) * 1000) / count;
+  if (answer) answers.forEach(answer);
+  return us;
+}
+
+/**
+ * Measures a row on what `open` opens, given whether it is to be synced; undefined where that has
+ * no such thing.
+ */
+export async function measure(open, name, scale) {
+  const row = ROWS[name];
+  if (scale < 1) KEYS = 1000 * Math.max(1, Math.round(scale * 10));
+  const store = await open(row.synced === true);
+  try {
+    if (row.needs && !store[row.needs]) return undefined;
+    const times = (part) => row.count((count) => Math.max(5, Math.round(count * scale * part)));
+    const count = times(1);
+    await row.before?.(store, count);
+    // What engines compile as they go is compiled before.
+    if (row.before) await time(store, row, times(0.3));
+    const us = await time(store, row, count);
+    const has = row.has === 'all' ? KEYS : row.has ?? 1;
+    await row.after?.(store, count * has);
+    return us / has;
+  } finally {
+    await store.close();
+  }
+}
