@@ -8,10 +8,14 @@
 #
 # Needs redis-server, redis-tools and a release build (cargo build --release -p siltdb). Each
 # measurement takes about so many seconds; ROW is one of always/1 always/16 everysec/1 everysec/16.
+# With PIN=1 each server has the first processor to itself and the client the second; without, the
+# system moves all of them about, and what is measured on two processors is that, too.
 set -euo pipefail
 CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 rounds=${1:-3} seconds=${2:-4} only=${3:-}
 silt=${SILT:-target/release/silt}
+servers=() clients=()
+[ -n "${PIN:-}" ] && servers=(taskset -c 0) clients=(taskset -c 1)
 dir=$(mktemp -d "${TMPDIR:-target}/bench-resp.XXXXXX")
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
@@ -30,7 +34,7 @@ await() {
 # rate PORT TEST PIPELINE: requests a second.
 rate() {
     local n=$4
-    redis-benchmark -p "$1" -t "$2" -c 50 -d 100 -r 1000000 -P "$3" -n "$n" --csv |
+    "${clients[@]}" redis-benchmark -p "$1" -t "$2" -c 50 -d 100 -r 1000000 -P "$3" -n "$n" --csv |
         awk -F'"' '/^"(SET|GET)"/ { printf "%d", $4 }'
 }
 
@@ -42,10 +46,10 @@ printf '%-9s %-5s %9s %10s %10s %6s\n' fsync op pipelined redis siltdb ratio
 for fsync in always everysec; do
     [ $fsync = always ] && durability=synced || durability=flushed
     mkdir "$dir/redis" "$dir/silt"
-    redis-server --port 16391 --bind 127.0.0.1 --save '' --appendonly yes --appendfsync $fsync \
+    "${servers[@]}" redis-server --port 16391 --bind 127.0.0.1 --save '' --appendonly yes --appendfsync $fsync \
         --dir "$dir/redis" >/dev/null &
     pids=($!)
-    "$silt" --db "$dir/silt/db" serve --no-grpc --no-http --resp-port 16392 \
+    "${servers[@]}" "$silt" --db "$dir/silt/db" serve --no-grpc --no-http --resp-port 16392 \
         --durability $durability --log-level warn >/dev/null 2>&1 &
     pids+=($!)
     await 16391
