@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use siltdb::server::schedule::Schedule;
+use siltdb::server::signals::StopSignals;
 use siltdb::server::tls::TlsFiles;
 use siltdb::server::{self, Addresses, Config, StartError, limits};
 use siltdb::{Durability, Options};
@@ -137,8 +138,10 @@ impl Serve {
         let ended = runtime.block_on(async {
             let told = config.clone();
             let running = server::start(config).await.map_err(failed)?;
+            // Whoever is told that it serves may at once ask it to stop.
+            let signals = StopSignals::catch().map_err(|e| Failure::io("signals", &e))?;
             tell(context, &told, running.addresses())?;
-            running.run_until_signal().await.map_err(failed)
+            running.run_until_signal(signals).await.map_err(failed)
         });
         // What was cut off must not keep the process.
         runtime.shutdown_background();

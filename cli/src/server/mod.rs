@@ -18,6 +18,7 @@ pub mod resp;
 mod run;
 pub mod schedule;
 pub mod shared;
+pub mod signals;
 pub mod stream;
 pub mod tls;
 

@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::signal;
 use tokio::time::{sleep, timeout};
 
 use super::auth::Auth;
 use super::listen::Listener;
+use super::signals::{StopSignals, hangup};
 use super::tls::Tls;
 use super::{Config, Protocol, Shared, StartError, grpc, http, limits, resp, schedule};
 use crate::AsyncStore;
@@ -149,15 +149,15 @@ impl Running {
     ///
     /// # Errors
     /// `Poisoned`; `Interrupted` by a second signal; the store does not close.
-    pub async fn run_until_signal(self) -> Result<(), StartError> {
+    pub async fn run_until_signal(self, mut signals: StopSignals) -> Result<(), StartError> {
         tokio::select! {
-            () = stop_signal() => {}
+            () = signals.next() => {}
             () = self.shared.stop.cancelled() => {}
         }
         tracing::info!("stopping");
         tokio::select! {
             stopped = self.stop() => stopped,
-            () = stop_signal() => Err(StartError::Interrupted),
+            () = signals.next() => Err(StartError::Interrupted),
         }
     }
 
@@ -185,27 +185,6 @@ impl Running {
                 Ok(())
             }
         }
-    }
-}
-
-#[cfg(unix)]
-async fn stop_signal() {
-    use signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-}
-
-#[cfg(not(unix))]
-async fn stop_signal() {
-    if signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 
@@ -242,20 +221,4 @@ async fn watch_tls(shared: Arc<Shared>) {
             Err(error) => tracing::error!(error, "the old certificates stay in use"),
         }
     }
-}
-
-#[cfg(unix)]
-async fn hangup() {
-    use signal::unix::{SignalKind, signal};
-    match signal(SignalKind::hangup()) {
-        Ok(mut hangup) => {
-            hangup.recv().await;
-        }
-        Err(_) => std::future::pending().await,
-    }
-}
-
-#[cfg(not(unix))]
-async fn hangup() {
-    std::future::pending().await
 }
