@@ -3,14 +3,14 @@
 use siltdb::{Durability, Options, Retention, ScanOptions, Store};
 
 use crate::abuse::MIB;
-use crate::resp::peer::Peer;
+use crate::resp::peer::{Answer, Peer};
 use crate::served::{Served, wait};
 use crate::silt::Silt;
 
 const VERSIONS: u64 = 96;
 const VALUE_LEN: u64 = 2 * MIB;
 /// What a server takes for itself, and for a few values on their way.
-const PEAK_MAX: u64 = 72 * MIB;
+const PEAK_MAX: u64 = 96 * MIB;
 
 /// Serves a store with one key of many large versions.
 fn served() -> Served {
@@ -63,6 +63,25 @@ fn a_long_history_is_read_as_it_is_sent() {
         let told = told.array();
         assert_eq!(told.len(), if words[0] == "SILT.HISTORY" { 3 } else { 2 });
     }
+}
+
+#[test]
+fn long_values_that_short_requests_make_do_not_pile_up() {
+    let served = Served::new(&[]);
+    let mut peer = Peer::new(served.address("resp"));
+    peer.say("MULTI");
+    for i in 0..64 {
+        peer.say(&format!("SETRANGE k{i} 8000000 x"));
+    }
+    let told = bounded(&served, "EXEC", || peer.say("EXEC"));
+    assert!(matches!(&told, Answer::Error(text) if text.contains("SILT_BATCH_TOO_LARGE")), "{told:?}");
+    assert_eq!(peer.say("DBSIZE").int(), 0, "all or nothing");
+    // What is overwritten does not count.
+    peer.say("MULTI");
+    for i in 0..64 {
+        peer.say(&format!("SETRANGE k 8000000 {i}"));
+    }
+    assert_eq!(peer.say("EXEC").array().len(), 64);
 }
 
 #[test]

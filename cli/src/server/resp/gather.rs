@@ -41,6 +41,9 @@ impl Gather {
 
     /// Commits what was written; its reads are its conditions.
     pub async fn commit(&self, txn: &mut Txn, durability: Option<Durability>) -> Answer {
+        if let Some(error) = txn.too_large() {
+            return Err(error.clone().into());
+        }
         if durability.is_some() || txn.bytes() > BYTES_MAX || !txn.is_plain() {
             return self.commit_alone(txn, durability).await;
         }
@@ -55,9 +58,12 @@ impl Gather {
     }
 
     async fn commit_alone(&self, txn: &mut Txn, durability: Option<Durability>) -> Answer {
-        let mut batch = Batch::new();
+        let (flushed, mut batch) = (txn.take_flushed(), Batch::new());
         txn.take(&mut batch);
-        self.shared.write(batch, durability).await
+        match flushed {
+            Some(_held) => self.shared.flush(batch, durability).await,
+            None => self.shared.write(batch, durability).await,
+        }
     }
 
     /// Submits what was gathered, turn by turn. Tasks that are ready run before it is its turn, so

@@ -10,11 +10,14 @@ use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use siltdb_core::batch::check_key;
-use siltdb_core::{Batch, Condition, Operation, Record};
+use siltdb_core::{Batch, Condition, Error, Operation, Record};
 
 use super::reply::Trouble;
 use crate::Store;
+use crate::server::budget::Held;
+use crate::server::deletes::Deletes;
 use crate::server::error::Failure;
+use crate::server::limits;
 
 /// Up to so many keys are looked through one by one.
 const FEW: usize = 16;
@@ -47,6 +50,12 @@ pub struct Txn {
     places: HashMap<Vec<u8>, usize, foldhash::fast::RandomState>,
     writes: usize,
     bytes: usize,
+    /// Bytes of the values that are to be written.
+    values: usize,
+    /// Why it cannot be committed: they are too many.
+    too_large: Option<Error>,
+    /// The memory of all keys of the store, where all are to be deleted.
+    flushed: Option<Held>,
     value_len_max: usize,
     /// Every read becomes a condition: all is to happen at one moment.
     is_strict: bool,
@@ -62,6 +71,9 @@ impl Txn {
             places: HashMap::default(),
             writes: 0,
             bytes: 0,
+            values: 0,
+            too_large: None,
+            flushed: None,
             value_len_max,
             is_strict: false,
             now_us: None,
@@ -73,7 +85,8 @@ impl Txn {
     pub fn reset(&mut self, is_strict: bool) {
         self.entries.clear();
         self.places.clear();
-        (self.writes, self.bytes, self.now_us) = (0, 0, None);
+        (self.writes, self.bytes, self.values, self.now_us) = (0, 0, 0, None);
+        (self.too_large, self.flushed) = (None, None);
         self.is_strict = is_strict;
     }
 
@@ -234,8 +247,7 @@ impl Txn {
             // It is over as it begins.
             return self.delete(key);
         }
-        self.put(key, Some(value));
-        Ok(())
+        self.put(key, Some(value))
     }
 
     /// Deletes a key.
@@ -244,17 +256,47 @@ impl Txn {
     /// The key is too long.
     pub fn delete(&mut self, key: &[u8]) -> Result<(), Trouble> {
         check_key(key)?;
-        self.put(key, None);
+        self.put(key, None)
+    }
+
+    /// Deletes all keys: these of the store, and those that were written here.
+    ///
+    /// # Errors
+    /// As [`Txn::delete`].
+    pub fn flush(&mut self, deletes: Deletes) -> Result<(), Trouble> {
+        for entry in self.entries.iter_mut().filter(|entry| entry.write.is_some()) {
+            entry.write = Some(None);
+        }
+        self.values = 0;
+        for operation in deletes.batch.operations() {
+            self.put(&operation.key, None)?;
+        }
+        self.flushed = Some(deletes.held);
         Ok(())
     }
 
-    fn put(&mut self, key: &[u8], write: Option<Value>) {
+    fn put(&mut self, key: &[u8], write: Option<Value>) -> Result<(), Trouble> {
         let place = match self.find(key) {
             Some(place) => place,
             None => self.add(Entry { key: key.to_vec(), seen: None, write: None }),
         };
-        self.writes += usize::from(self.entries[place].write.is_none());
-        self.entries[place].write = Some(write);
+        let entry = &mut self.entries[place];
+        let len = |value: Option<&Value>| value.map_or(0, |value| value.bytes.len());
+        let old = len(entry.write.as_ref().and_then(Option::as_ref));
+        // A short request may make a long value: they must not pile up until they are committed.
+        let (size, max) = (
+            self.values - old + len(write.as_ref()),
+            limits::BATCH_BYTES_MAX.max(self.value_len_max),
+        );
+        if size > max {
+            let error = Error::BatchTooLarge { size, max };
+            self.too_large = Some(error.clone());
+            return Err(error.into());
+        }
+        self.values = size;
+        self.writes += usize::from(entry.write.is_none());
+        entry.write = Some(write);
+        Ok(())
     }
 
     /// What was written here, for commands that look at many keys: `None` for a deleted one.
@@ -280,6 +322,16 @@ impl Txn {
             }
         }
         Ok(false)
+    }
+
+    /// Why it cannot be committed, if it cannot.
+    pub fn too_large(&self) -> Option<&Error> {
+        self.too_large.as_ref()
+    }
+
+    /// The memory of the keys of the store, if all are to be deleted.
+    pub fn take_flushed(&mut self) -> Option<Held> {
+        self.flushed.take()
     }
 
     /// Moves what is to be written, with its conditions, to the end of a batch.

@@ -6,13 +6,12 @@ use std::hash::BuildHasher;
 use siltdb_core::ScanOptions;
 
 use super::{Call, Outcome};
-use crate::server::limits::PAGE_RECORDS_MAX;
+use crate::server::deletes;
+use crate::server::limits::{self, PAGE_RECORDS_MAX};
 use crate::server::resp::glob;
 use crate::server::resp::parser::Args;
 use crate::server::resp::reply::Trouble;
 
-/// Most keys that one command deletes as one.
-const FLUSH_KEYS_MAX: usize = 100_000;
 /// Keys are counted one by one up to so many.
 const EXACT_UP_TO: u64 = 100_000;
 /// Keys among which RANDOMKEY chooses.
@@ -219,17 +218,13 @@ fn first(call: &Call<'_>, reverse: bool) -> Option<Result<Vec<u8>, Trouble>> {
 pub fn flush(call: &mut Call<'_>) -> Outcome {
     check_flush(&call.args)?;
     let options = ScanOptions { keys_only: true, ..ScanOptions::default() };
-    let mut keys: Vec<_> =
-        written(call).into_iter().filter(|(_, is_there)| *is_there).map(|(key, _)| key).collect();
-    for record in call.txn.store().scan(&options)? {
-        keys.push(record?.key);
-        if keys.len() > FLUSH_KEYS_MAX {
-            return Err(Trouble::err("there are too many keys to flush them within MULTI"));
-        }
+    let max = limits::FLUSH_BYTES_MAX - limits::KEY_LEN_MAX;
+    let budget = &call.resp.shared.budget;
+    let deletes = deletes::collect(call.txn.store(), &options, budget, max)??;
+    if deletes.next.is_some() {
+        return Err(Trouble::err("there are too many keys to flush them within MULTI"));
     }
-    for key in keys {
-        call.txn.delete(&key)?;
-    }
+    call.txn.flush(deletes)?;
     call.out.ok();
     Ok(())
 }
