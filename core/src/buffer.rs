@@ -5,9 +5,9 @@
 
 use alloc::vec::Vec;
 
-use hashbrown::HashMap;
-
 use crate::batch::Operation;
+use crate::index::KeyHasher;
+use crate::newest::Newest;
 
 /// An operation that waits to be written, with its sequence number.
 #[derive(Debug, Clone)]
@@ -20,10 +20,11 @@ pub struct Buffered {
 }
 
 /// Operations that wait to be written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct WriteBuffer {
+    hasher: KeyHasher,
     operations: Vec<Option<Buffered>>,
-    newest: HashMap<Vec<u8>, usize>,
+    newest: Newest,
     bytes: usize,
     since: u64,
     first_seq: u64,
@@ -31,6 +32,26 @@ pub struct WriteBuffer {
 }
 
 impl WriteBuffer {
+    /// Nothing waits yet.
+    #[must_use]
+    pub fn new(hasher: KeyHasher) -> Self {
+        Self {
+            hasher,
+            operations: Vec::new(),
+            newest: Newest::new(hasher, 0),
+            bytes: 0,
+            since: 0,
+            first_seq: 0,
+            coalesced: 0,
+        }
+    }
+
+    /// Takes out all that waits.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        core::mem::replace(self, Self::new(self.hasher))
+    }
+
     /// Adds the operations of one commit; `single` if nothing else was committed with them.
     pub fn push<'a>(
         &mut self,
@@ -47,7 +68,8 @@ impl WriteBuffer {
             self.bytes += cost(operation);
             let at = self.operations.len();
             self.operations.push(Some(Buffered { operation: operation.clone(), seq, single }));
-            let Some(before) = self.newest.insert(operation.key.clone(), at) else { continue };
+            let key_at = |at| key_of(&self.operations, at);
+            let Some(before) = self.newest.insert(&operation.key, at, key_at) else { continue };
             let replaced = &mut self.operations[before];
             if single
                 && replaced.as_ref().is_some_and(|b| b.single)
@@ -62,7 +84,8 @@ impl WriteBuffer {
     /// The newest buffered operation on `key`.
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<&Buffered> {
-        self.newest.get(key).and_then(|at| self.operations[*at].as_ref())
+        let at = self.newest.get(key, |at| key_of(&self.operations, at))?;
+        self.operations[at].as_ref()
     }
 
     /// Whether nothing waits.
@@ -108,6 +131,10 @@ impl WriteBuffer {
     }
 }
 
+fn key_of(operations: &[Option<Buffered>], at: usize) -> &[u8] {
+    operations[at].as_ref().map_or(&[], |buffered| &buffered.operation.key)
+}
+
 fn cost(operation: &Operation) -> usize {
-    2 * operation.key.len() + operation.value.as_ref().map_or(0, Vec::len) + 128
+    operation.key.len() + operation.value.as_ref().map_or(0, Vec::len) + 128
 }

@@ -43,6 +43,7 @@ pub mod limits;
 pub mod log;
 pub mod memtable;
 pub mod merge;
+mod newest;
 pub mod options;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;

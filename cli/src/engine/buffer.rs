@@ -7,10 +7,10 @@ use std::sync::{Arc, RwLock};
 
 use siltdb_core::batch::Operation;
 use siltdb_core::buffer::{Buffered, WriteBuffer};
+use siltdb_core::index::KeyHasher;
 
 use super::lock::{read, write};
 
-#[derive(Default)]
 struct Stages {
     current: WriteBuffer,
     /// Taken out to be written, oldest first.
@@ -20,7 +20,6 @@ struct Stages {
 }
 
 /// Operations that are acknowledged and not written yet.
-#[derive(Default)]
 pub(super) struct Buffer {
     stages: RwLock<Stages>,
     /// Whether there may be any: spares readers the lock.
@@ -28,6 +27,13 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
+    /// Nothing waits yet.
+    pub(super) fn new(hasher: KeyHasher) -> Self {
+        let current = WriteBuffer::new(hasher);
+        let stages = RwLock::new(Stages { current, draining: Vec::new(), coalesced: 0 });
+        Self { stages, used: AtomicBool::new(false) }
+    }
+
     /// The newest buffered operation on `key`.
     pub(super) fn get(&self, key: &[u8]) -> Option<Buffered> {
         if !self.is_used() {
@@ -81,7 +87,7 @@ impl Buffer {
         if stages.current.is_empty() {
             return None;
         }
-        let taken = Arc::new(std::mem::take(&mut stages.current));
+        let taken = Arc::new(stages.current.take());
         stages.coalesced += taken.coalesced();
         stages.draining.push(Arc::clone(&taken));
         Some(taken)

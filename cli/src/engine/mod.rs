@@ -145,7 +145,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
             store_id: manifest.store_id,
             shards,
             tables: Mutex::new(()),
-            buffer: Buffer::default(),
+            buffer: Buffer::new(hasher),
             queue: Queue::default(),
             log: Mutex::new(Log::new(active, next, last_seq)),
             clock: Mutex::new(last_seq),

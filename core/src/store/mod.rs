@@ -110,7 +110,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             files: Files::new(),
             index: Index::new(),
             active: None,
-            buffer: WriteBuffer::default(),
+            buffer: WriteBuffer::new(hasher),
             cache: ValueCache::new(options.cache_bytes),
             compaction: None,
             installing: None,

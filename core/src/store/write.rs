@@ -2,8 +2,6 @@
 
 use alloc::vec::Vec;
 
-use hashbrown::HashMap;
-
 use super::{Active, Store};
 use crate::batch::{Batch, Operation};
 use crate::error::{Error, Result};
@@ -13,6 +11,7 @@ use crate::index::Location;
 use crate::limits;
 use crate::log::LogWriter;
 use crate::memtable::Memtable;
+use crate::newest::Newest;
 use crate::options::Durability;
 use crate::segment_file::SegmentFile;
 use crate::storage::{FileId, Storage};
@@ -156,13 +155,15 @@ impl<S: Storage, H: Host> Store<S, H> {
         if operations.len() < 2 {
             return Ok(operations.iter().collect());
         }
-        let mut last: HashMap<&[u8], usize> = HashMap::with_capacity(operations.len());
+        let mut newest = Newest::new(self.hasher, operations.len());
+        let mut kept: Vec<_> = operations.iter().map(Some).collect();
         for (at, operation) in operations.iter().enumerate() {
-            last.insert(&operation.key, at);
+            let before = newest.insert(&operation.key, at, |at| &operations[at].key);
+            if let Some(before) = before {
+                kept[before] = None;
+            }
         }
-        let kept = operations.iter().enumerate();
-        let kept = kept.filter(|(at, o)| last.get(o.key.as_slice()) == Some(at));
-        Ok(kept.map(|(_, operation)| operation).collect())
+        Ok(kept.into_iter().flatten().collect())
     }
 
     fn without_identical<'b>(
@@ -193,7 +194,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         if self.poisoned {
             return Err(Error::Poisoned);
         }
-        let mut buffer = core::mem::take(&mut self.buffer);
+        let mut buffer = self.buffer.take();
         let staging: Vec<_> =
             buffer.iter().map(|b| Staging { operation: &b.operation, seq: b.seq }).collect();
         let result = self.commit(&staging, false);
