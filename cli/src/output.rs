@@ -269,6 +269,9 @@ fn store_message(dir: &Path, error: &Error) -> String {
             let by = if holder.is_empty() { "another process" } else { holder };
             format!("the store is in use by {by}; stop it or use --db for another store")
         }
+        Error::Storage(_) if dir.is_file() => {
+            String::from("this is a file and no directory of a store; use --db to name one")
+        }
         Error::NoStore if holds_files(dir) => String::from(
             "the directory holds other files and no store; use --db to name a store or an empty \
              directory",

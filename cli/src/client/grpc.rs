@@ -1,5 +1,6 @@
 //! Calls by gRPC.
 
+use std::error::Error as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -272,13 +273,22 @@ where
     }))
 }
 
+/// What a call without an answer failed with.
+fn reason(status: &Status) -> String {
+    status.source().map_or_else(|| status.message().to_owned(), causes)
+}
+
 fn failed(status: &Status) -> ClientError {
     let metadata = status.metadata();
     let code = metadata.get("silt-code").and_then(|code| code.to_str().ok());
     let mut error = match (code, status.code()) {
         (Some(code), _) => ClientError::new(code, status.message()),
         (None, Code::Unavailable | Code::Cancelled | Code::Unknown | Code::DeadlineExceeded) => {
-            ClientError::unreachable(format!("the connection was lost: {}", causes(status)))
+            ClientError::unreachable(format!("the connection was lost: {}", reason(status)))
+        }
+        // What answers there does not speak HTTP/2.
+        (None, Code::Internal) if status.source().is_some() => {
+            ClientError::unreachable(format!("this is no port of gRPC: {}", reason(status)))
         }
         (None, code) => ClientError::new("SILT_SERVER", format!("{code}: {}", status.message())),
     };

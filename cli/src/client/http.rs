@@ -98,10 +98,11 @@ impl Http {
     /// Connects to a server.
     pub async fn connect(options: ConnectOptions) -> Result<Self> {
         let usage = |message: String| ClientError::new("SILT_USAGE", message);
+        let wrong = || usage(String::from("a server's URL is http://HOST:PORT or https://"));
         let url = options.url.trim_end_matches('/');
-        let uri: Uri = url.parse().map_err(|e| usage(format!("the URL: {e}")))?;
+        let uri: Uri = url.parse().map_err(|_| wrong())?;
         if uri.host().is_none() || uri.path_and_query().is_some_and(|path| path != "/") {
-            return Err(usage(String::from("a server's URL is http://HOST:PORT or https://")));
+            return Err(wrong());
         }
         let is_tls = uri.scheme_str() == Some("https");
         let tls = is_tls.then(|| connect::tls(&options)).transpose()?;

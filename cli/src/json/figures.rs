@@ -37,7 +37,7 @@ impl CommitForm {
 
 /// A batch: the operations, each as [`super::part`] reads it.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with \"operations\"")]
 #[allow(missing_docs)]
 pub struct BatchForm<'a> {
     #[serde(borrow)]

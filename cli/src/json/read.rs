@@ -257,7 +257,7 @@ pub fn expires_of(ttl: Option<&Value>, expires: Option<u64>) -> Result<Option<u6
             return Err(String::from("\"ttl\" and \"expires\" exclude each other"));
         }
         Some(Value::String(text)) => {
-            time::parse_length(text).map_err(|e| format!("\"ttl\" is {e}"))?
+            time::parse_length(text).map_err(|e| format!("\"ttl\": {e}"))?
         }
         Some(Value::Number(seconds)) => match whole_number(seconds) {
             Some(seconds) if seconds > TTL_SECONDS_MAX => {
@@ -334,7 +334,7 @@ mod tests {
             (r#"{"key":"a","key_base64":"","value":""}"#, "exclude each other"),
             (r#"{"key":"a","value":"b","colour":1}"#, "unknown field `colour`"),
             (r#"{"key":"a","value":7}"#, "invalid type: integer `7`"),
-            (r#"{"key":"a","value":"b","ttl":"soon"}"#, "\"ttl\" is not a length"),
+            (r#"{"key":"a","value":"b","ttl":"soon"}"#, "\"ttl\": not a length"),
             (r#"{"key":"a","value":"b","ttl":0}"#, "above 0"),
             (r#"{"key":"a","value":"b","ttl":18446744073709551615}"#, "too great"),
             (r#"{"key":"a","value":"b","expires":9007199254740992}"#, "at most 9007199254740991"),

@@ -67,7 +67,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     Ok(Running { shared, addresses })
 }
 
-fn io_error(place: impl Into<String>, error: io::Error) -> StartError {
+fn io_error(place: impl Into<String>, mut error: io::Error) -> StartError {
+    if error.kind() == io::ErrorKind::AddrInUse {
+        error = io::Error::new(error.kind(), format!("{error}: choose another port"));
+    }
     StartError::Io { place: place.into(), error }
 }
 

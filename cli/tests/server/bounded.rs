@@ -74,7 +74,10 @@ fn long_values_that_short_requests_make_do_not_pile_up() {
         peer.say(&format!("SETRANGE k{i} 8000000 x"));
     }
     let told = bounded(&served, "EXEC", || peer.say("EXEC"));
-    assert!(matches!(&told, Answer::Error(text) if text.contains("SILT_BATCH_TOO_LARGE")), "{told:?}");
+    assert!(
+        matches!(&told, Answer::Error(text) if text.contains("SILT_BATCH_TOO_LARGE")),
+        "{told:?}"
+    );
     assert_eq!(peer.say("DBSIZE").int(), 0, "all or nothing");
     // What is overwritten does not count.
     peer.say("MULTI");
