@@ -6,6 +6,7 @@
 pub mod auth;
 pub mod body;
 pub mod budget;
+pub mod conn;
 pub mod deletes;
 pub mod error;
 pub mod feed;
@@ -19,6 +20,7 @@ mod run;
 pub mod schedule;
 pub mod shared;
 pub mod signals;
+pub mod slots;
 pub mod stream;
 pub mod tls;
 

@@ -18,8 +18,8 @@ use tower::{Layer, Service};
 use super::{Answer, status};
 use crate::server::auth::Access;
 use crate::server::body::Limited;
+use crate::server::conn::ConnInfo;
 use crate::server::error::Failure;
-use crate::server::listen::ConnInfo;
 use crate::server::metrics::Op;
 use crate::server::{Protocol, Shared};
 

@@ -17,8 +17,9 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::budget::Held;
+use super::conn::{Conn, ConnInfo};
 use super::error::Failure;
-use super::listen::{Conn, ConnInfo, Listener};
+use super::listen::Listener;
 use super::{Shared, limits};
 use crate::proto;
 use crate::proto::silt_server::SiltServer;

@@ -16,8 +16,8 @@ use tower_service::Service as _;
 
 use super::reply::{self, UnderWayBody};
 use crate::server::auth::{Access, Action, Role};
+use crate::server::conn::ConnInfo;
 use crate::server::error::Failure;
-use crate::server::listen::ConnInfo;
 use crate::server::metrics::Op;
 use crate::server::{Protocol, Shared, limits};
 

@@ -23,8 +23,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use self::guard::Guard;
+use super::conn::Conn;
 use super::error::Failure;
-use super::listen::{Conn, Listener};
+use super::listen::Listener;
 use super::{Shared, limits};
 
 /// Bytes that are read of a connection ahead of what is made of them.

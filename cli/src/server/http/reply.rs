@@ -14,8 +14,8 @@ use siltdb_core::{Commit, Durability};
 
 use crate::json::CommitForm;
 use crate::server::budget::Held;
+use crate::server::conn::UnderWay;
 use crate::server::error::Failure;
-use crate::server::listen::UnderWay;
 use crate::server::stream::Messages;
 
 /// The seq of a record, a commit or a page.

@@ -4,14 +4,15 @@ use std::io;
 
 use siltdb_core::{Batch, Durability};
 
-use super::connection::{Connection, Next, Work};
+use super::VERSION;
+use super::connection::{Connection, Next};
+use super::dispatch::Work;
 use super::parser::Args;
 use super::reply::Trouble;
 use super::session::{Multi, Queued, Watch, Watched};
+use super::spec::{Alone, Outcome};
 use super::state::Resp;
-use super::table::Alone;
 use super::txn::seq_of;
-use super::{VERSION, commands::Outcome};
 use crate::Store;
 use crate::server::error::Failure;
 use crate::server::limits;

@@ -4,10 +4,12 @@ use std::io;
 use std::sync::Arc;
 
 use super::alone::has_one_changed;
-use super::connection::{Connection, Work, run_data};
+use super::commands::table::find;
+use super::connection::Connection;
+use super::dispatch::{Work, run_data};
 use super::reply::Trouble;
 use super::session::{Multi, Watch, Watched};
-use super::table::{Run, find};
+use super::spec::Run;
 use crate::server::error::Failure;
 
 /// What became of one attempt.

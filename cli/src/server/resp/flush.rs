@@ -6,10 +6,11 @@ use std::sync::Arc;
 use siltdb_core::ScanOptions;
 
 use super::commands::scan::check_flush;
-use super::connection::{Connection, Work};
+use super::connection::Connection;
+use super::dispatch::Work;
 use super::reply::Trouble;
 use super::session::Queued;
-use super::table::Spec;
+use super::spec::Spec;
 use crate::server::deletes::{self, Deletes};
 use crate::server::limits;
 

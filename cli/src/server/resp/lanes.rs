@@ -11,11 +11,11 @@ use std::sync::{Mutex, PoisonError};
 use siltdb_core::{Commit, Durability};
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
-use super::connection::{Work, run_data};
+use super::dispatch::{Work, run_data};
 use super::gather::Gather;
 use super::session::Queued;
+use super::spec::Spec;
 use super::state::Resp;
-use super::table::Spec;
 use super::txn::Txn;
 use crate::server::error::Failure;
 

@@ -7,6 +7,7 @@ mod alone;
 pub mod clients;
 pub mod commands;
 mod connection;
+mod dispatch;
 mod exec;
 mod flush;
 mod gather;
@@ -16,8 +17,8 @@ pub mod number;
 pub mod parser;
 pub mod reply;
 pub mod session;
+pub mod spec;
 pub mod state;
-pub mod table;
 pub mod txn;
 
 use std::sync::Arc;
@@ -28,7 +29,8 @@ use self::connection::Connection;
 use self::gather::Gather;
 use self::state::Resp;
 use super::Shared;
-use super::listen::{Conn, Detached, Listener};
+use super::conn::Conn;
+use super::listen::{Detached, Listener};
 
 /// The version of Redis whose commands are spoken.
 pub const VERSION: &str = "7.2.0";

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::PoisonError;
 
+use super::table::TABLE;
 use super::{Call, Outcome};
 use crate::server::auth::Action;
 use crate::server::resp::clients::Client;
@@ -95,7 +96,7 @@ fn line(client: &Client) -> String {
         names.name,
         client.age().as_secs(),
         client.idle().as_secs(),
-        client.command(),
+        TABLE.get(client.command()).map_or("NULL", |spec| spec.name),
         names.protocol,
         names.lib_name,
         names.lib_version

@@ -11,6 +11,28 @@ pub fn micros(ms: i64) -> Option<u64> {
     (us <= SEQ_MAX).then_some(us)
 }
 
+impl Call<'_> {
+    /// The moment of an expiry option in microseconds since 1970: seconds or milliseconds, from
+    /// now on or since 1970.
+    ///
+    /// # Errors
+    /// Redis's words for what is none, or not after 1970, or too far off.
+    pub fn moment(
+        &mut self,
+        i: usize,
+        is_seconds: bool,
+        is_relative: bool,
+    ) -> Result<u64, Trouble> {
+        let number = self.int(i)?;
+        let ms = if is_seconds { number.checked_mul(1_000) } else { Some(number) };
+        let from = if is_relative { self.txn.now_ms() } else { 0 };
+        ms.filter(|ms| *ms > 0)
+            .and_then(|ms| ms.checked_add(from))
+            .and_then(micros)
+            .ok_or_else(|| self.invalid_expiry())
+    }
+}
+
 /// `EXPIRE key seconds [NX|XX|GT|LT]`
 pub fn expire(call: &mut Call<'_>) -> Outcome {
     let now = call.txn.now_ms();

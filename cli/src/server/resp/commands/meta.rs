@@ -1,9 +1,10 @@
 //! `COMMAND`: what the server tells of its commands.
 
+use super::table::{self, TABLE};
 use super::{Call, Outcome};
 use crate::server::resp::parser::Args;
 use crate::server::resp::reply::{Reply, Trouble};
-use crate::server::resp::table::{self, Spec, TABLE};
+use crate::server::resp::spec::Spec;
 
 /// `COMMAND [COUNT|DOCS|INFO|LIST|GETKEYS]`
 pub fn command(call: &mut Call<'_>) -> Outcome {

@@ -1,171 +1,12 @@
-//! Every command: its words, its keys, what it may, and what runs it.
+//! Every command.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use super::commands::{
-    Call, Outcome, client, config, counters, expiry, info, keys, meta, past, scan, server, strings,
+use super::{client, config, counters, expiry, info, keys, meta, past, scan, server, strings};
+use crate::server::resp::spec::{
+    ADMIN, Alone, DENYOOM, FAST, Function, NO_AUTH, OWNER, READONLY, Run, SYNC, Spec, WRITE, row,
 };
-use crate::server::auth::Action;
-use crate::server::metrics::Op;
-
-/// What does a command.
-pub type Function = fn(&mut Call<'_>) -> Outcome;
-
-/// What runs a command.
-#[derive(Debug, Clone, Copy)]
-pub enum Run {
-    /// It is done at once, and may share a commit with others.
-    Data(Function),
-    /// The same in a thread for blocking work.
-    Slow(Function),
-    /// What was written before is committed first.
-    Alone(Alone),
-}
-
-/// Commands that concern the connection or the store as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Alone {
-    Auth,
-    Hello,
-    Quit,
-    Reset,
-    Multi,
-    Exec,
-    Discard,
-    Watch,
-    WaitAof,
-    Save,
-    BgSave,
-    Compact,
-    Durability,
-}
-
-impl Alone {
-    /// Whether it is done at once between MULTI and EXEC.
-    pub fn is_of_transactions(self) -> bool {
-        use Alone::{Discard, Exec, Multi, Quit, Reset, Watch};
-        matches!(self, Multi | Exec | Discard | Watch | Quit | Reset)
-    }
-}
-
-/// It changes keys.
-const WRITE: u8 = 1;
-/// It reads keys.
-const READONLY: u8 = 2;
-/// It may make the store larger.
-const DENYOOM: u8 = 4;
-/// It takes the same time however much there is.
-const FAST: u8 = 8;
-/// It concerns the server.
-const ADMIN: u8 = 16;
-/// It needs no token.
-const NO_AUTH: u8 = 32;
-/// Its user must be an admin.
-const OWNER: u8 = 64;
-/// It changes no key, and its user must be allowed to.
-const SYNC: u8 = 128;
-
-/// A command.
-#[derive(Debug)]
-pub struct Spec {
-    /// Its name, in small letters.
-    pub name: &'static str,
-    /// How many words it has, with its name; at least so many, if negative.
-    pub arity: i32,
-    flags: u8,
-    /// The first and the last key, and the step between keys; 0 for none.
-    pub keys: (i32, i32, i32),
-    /// What its user must be allowed.
-    pub action: Action,
-    /// What runs it.
-    pub run: Run,
-    /// The group of the documentation.
-    pub group: &'static str,
-    /// The version of Redis that has it first, or ours.
-    pub since: &'static str,
-    /// One line for people.
-    pub summary: &'static str,
-}
-
-impl Spec {
-    /// Whether it can have so many words.
-    pub fn takes(&self, words: usize) -> bool {
-        takes(self.arity, words)
-    }
-
-    /// Its subcommands with their numbers of words, if it has any.
-    pub fn subcommands(&self) -> &'static [(&'static str, i32)] {
-        match self.name {
-            "client" => CLIENT,
-            "config" => &[("get", -3), ("set", -4), ("resetstat", 2), ("rewrite", 2)],
-            "command" => &[("count", 2), ("docs", -2), ("info", -2), ("list", -2), ("getkeys", -4)],
-            "object" => &[("encoding", 3), ("refcount", 3), ("idletime", 3), ("freq", 3)],
-            "memory" => &[("usage", -3)],
-            _ => &[],
-        }
-    }
-
-    /// Whether it changes keys.
-    pub fn is_write(&self) -> bool {
-        self.flags & WRITE != 0
-    }
-
-    /// Whether it needs no token.
-    pub fn is_for_all(&self) -> bool {
-        self.flags & NO_AUTH != 0
-    }
-
-    /// The flags that COMMAND tells of.
-    pub fn flag_names(&self) -> impl Iterator<Item = &'static str> {
-        let all = [
-            (WRITE, "write"),
-            (READONLY, "readonly"),
-            (DENYOOM, "denyoom"),
-            (FAST, "fast"),
-            (ADMIN, "admin"),
-            (NO_AUTH, "no_auth"),
-        ];
-        let flags = self.flags;
-        all.into_iter().filter(move |(flag, _)| flags & flag != 0).map(|(_, name)| name)
-    }
-
-    /// What it is counted as.
-    pub fn op(&self) -> Op {
-        match self.name {
-            "get" | "strlen" | "exists" | "ttl" | "getrange" | "silt.getat" => Op::Get,
-            "mset" | "msetnx" | "exec" => Op::Batch,
-            "del" | "unlink" | "getdel" | "flushall" | "flushdb" => Op::Delete,
-            "keys" | "scan" | "randomkey" => Op::Scan,
-            "dbsize" => Op::Count,
-            "silt.history" => Op::History,
-            "silt.changes" => Op::Changes,
-            "bgrewriteaof" => Op::Compact,
-            "info" => Op::Stats,
-            _ if self.is_write() => Op::Set,
-            _ => Op::Other,
-        }
-    }
-}
-
-const CLIENT: &[(&str, i32)] = &[
-    ("id", 2),
-    ("getname", 2),
-    ("setname", 3),
-    ("setinfo", 4),
-    ("info", 2),
-    ("list", -2),
-    ("kill", -3),
-    ("no-evict", 3),
-    ("no-touch", 3),
-];
-
-/// Whether a command of an arity can have so many words.
-pub fn takes(arity: i32, words: usize) -> bool {
-    let count = arity.unsigned_abs() as usize;
-    if arity < 0 { words >= count } else { words == count }
-}
 
 /// Longest name of a command.
 const NAME_LEN_MAX: usize = 16;
@@ -209,27 +50,6 @@ const fn slow(run: Function) -> Run {
 
 const fn alone(alone: Alone) -> Run {
     Run::Alone(alone)
-}
-
-#[allow(clippy::too_many_arguments)]
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: u8,
-    keys: (i32, i32, i32),
-    run: Run,
-    group: &'static str,
-    since: &'static str,
-    summary: &'static str,
-) -> Spec {
-    let action = if flags & OWNER != 0 {
-        Action::Admin
-    } else if flags & (WRITE | SYNC) != 0 {
-        Action::Write
-    } else {
-        Action::Read
-    };
-    Spec { name, arity, flags, keys, action, run, group, since, summary }
 }
 
 /// All of them.
@@ -388,6 +208,7 @@ pub static TABLE: &[Spec] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::auth::Action;
 
     #[test]
     fn every_command_is_found_by_its_name() {

@@ -1,20 +1,20 @@
 //! The store on native files: the engine, and two threads that do what goes on beside reads and
 //! writes.
 
+mod handle;
+
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::sync::{Arc, Weak};
 
-use arc_swap::ArcSwapOption;
-use siltdb_core::error::{Error, Result, StorageError, StorageErrorKind};
+use siltdb_core::error::{Error, Result};
 use siltdb_core::{
     Batch, Commit, CompactionPlan, CompactionReport, Durability, Options, Progress, Record,
     Retention, ScanOptions, SegmentStats, SnapshotReport, Stats,
 };
 
+use self::handle::Handle;
 use crate::engine::{Engine, Listening};
 use crate::native::{NativeOptions, NativeReader, NativeStorage, SystemHost};
 use crate::whole::WriteSink;
@@ -34,9 +34,6 @@ pub type Changes = siltdb_core::Changes<NativeReader>;
 pub type View = siltdb_core::View<NativeReader>;
 
 const CLOSED: Error = Error::Invalid("the store is closed");
-
-/// How often closing looks whether calls of other threads have come to their end.
-const CLOSE_LOOK: Duration = Duration::from_millis(1);
 
 /// A store in a directory. Clones share it; any thread may use any of them, and none waits for
 /// another's disk: readers take no part in writes, syncs or compaction, and writers that sync at
@@ -62,67 +59,9 @@ impl WeakStore {
     }
 }
 
-/// What all clones of a store share; dropping it closes the store.
-struct Handle {
-    /// `None` once closed.
-    engine: ArcSwapOption<NativeEngine>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
-    /// Whether the thread runs that commits for those who do not wait.
-    has_committer: OnceLock<()>,
-}
-
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("last_seq", &self.last_seq()).finish_non_exhaustive()
-    }
-}
-
-impl Handle {
-    fn close(&self) -> Result<()> {
-        let Some(mut engine) = self.engine.swap(None) else { return Ok(()) };
-        engine.stop();
-        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        for thread in threads.drain(..) {
-            // It ends by itself, and has nothing to tell.
-            let _ = thread.join();
-        }
-        loop {
-            // Calls of other threads come to their end first.
-            match Arc::try_unwrap(engine) {
-                Ok(engine) => return engine.close(),
-                Err(shared) => engine = shared,
-            }
-            thread::sleep(CLOSE_LOOK);
-        }
-    }
-
-    fn keep(&self, thread: JoinHandle<()>) {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
-    }
-
-    /// Starts the committer, once.
-    fn start_committer(&self, engine: &Arc<NativeEngine>) -> Result<()> {
-        if self.has_committer.get().is_none() {
-            let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-            if self.has_committer.set(()).is_ok() {
-                let engine = Arc::clone(engine);
-                threads.push(spawn("silt-commit", move || engine.commit_until_closed())?);
-            }
-        }
-        Ok(())
-    }
-}
-
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    thread::Builder::new().name(name.into()).spawn(run).map_err(|e| {
-        let kind = StorageErrorKind::Io;
-        Error::Storage(StorageError { op: "open", file: None, kind, message: e.to_string() })
-    })
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        let _ = self.close();
     }
 }
 
@@ -139,13 +78,7 @@ impl Store {
         options.validate()?;
         let native = NativeOptions { create: options.create, ..NativeOptions::default() };
         let storage = NativeStorage::open(dir, native)?;
-        let engine = Arc::new(Engine::open(storage, SystemHost, options)?);
-        let (worker, timer) = (Arc::clone(&engine), Arc::clone(&engine));
-        let engine = ArcSwapOption::new(Some(engine));
-        let handle =
-            Handle { engine, threads: Mutex::new(Vec::new()), has_committer: OnceLock::new() };
-        handle.keep(spawn("silt-worker", move || worker.work_until_closed())?);
-        handle.keep(spawn("silt-timer", move || timer.tick_until_closed())?);
+        let handle = Handle::open(Engine::open(storage, SystemHost, options)?)?;
         Ok(Self { handle: Arc::new(handle) })
     }
 
