@@ -112,3 +112,27 @@ fn a_change_feed_is_read_as_it_is_sent() {
         });
     }
 }
+
+#[test]
+fn long_keys_make_short_pages_and_few_are_watched() {
+    let served = Served::new(&[]);
+    let mut peer = Peer::new(served.address("resp"));
+    let key = |i: usize| format!("{i:03}{}", "k".repeat(60_000));
+    for i in 0..100 {
+        peer.ask(&["SET", &key(i), ""]);
+    }
+    let (mut cursor, mut told) = (String::from("0"), Vec::new());
+    loop {
+        let page = peer.ask(&["SCAN", &cursor, "COUNT", "1000"]);
+        let page = page.array();
+        assert!(page[1].array().len() < 20, "{} keys in a page", page[1].array().len());
+        told.extend(page[1].array().iter().map(Answer::text));
+        cursor = page[0].text();
+        if cursor == "0" {
+            break;
+        }
+    }
+    assert_eq!(told, (0..100).map(key).collect::<Vec<_>>());
+    let refused = (0..100).find(|i| matches!(peer.ask(&["WATCH", &key(*i)]), Answer::Error(_)));
+    assert!(refused.is_some_and(|i| i > 5), "{refused:?}");
+}

@@ -265,7 +265,9 @@ fn watch(work: &mut Work, args: Args<'_>) -> Outcome {
         return Err(Trouble::err("WATCH inside MULTI is not allowed"));
     }
     for key in args.from(1) {
-        if work.session.watched.len() > limits::PAGE_RECORDS_MAX * 10 {
+        let watched = &work.session.watched;
+        let bytes: usize = watched.iter().map(|watch| watch.key.len()).sum();
+        if watched.len() > limits::PAGE_RECORDS_MAX * 10 || bytes > limits::PAGE_BYTES_MAX {
             return Err(Failure::busy("too many keys are watched").into());
         }
         let store = work.txn.store();

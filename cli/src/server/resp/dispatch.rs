@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::commands::meta;
 use super::commands::table::{TABLE, find_place};
 use super::parser::Args;
 use super::reply::{Reply, Trouble};
@@ -37,6 +38,7 @@ pub enum Todo {
 /// Runs one command on what there is; its error is its reply.
 pub fn run_data(resp: &Resp, spec: &'static Spec, args: Args<'_>, work: &mut Work) -> bool {
     let (Run::Data(run) | Run::Slow(run)) = spec.run else { return false };
+    let run = if spec.is_help(args) { meta::help } else { run };
     let before = work.out.waiting();
     let Work { session, txn, out } = work;
     match run(&mut Call { args, spec, txn, out, session, resp }) {
@@ -161,7 +163,7 @@ fn judge(
 
 fn check_subcommand(spec: &Spec, args: Args<'_>) -> Outcome {
     let all = spec.subcommands();
-    if all.is_empty() || args.count() < 2 {
+    if all.is_empty() || args.count() < 2 || spec.is_help(args) {
         return Ok(());
     }
     let name = spec.name;
@@ -174,9 +176,8 @@ fn check_subcommand(spec: &Spec, args: Args<'_>) -> Outcome {
         None => {
             let sub = String::from_utf8_lossy(args.get(1));
             let sub: String = sub.chars().take(128).collect();
-            let known: Vec<_> = all.iter().map(|(sub, _)| *sub).collect();
-            let known = known.join(", ");
-            Err(Trouble::err(&format!("unknown subcommand '{sub}'. '{name}' has {known}.")))
+            let name = name.to_ascii_uppercase();
+            Err(Trouble::err(&format!("unknown subcommand '{sub}'. Try {name} HELP.")))
         }
     }
 }

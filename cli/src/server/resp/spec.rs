@@ -106,6 +106,11 @@ impl Spec {
         }
     }
 
+    /// Whether these words ask which subcommands it has.
+    pub fn is_help(&self, args: Args<'_>) -> bool {
+        args.count() == 2 && args.is(1, "HELP") && !self.subcommands().is_empty()
+    }
+
     /// Whether it changes keys.
     pub fn is_write(&self) -> bool {
         self.flags & WRITE != 0

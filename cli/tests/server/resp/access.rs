@@ -118,6 +118,15 @@ fn the_past_and_changes_are_told() {
 }
 
 #[test]
+fn subcommands_are_told_of() {
+    let served = Served::new(&[]);
+    let mut peer = Peer::new(served.address("resp"));
+    assert!(error(&peer.say("OBJECT NONE")).ends_with("Try OBJECT HELP."));
+    let told = peer.say("OBJECT HELP");
+    assert!(told.array().contains(&Answer::Simple("ENCODING".into())), "{told:?}");
+}
+
+#[test]
 fn durability_is_asked_for_by_connection() {
     let served = Served::new(&["--durability", "flushed"]);
     let mut peer = Peer::new(served.address("resp"));

@@ -40,6 +40,15 @@ pub fn command(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
+/// `CLIENT HELP` and the like.
+pub fn help(call: &mut Call<'_>) -> Outcome {
+    let (name, all) = (call.spec.name.to_ascii_uppercase(), call.spec.subcommands());
+    call.out.array(all.len() + 1);
+    call.out.simple(&format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+    all.iter().for_each(|(sub, _)| call.out.simple(&sub.to_ascii_uppercase()));
+    Ok(())
+}
+
 fn tell(out: &mut Reply, spec: &Spec) {
     let (first, last, step) = spec.keys;
     out.array(10);

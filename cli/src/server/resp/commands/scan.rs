@@ -7,7 +7,7 @@ use siltdb_core::ScanOptions;
 
 use super::{Call, Outcome};
 use crate::server::deletes;
-use crate::server::limits::{self, PAGE_RECORDS_MAX};
+use crate::server::limits::{self, PAGE_BYTES_MAX, PAGE_RECORDS_MAX};
 use crate::server::resp::glob;
 use crate::server::resp::parser::Args;
 use crate::server::resp::reply::Trouble;
@@ -36,13 +36,12 @@ pub fn keys(call: &mut Call<'_>) -> Outcome {
     let written = written(call);
     let options =
         ScanOptions { prefix: literal_prefix(pattern), keys_only: true, ..ScanOptions::default() };
-    let (mut count, mut found) = (0, Vec::new());
+    let (start, mut count) = (call.out.waiting(), 0);
     let mut tell = |key: &[u8]| {
         if glob::matches(pattern, key) {
             count += 1;
-            call.out.reserve(found.len() + key.len() + 16)?;
-            found.extend_from_slice(&u32::try_from(key.len()).unwrap_or(0).to_le_bytes());
-            found.extend_from_slice(key);
+            call.out.reserve(key.len() + 16)?;
+            call.out.bulk(key);
         }
         Ok::<(), Trouble>(())
     };
@@ -55,14 +54,7 @@ pub fn keys(call: &mut Call<'_>) -> Outcome {
     for (key, _) in written.iter().filter(|(_, is_there)| **is_there) {
         tell(key)?;
     }
-    call.out.array(count);
-    let mut rest = found.as_slice();
-    while let Some((len, after)) = rest.split_first_chunk::<4>() {
-        let len = u32::from_le_bytes(*len) as usize;
-        let (key, after) = after.split_at_checked(len).unwrap_or((after, b""));
-        call.out.bulk(key);
-        rest = after;
-    }
+    call.out.insert(start, |out| out.array(count));
     Ok(())
 }
 
@@ -121,13 +113,16 @@ pub fn scan(call: &mut Call<'_>) -> Outcome {
         ..ScanOptions::default()
     };
     let mut keys: BTreeMap<Vec<u8>, bool> = BTreeMap::new();
+    let (mut bytes, mut next) = (0, None);
     for record in call.txn.store().scan(&options)? {
-        keys.insert(record?.key, true);
+        let key = record?.key;
+        bytes += key.len();
+        keys.insert(key.clone(), true);
+        if keys.len() == page.count || bytes >= PAGE_BYTES_MAX {
+            next = Some(key);
+            break;
+        }
     }
-    let next = match keys.last_key_value() {
-        Some((last, _)) if keys.len() == page.count => Some(last.clone()),
-        _ => None,
-    };
     for (key, is_there) in written(call) {
         let is_after = last.as_ref().is_none_or(|last| key > *last);
         if is_after && next.as_ref().is_none_or(|next| key <= *next) {
