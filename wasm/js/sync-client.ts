@@ -85,23 +85,27 @@ export class SyncReads<K, V> {
   }
 
   /** Keys with their values, in order. */
-  *entries(options: ScanOptions<K> = {}): Generator<[K, V], void, void> {
-    for (const record of this.packed(options, false)) yield entryOf(this.scope, record);
+  entries(options: ScanOptions<K> = {}): Generator<[K, V], void, void> {
+    return this.scan(options, false, (record) => entryOf(this.scope, record));
   }
 
   /** Keys, in order. Values are not read. */
-  *keys(options: ScanOptions<K> = {}): Generator<K, void, void> {
-    for (const record of this.packed(options, true)) yield keyOf(this.scope, record.key);
+  keys(options: ScanOptions<K> = {}): Generator<K, void, void> {
+    return this.scan(options, true, (record) => keyOf(this.scope, record.key));
   }
 
   /** Values, in the order of their keys. */
-  *values(options: ScanOptions<K> = {}): Generator<V, void, void> {
+  values(options: ScanOptions<K> = {}): Generator<V, void, void> {
     const { values } = this.scope;
-    for (const record of this.packed(options, false)) yield values.decode(record.value);
+    return this.scan(options, false, (record) => values.decode(record.value));
   }
 
   /** @internal */
-  *packed(options: ScanOptions<K>, keysOnly: boolean): Generator<wire.PackedRecord, void, void> {
+  *scan<T>(
+    options: ScanOptions<K>,
+    keysOnly: boolean,
+    decode: (record: wire.PackedRecord) => T,
+  ): Generator<T, void, void> {
     const { limit, chunkBytes, keep, moment, reverse, ...range } =
       rawOptions(this.scope, options, keysOnly);
     let left = limit;
@@ -118,7 +122,7 @@ export class SyncReads<K, V> {
         const last = answer.records.at(-1)?.key;
         if (last && reverse) range.to = last;
         else if (last) range.from = after(last);
-        yield* answer.records;
+        for (const record of answer.records) yield decode(record);
       }
     } finally {
       if (keep && view !== undefined && more) this.owner.closeView(view);
@@ -217,7 +221,7 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
     const written = new Map<string, wire.WriteOperation>();
     const source: SyncSource = {
       get: (raw) => owner.request((w) => wire.encodeGet(w, raw), wire.decodeGet)?.value,
-      scan: (part, asked) => new SyncReads(owner, part).packed(asked, false),
+      scan: (part, asked) => new SyncReads(owner, part).scan(asked, false, (record) => record),
     };
     const result = body(new SyncTransaction({ source, written }, scope));
     if (typeof (result as { then?: unknown } | undefined)?.then === 'function') {

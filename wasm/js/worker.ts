@@ -7,9 +7,36 @@ export { serve };
 
 declare const DedicatedWorkerGlobalScope: undefined | (new () => object);
 
+/**
+ * Whoever waits for each answer asks again at once. So many milliseconds after a message the worker
+ * does not go to sleep: to wake it would take longer than what it is asked for.
+ */
+const AWAKE_MS = 0.1;
+/** Whoever asks for more at a time has more to do with the answer, and needs its cores for it. */
+const BRIEF_BYTES = 512;
+
+/** See {@link AWAKE_MS}. */
+function stayAwake(): void {
+  const { port1, port2 } = new MessageChannel();
+  let until = 0;
+  let awake = false;
+  const turn = () => {
+    awake = performance.now() < until;
+    if (awake) port2.postMessage(0);
+  };
+  port1.onmessage = turn;
+  addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
+    if (data.t !== 'send' || data.b.length > BRIEF_BYTES) return;
+    until = performance.now() + AWAKE_MS;
+    if (!awake) turn();
+  });
+}
+
 if (typeof DedicatedWorkerGlobalScope !== 'undefined' &&
     globalThis instanceof DedicatedWorkerGlobalScope) {
   serve(globalThis as unknown as Port<ToWorker, FromWorker>, () => {
     (globalThis as unknown as { close(): void }).close();
   });
+  // After the store has answered, as far as it does so at once.
+  stayAwake();
 }

@@ -9,7 +9,7 @@ use once_cell::race::OnceBox;
 
 const POLYNOMIAL: u32 = 0xedb8_8320;
 /// Bytes taken in one step.
-const STEP: usize = 8;
+const STEP: usize = 16;
 
 type Tables = [[u32; 256]; STEP];
 
@@ -39,14 +39,22 @@ pub(super) fn update(crc: u32, bytes: &[u8]) -> u32 {
     for b in steps {
         let c = crc ^ u32::from_le_bytes([b[0], b[1], b[2], b[3]]);
         let [c0, c1, c2, c3] = c.to_le_bytes();
-        crc = t[7][c0 as usize]
-            ^ t[6][c1 as usize]
-            ^ t[5][c2 as usize]
-            ^ t[4][c3 as usize]
-            ^ t[3][b[4] as usize]
-            ^ t[2][b[5] as usize]
-            ^ t[1][b[6] as usize]
-            ^ t[0][b[7] as usize];
+        crc = t[15][c0 as usize]
+            ^ t[14][c1 as usize]
+            ^ t[13][c2 as usize]
+            ^ t[12][c3 as usize]
+            ^ t[11][b[4] as usize]
+            ^ t[10][b[5] as usize]
+            ^ t[9][b[6] as usize]
+            ^ t[8][b[7] as usize]
+            ^ t[7][b[8] as usize]
+            ^ t[6][b[9] as usize]
+            ^ t[5][b[10] as usize]
+            ^ t[4][b[11] as usize]
+            ^ t[3][b[12] as usize]
+            ^ t[2][b[13] as usize]
+            ^ t[1][b[14] as usize]
+            ^ t[0][b[15] as usize];
     }
     for byte in rest {
         crc = (crc >> 8) ^ t[0][((crc ^ u32::from(*byte)) & 0xff) as usize];
