@@ -199,7 +199,7 @@ impl fmt::Display for Error {
             Error::Corrupt(c) => write!(
                 f,
                 "{} is damaged at byte {}: expected {}; \
-                 restore a snapshot, or salvage what is readable",
+                 restore a snapshot, or take what is readable with `silt salvage`",
                 c.file, c.offset, c.what
             ),
             Error::Poisoned => {

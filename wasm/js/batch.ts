@@ -2,7 +2,7 @@
 
 import { refuse } from './codec.js';
 import type { Scope } from './scope.js';
-import { checkSeq, keyBytes } from './scope.js';
+import { checkOptions, keyBytes, microsOf } from './scope.js';
 import { type Durability, LEVELS, type WriteOperation, type Written } from './wire.js';
 
 /** How a write is done. */
@@ -51,17 +51,17 @@ export type Operation<K, V> =
   | ({ type: 'set'; key: K; value: V } & ExpiryOptions & ConditionOptions)
   | ({ type: 'delete'; key: K } & ConditionOptions);
 
-function expiry(options: ExpiryOptions): number | undefined {
-  if (options.expires) return Math.round(options.expires.getTime() * 1000);
-  const { ttl } = options;
+function expiry({ expires, ttl }: ExpiryOptions): number | undefined {
+  if (expires) return microsOf(expires);
   if (ttl === undefined) return undefined;
-  if (!(ttl > 0 && ttl < 2 ** 43)) refuse('ttl must be milliseconds, more than 0');
-  return Math.round((Date.now() + ttl) * 1000);
+  if (!(ttl > 0)) refuse('ttl must be milliseconds, more than 0');
+  return microsOf(new Date(Date.now() + ttl));
 }
 
 function condition(options: ConditionOptions): number | null | undefined {
+  checkOptions(options, 'durability ttl expires ifSeq ifAbsent type key value');
   if (options.ifAbsent || options.ifSeq === 0) return null;
-  return options.ifSeq === undefined ? undefined : checkSeq(options.ifSeq);
+  return options.ifSeq;
 }
 
 /** A `set` in bytes. */
@@ -74,8 +74,8 @@ export function packSet<K, V>(
   return {
     key: keyBytes(scope, key),
     value: scope.values.encode(value),
-    expires: expiry(options),
     ifSeq: condition(options),
+    expires: expiry(options),
   };
 }
 
@@ -90,8 +90,8 @@ export function packDelete<K>(
 
 /** An operation in bytes. */
 export function packOperation<K, V>(scope: Scope<K, V>, op: Operation<K, V>): WriteOperation {
-  if (op.type === 'set') return packSet(scope, op.key, op.value, op);
-  if (op.type === 'delete') return packDelete(scope, op.key, op);
+  if (op?.type === 'set') return packSet(scope, op.key, op.value, op);
+  if (op?.type === 'delete') return packDelete(scope, op.key, op);
   return refuse('an operation has the type `set` or `delete`');
 }
 

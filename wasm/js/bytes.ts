@@ -18,6 +18,17 @@ export class Writer {
     return this.#length;
   }
 
+  /** Runs what writes; where it fails, nothing was written. */
+  whole(write: (writer: Writer) => void): void {
+    const end = this.#length;
+    try {
+      write(this);
+    } catch (e) {
+      this.#length = end;
+      throw e;
+    }
+  }
+
   #room(count: number): number {
     const at = this.#length;
     const end = at + count;

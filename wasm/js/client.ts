@@ -10,7 +10,7 @@ import type { CompactOptions, CompactReport } from './maintain.js';
 import { Reads, Snapshot, expiryOf } from './reads.js';
 import { packRetention, retentionOf } from './retention.js';
 import type { Range } from './scope.js';
-import { checkCount, dateOfSeq, join, keyBytes, rangeBytes, seqOf } from './scope.js';
+import { checkCount, checkOptions, dateOfSeq, join, keyBytes, rangeBytes, seqOf } from './scope.js';
 import type { Scope } from './scope.js';
 import type { Session } from './session.js';
 import type { Transaction, TransactionOptions } from './transaction.js';
@@ -71,6 +71,7 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
     range: Range<K> = {},
     options: CommitOptions = {},
   ): Promise<Commit & { count: number }> {
+    checkOptions(range, 'gt gte lt lte prefix');
     const bounds = rangeBytes(this.scope, range);
     const durability = levelOf(options);
     return this.session.request(

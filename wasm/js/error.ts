@@ -53,19 +53,18 @@ export class SiltError extends Error {
   /** What went wrong, for programs. */
   readonly code: SiltErrorCode;
   /** See {@link SiltErrorDetail.operation}. */
-  readonly operation?: number;
+  declare readonly operation?: number;
   /** See {@link SiltErrorDetail.found}. */
-  readonly found?: number;
+  declare readonly found?: number;
   /** See {@link SiltErrorDetail.oldest}. */
-  readonly oldest?: number;
+  declare readonly oldest?: number;
 
   constructor(code: SiltErrorCode, message: string, detail: SiltErrorDetail = {}) {
-    super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    const { cause, ...rest } = detail;
+    super(message, cause === undefined ? undefined : { cause });
     this.name = 'SiltError';
     this.code = code;
-    if (detail.operation !== undefined) this.operation = detail.operation;
-    if (detail.found !== undefined) this.found = detail.found;
-    if (detail.oldest !== undefined) this.oldest = detail.oldest;
+    Object.assign(this, rest);
   }
 }
 

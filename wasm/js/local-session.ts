@@ -37,7 +37,7 @@ export class LocalSession extends Session {
   requestSync<T>(encode: (writer: Writer) => void, decode: (reader: Reader) => T): T {
     if (this.closed) throw closed();
     this.send();
-    encode(this.#writer);
+    this.#writer.whole(encode);
     return decode(new Reader(this.#channel.sendSync(this.#writer.take())));
   }
 }

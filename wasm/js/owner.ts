@@ -73,7 +73,7 @@ export class Owner {
 
   /** Runs one operation. */
   request<T>(encode: (writer: Writer) => void, decode: (reader: Reader) => T): T {
-    encode(this.#writer);
+    this.#writer.whole(encode);
     return decode(new Reader(this.execute(this.#writer.take())));
   }
 

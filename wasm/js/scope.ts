@@ -86,6 +86,14 @@ export function entryOf<K, V>(scope: Scope<K, V>, record: PackedRecord): [K, V] 
   return [keyOf(scope, record.key), scope.values.decode(record.value)];
 }
 
+/** Refuses options that there are not: one that is misspelt would be passed over. */
+export function checkOptions(options: object, known: string): void {
+  if (typeof options !== 'object' || !options) refuse('options must be an object');
+  for (const name in options) {
+    if (!known.split(' ').includes(name)) refuse(`there is no option ${name}, but ${known}`);
+  }
+}
+
 /** The bounds in bytes. */
 export function rangeBytes<K>(scope: Scope<K, unknown>, range: Range<K> = {}): KeyRange {
   const { gt, gte, lt, lte, prefix } = range;
@@ -109,17 +117,11 @@ export function rangeBytes<K>(scope: Scope<K, unknown>, range: Range<K> = {}): K
   return bounds;
 }
 
-/** A seq that a caller gave. */
-export function checkSeq(seq: number): number {
-  if (!Number.isSafeInteger(seq) || seq < 0) refuse(`${seq} is not a seq: a whole number`);
-  return seq;
-}
-
-/** The last seq of a date's millisecond. */
-export function seqOfDate(date: Date): number {
-  const ms = date.getTime();
-  if (!(ms >= 0)) refuse('a date from 1970 on');
-  return ms * 1000 + 999;
+/** The microseconds of a date that a caller gave. */
+export function microsOf(date: Date): number {
+  const ms = date instanceof Date ? date.getTime() : NaN;
+  if (!(ms >= 0 && ms < 2 ** 43)) refuse('a date is from 1970 to 2248');
+  return ms * 1000;
 }
 
 /** The date of a seq, whose microseconds it has not. */
@@ -129,7 +131,8 @@ export function dateOfSeq(seq: number): Date {
 
 /** The seq that a caller gave as such or as a date. */
 export function seqOf(moment: number | Date): number {
-  return moment instanceof Date ? seqOfDate(moment) : checkSeq(moment);
+  // The last seq of a date's millisecond.
+  return moment instanceof Date ? microsOf(moment) + 999 : moment;
 }
 
 /** What a read with these options looks at. */
@@ -137,7 +140,7 @@ export function momentOf(scope: Scope<any, any>, options: ReadOptions | undefine
   const at = options?.at;
   if (at === undefined) return scope.moment;
   if (typeof at === 'number' || at instanceof Date) return { at: seqOf(at) };
-  if (typeof at.moment?.view !== 'number') refuse('`at` is a snapshot, a seq or a date');
+  if (typeof at?.moment?.view !== 'number') refuse('`at` is a snapshot, a seq or a date');
   return at.moment;
 }
 

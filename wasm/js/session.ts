@@ -54,16 +54,13 @@ export class Session {
     return this.#closed !== undefined;
   }
 
-  /**
-   * Packs an operation into the next message. `encode` must not throw: it writes beside the
-   * operations of others.
-   */
+  /** Packs an operation into the next message, beside those of others. */
   request<T>(encode: (writer: Writer) => void, decode: (reader: Reader) => T): Promise<T> {
     if (this.#closed) return Promise.reject(closed());
     return new Promise<T>((resolve, reject) => {
       if (this.#waiting.length === 0) queueMicrotask(() => this.send());
+      this.#writer.whole(encode);
       this.#waiting.push({ decode, resolve, reject });
-      encode(this.#writer);
       if (this.#writer.length >= MESSAGE_BYTES_MAX) this.send();
     });
   }

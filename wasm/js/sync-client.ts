@@ -15,7 +15,7 @@ import { type Found, expiryOf } from './reads.js';
 import { packRetention, retentionOf } from './retention.js';
 import { type ScanOptions, rawOptions } from './scan.js';
 import type { Range, ReadOptions, Scope } from './scope.js';
-import { after, checkCount, dateOfSeq, entryOf, join, keyBytes, keyOf } from './scope.js';
+import { after, checkCount, checkOptions, dateOfSeq, entryOf, join, keyBytes, keyOf } from './scope.js';
 import { momentOf, rangeBytes, seqOf } from './scope.js';
 import type { AsyncStorage } from './storage.js';
 import { type SyncSource, SyncTransaction } from './sync-transaction.js';
@@ -170,6 +170,7 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
 
   /** Deletes every key of a range, in one commit; of the whole store or part if none is given. */
   deleteRange(range: Range<K> = {}, options: CommitOptions = {}): Commit & { count: number } {
+    checkOptions(range, 'gt gte lt lte prefix');
     const bounds = rangeBytes(this.scope, range);
     const durability = levelOf(options);
     return this.owner.request(

@@ -182,7 +182,7 @@ export function encodeWrite(
     w.u8(given | condition | (check ? 16 : 0)).b(key);
     if (value) w.b(value);
     if (expires !== undefined) w.n(expires);
-    if (typeof ifSeq === 'number') w.n(ifSeq);
+    if (condition > 4) w.n(ifSeq as number);
   }
 }
 

@@ -125,7 +125,10 @@ const INTERNAL = new RegExp(`^(${[
 
 /** What a page loads is made a little shorter still. */
 async function shorten(file) {
-  const compress = { passes: 3, ecma: 2022, keep_fargs: false, pure_getters: true, inline: 1 };
+  const compress = {
+    passes: 3, ecma: 2022, keep_fargs: false, pure_getters: true, inline: 1,
+    hoist_funs: true, lhs_constants: false,
+  };
   const mangle = { properties: { regex: INTERNAL, builtins: true } };
   const options = { module: true, ecma: 2022, compress, mangle };
   const { code } = await minify(readFileSync(file, 'utf8'), options);

@@ -95,6 +95,42 @@ test('an operation that fails leaves the others of its message alone', async (t)
   assert.throws(() => db.keys({ limit: 1.5 }), { code: 'SILT_INVALID' });
 });
 
+test('what there is not is refused by name, and what is asked for beside it is done', async (t) => {
+  const db = await store(t);
+  await db.set('k', 1);
+  const invalid = (why) => ({ name: 'SiltError', code: 'SILT_INVALID', message: why });
+  const date = /date is from 1970 to 2248/;
+  for (const [options, why] of [
+    [{ ifAbsnt: true }, /no option ifAbsnt, but .* ifAbsent/], [null, /options must be an object/],
+    ['synced', /options must be an object/], [{ durability: 'sync' }, /`synced`, `flushed` or/],
+    [{ ifSeq: '5' }, /5 is not a whole number/], [{ ifSeq: NaN }, /NaN is not a whole number/],
+    [{ ttl: 0 }, /ttl must be milliseconds/], [{ ttl: '5' }, date], [{ ttl: Infinity }, date],
+    [{ ttl: 2 ** 43 - 1 }, date], [{ expires: 5 }, date], [{ expires: new Date(NaN) }, date],
+    [{ expires: new Date(-1) }, date], [{ expires: new Date(8.64e15) }, date],
+  ]) {
+    const [one, refused, other] = await Promise.allSettled([
+      db.set('one', 1), db.set('k', 2, options), db.set('other', 2),
+    ]);
+    assert.throws(() => { throw refused.reason; }, invalid(why), JSON.stringify(options));
+    assert.ok(one.status === 'fulfilled' && other.value.seq > one.value.seq);
+    // The first one of a turn is done at once.
+    await assert.rejects(db.set('k', 2, options), invalid(why));
+    assert.deepEqual(await db.getMany(['k', 'one', 'other']), [1, 1, 2]);
+  }
+  // What is no bound bounds nothing: nothing is deleted.
+  for (const range of [{ gtee: 'a' }, { limit: 1 }, { at: 0 }, null, 'k', 5, { gt: 5 }]) {
+    await assert.rejects(db.deleteRange(range), invalid(/./), JSON.stringify(range));
+  }
+  assert.equal(await db.count(), 3);
+  for (const at of [null, 'now', NaN, -1, new Date(NaN), new Date(8.64e15)]) {
+    await assert.rejects(db.get('k', { at }), invalid(/./), String(at));
+  }
+  assert.equal(await db.get('k', { at: new Date(Date.now() + 1e9) }), 1);
+  const error = await db.set('k', 2, { ifAbsent: true }).catch((e) => e);
+  assert.deepEqual(Object.keys(error).sort(), ['code', 'found', 'name', 'operation']);
+  assert.deepEqual(Object.keys(await db.get('').catch((e) => e)).sort(), ['code', 'name']);
+});
+
 test('ranges: bounds, prefix, reverse, limit', async (t) => {
   const db = await store(t, { backend: 'memory' });
   await Promise.all(['a', 'b', 'ba', 'bb', 'c', 'd'].map((key) => db.set(key, key)));

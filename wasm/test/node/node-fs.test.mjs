@@ -177,7 +177,13 @@ test('damage is found by a check and told by a read', () => {
   fs.writeFileSync(join(dir, name), damaged);
   const { problems } = check();
   assert.ok(problems.length > 0 && problems.every((p) => p.file === name), JSON.stringify(problems));
-  assert.throws(() => withStore(dir, all), { code: 'SILT_CORRUPT' });
+  // Whoever reads what is damaged is told where it is, and what to do.
+  const [{ offset }] = problems;
+  const message = new RegExp(`^${name} is damaged at byte ${offset}: .*\`silt salvage\``);
+  assert.throws(() => withStore(dir, all), { code: 'SILT_CORRUPT', message });
+  const records = (w) => wire.encodeRecords(w, Number.parseInt(name, 10), offset, 100);
+  assert.throws(() => withStore(dir, (engine) => ask(engine, records, wire.decodeJson)),
+    { code: 'SILT_CORRUPT', message });
 });
 
 test('one opener at a time: in this process, in another one, and the native tool', async () => {
