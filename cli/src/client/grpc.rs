@@ -71,14 +71,9 @@ fn tls(options: &ConnectOptions) -> Result<ClientTlsConfig> {
 
 impl Grpc {
     /// Connects to a server.
-    pub async fn connect(options: ConnectOptions) -> Result<Self> {
+    pub async fn connect(place: &str, is_tls: bool, options: ConnectOptions) -> Result<Self> {
         let usage = |message: String| ClientError::new("SILT_USAGE", message);
-        let (scheme, place) = options.url.split_once("://").unwrap_or(("", ""));
-        let (is_tls, uri) = match scheme {
-            "grpc" => (false, format!("http://{place}")),
-            "grpcs" => (true, format!("https://{place}")),
-            _ => return Err(usage(String::from("a server's URL is grpc://HOST:PORT or grpcs://"))),
-        };
+        let uri = format!("{}://{place}", if is_tls { "https" } else { "http" });
         let endpoint = Endpoint::from_shared(uri).map_err(|e| usage(format!("the URL: {e}")))?;
         let mut endpoint = endpoint
             .connect_timeout(CONNECT_TIME_MAX)

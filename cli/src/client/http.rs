@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, TE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as Pool;
@@ -96,15 +96,8 @@ impl Fields {
 
 impl Http {
     /// Connects to a server.
-    pub async fn connect(options: ConnectOptions) -> Result<Self> {
+    pub async fn connect(place: &str, is_tls: bool, options: ConnectOptions) -> Result<Self> {
         let usage = |message: String| ClientError::new("SILT_USAGE", message);
-        let wrong = || usage(String::from("a server's URL is http://HOST:PORT or https://"));
-        let url = options.url.trim_end_matches('/');
-        let uri: Uri = url.parse().map_err(|_| wrong())?;
-        if uri.host().is_none() || uri.path_and_query().is_some_and(|path| path != "/") {
-            return Err(wrong());
-        }
-        let is_tls = uri.scheme_str() == Some("https");
         let tls = is_tls.then(|| connect::tls(&options)).transpose()?;
         let token = options.token.map(|token| HeaderValue::try_from(format!("Bearer {token}")));
         let mut token = token
@@ -122,7 +115,8 @@ impl Http {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(POOL_TIME_MAX)
             .build(Connector::new(tcp, tls));
-        let http = Self { pool, base: url.to_owned(), token };
+        let base = format!("{}://{place}", if is_tls { "https" } else { "http" });
+        let http = Self { pool, base, token };
         http.greet().await?;
         Ok(http)
     }

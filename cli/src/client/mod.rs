@@ -14,6 +14,7 @@ mod problem;
 
 use std::path::PathBuf;
 
+use ::http::uri::Authority;
 use siltdb_core::{
     Batch, Change, Changed, Commit, CompactionReport, Durability, Record, Retention, ScanOptions,
     SegmentStats, Stats, Version,
@@ -59,6 +60,16 @@ enum Wire {
     Http(http::Http),
 }
 
+/// Whether this is a host, with a port or without, and nothing else.
+fn is_place(text: &str) -> bool {
+    let Ok(authority) = text.parse::<Authority>() else { return false };
+    match text.strip_prefix(authority.host()) {
+        Some("") => !text.is_empty(),
+        Some(_) => authority.port_u16().is_some(),
+        None => false,
+    }
+}
+
 /// Makes a call in the protocol of a client.
 macro_rules! call {
     ($client:ident, $name:ident($($argument:expr),*)) => {
@@ -84,11 +95,19 @@ impl Client {
     /// # Errors
     /// As [`Client::connect`]; a file of certificates is not as it should be.
     pub async fn connect_with(options: ConnectOptions) -> Result<Self> {
-        let wire = match options.url.split_once("://").map(|(scheme, _)| scheme) {
-            Some("grpc" | "grpcs") => Wire::Grpc(grpc::Grpc::connect(options).await?),
-            Some("http" | "https") => Wire::Http(http::Http::connect(options).await?),
+        let url = options.url.clone();
+        let (scheme, place) = url.split_once("://").unwrap_or_default();
+        let place = place.trim_end_matches('/');
+        let wire = match scheme {
+            "grpc" | "grpcs" if is_place(place) => {
+                Wire::Grpc(grpc::Grpc::connect(place, scheme == "grpcs", options).await?)
+            }
+            "http" | "https" if is_place(place) => {
+                Wire::Http(http::Http::connect(place, scheme == "https", options).await?)
+            }
             _ => {
-                let message = "a server's URL begins with grpc://, grpcs://, http:// or https://";
+                let message = "a server's URL is grpc://HOST:PORT or http://HOST:PORT; with TLS \
+                               grpcs:// or https://";
                 return Err(ClientError::new("SILT_USAGE", message));
             }
         };

@@ -180,5 +180,7 @@ fn a_server_that_is_not_there_is_one_line() {
         let line = silt.fails(&["get", "a", "--server", url], 3, "SILT_UNREACHABLE");
         assert!(line.contains("does not answer"), "{line}");
     }
-    silt.fails(&["get", "a", "--server", "ftp://127.0.0.1:1"], 2, "SILT_USAGE");
+    for url in ["ftp://127.0.0.1:1", "http://", "http://127.0.0.1:99999", "grpc://[::1]:1/path"] {
+        silt.fails(&["get", "a", "--server", url], 2, "SILT_USAGE");
+    }
 }
