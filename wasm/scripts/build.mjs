@@ -101,7 +101,8 @@ async function bundle() {
       entryPoints: [at('js', source)],
       outfile: at('dist', output),
       bundle: true,
-      minify: true,
+      // In Node an uncaught error shows the line it was thrown in, and names of functions.
+      minify: platform === 'browser',
       format,
       platform,
       target: 'es2022',
@@ -165,4 +166,7 @@ if (!process.argv.includes('--js')) buildEngine();
 await transpile();
 await bundle();
 run(process.execPath, [at('node_modules', 'typescript', 'bin', 'tsc'), '--emitDeclarationOnly']);
+// The other types name these, and tsc leaves out what was given as types.
+mkdirSync(at('dist', 'gen'), { recursive: true });
+copyFileSync(join(generated, 'siltdb.d.ts'), at('dist', 'gen', 'siltdb.d.ts'));
 sizes();

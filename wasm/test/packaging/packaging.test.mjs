@@ -164,6 +164,19 @@ test('Node, ESM and CommonJS', () => {
   }
 });
 
+test('types, without skipLibCheck, however modules are found', () => {
+  const tsc = join(wasm, 'node_modules', 'typescript', 'bin', 'tsc');
+  for (const [module, resolution] of [['node16', 'node16'], ['esnext', 'bundler']]) {
+    try {
+      execFileSync(process.execPath, [tsc, '--strict', '--noEmit', '--target', 'es2022',
+        '--lib', 'es2023,esnext.disposable,dom,dom.asynciterable', '--types', '',
+        '--module', module, '--moduleResolution', resolution, 'types.mts'], { cwd: fixtures });
+    } catch (error) {
+      assert.fail(`${module}: ${error.stdout}`);
+    }
+  }
+});
+
 test('importing touches nothing: a server that renders pages may do it', () => {
   // As a bundler for servers would: the browser's entries, where there is no browser.
   const script = `
