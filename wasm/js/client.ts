@@ -2,7 +2,7 @@
 
 import type { Commit, CommitOptions, DeleteOptions, Operation, SetOptions } from './batch.js';
 import { Batch, commitOf, levelOf, packDelete, packOperation, packSet } from './batch.js';
-import { type CodecOptions, encodeText, json, refuse, utf8 } from './codec.js';
+import { bytes, type CodecOptions, encodeText, json, refuse, utf8 } from './codec.js';
 import type { Retention } from './engine.js';
 import type { Info, Plan, SegmentInfo, SegmentPage, Stats, StorageInfo } from './figures.js';
 import { compactStore, readStorage } from './maintain.js';
@@ -198,7 +198,7 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
     prefix: string | Uint8Array,
     codecs: CodecOptions<K2, V2> = {},
   ): Silt<K2, V2> {
-    const raw = typeof prefix === 'string' ? encodeText(prefix) : prefix;
+    const raw = typeof prefix === 'string' ? encodeText(prefix) : bytes.encode(prefix);
     if (raw.length === 0) refuse('a part needs a prefix');
     return new Silt<K2, V2>(this.session, {
       ...scopeOf(codecs),

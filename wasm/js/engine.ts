@@ -3,8 +3,9 @@
 import { initSync, Engine as RawEngine } from './gen/siltdb.js';
 import { Writer } from './bytes.js';
 import { SiltError, type SiltErrorCode } from './error.js';
+import { packRetention } from './retention.js';
 import type { HostStorage } from './storage.js';
-import { LEVELS, type Durability, type PackedRetention } from './wire.js';
+import { LEVELS, type Durability } from './wire.js';
 
 /** Which superseded versions compaction keeps: `ms` of time, or so many `versions` of a key. */
 export type Retention = 'latest' | 'forever' | { ms: number } | { versions: number };
@@ -83,14 +84,6 @@ function put(raw: RawEngine, bytes: Uint8Array): void {
 /** Whether {@link loadEngine} was called. */
 export function engineLoaded(): boolean {
   return loaded;
-}
-
-/** The numbers of a retention rule. */
-export function packRetention(rule: Retention): PackedRetention {
-  if (rule === 'latest') return { kind: 0, amount: 0 };
-  if (rule === 'forever') return { kind: 3, amount: 0 };
-  if ('ms' in rule) return { kind: 1, amount: Math.round(rule.ms * 1000) };
-  return { kind: 2, amount: rule.versions };
 }
 
 /** Options as `wasm/src/options.rs` reads them: a tag and a number each. */

@@ -9,8 +9,10 @@ import type { PackedRetention } from './wire.js';
 export function packRetention(rule: Retention): PackedRetention {
   if (rule === 'latest') return { kind: 0, amount: 0 };
   if (rule === 'forever') return { kind: 3, amount: 0 };
-  if ('ms' in rule) return { kind: 1, amount: checkCount(rule.ms, 0, 'ms') * 1000 };
-  if ('versions' in rule) return { kind: 2, amount: checkCount(rule.versions, 0, 'versions') };
+  // `Infinity` is no number of them: that is `forever`.
+  const { ms, versions } = Object(rule);
+  if (ms !== undefined) return { kind: 1, amount: checkCount(ms, NaN, 'ms') * 1000 };
+  if (versions !== undefined) return { kind: 2, amount: checkCount(versions, NaN, 'versions') };
   return refuse('retention is `latest`, `forever`, { ms } or { versions }');
 }
 

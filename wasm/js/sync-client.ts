@@ -6,7 +6,7 @@
 import type { Commit, CommitOptions, DeleteOptions, Operation, SetOptions } from './batch.js';
 import { Batch, commitOf, levelOf, packDelete, packOperation, packSet } from './batch.js';
 import type { CodecOptions } from './codec.js';
-import { encodeText, json, refuse, utf8 } from './codec.js';
+import { bytes, encodeText, json, refuse, utf8 } from './codec.js';
 import type { Difference, Version } from './client.js';
 import { Engine, type EngineOptions, type Retention } from './engine.js';
 import type { Plan, SegmentInfo, SegmentPage, Stats } from './figures.js';
@@ -271,7 +271,7 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
     prefix: string | Uint8Array,
     codecs: CodecOptions<K2, V2> = {},
   ): SiltSync<K2, V2> {
-    const raw = typeof prefix === 'string' ? encodeText(prefix) : prefix;
+    const raw = typeof prefix === 'string' ? encodeText(prefix) : bytes.encode(prefix);
     if (raw.length === 0) refuse('a part needs a prefix');
     return new SiltSync<K2, V2>(this.owner, {
       prefix: join(this.scope.prefix, raw),

@@ -126,6 +126,12 @@ test('what there is not is refused by name, and what is asked for beside it is d
     await assert.rejects(db.get('k', { at }), invalid(/./), String(at));
   }
   assert.equal(await db.get('k', { at: new Date(Date.now() + 1e9) }), 1);
+  for (const rule of ['never', null, 5, {}, { ms: -1 }, { ms: Infinity }, { versions: NaN }]) {
+    await assert.rejects(db.setRetention(rule), invalid(/./), JSON.stringify(rule));
+    const options = { backend: 'memory', retention: rule };
+    await assert.rejects(open('refused', options), invalid(/./), JSON.stringify(rule));
+  }
+  for (const prefix of [undefined, '', 5]) assert.throws(() => db.sub(prefix), invalid(/./));
   const error = await db.set('k', 2, { ifAbsent: true }).catch((e) => e);
   assert.deepEqual(Object.keys(error).sort(), ['code', 'found', 'name', 'operation']);
   assert.deepEqual(Object.keys(await db.get('').catch((e) => e)).sort(), ['code', 'name']);
