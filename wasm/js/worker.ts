@@ -2,14 +2,16 @@
 
 import { serve } from './seat.js';
 import type { FromWorker, Port, ToWorker } from './transport.js';
+import { GET } from './wire.js';
 
 export { serve };
 
 declare const DedicatedWorkerGlobalScope: undefined | (new () => object);
 
 /**
- * Whoever waits for each answer asks again at once. So many milliseconds after a message the worker
- * does not go to sleep: to wake it would take longer than what it is asked for.
+ * Whoever waits for each value asks again at once. So many milliseconds after a get the worker does
+ * not go to sleep: to wake it would take longer than what it is asked for. After a synced write that
+ * would disturb the platform, which is still at it.
  */
 const AWAKE_MS = 0.1;
 /** Whoever asks for more at a time has more to do with the answer, and needs its cores for it. */
@@ -26,7 +28,7 @@ function stayAwake(): void {
   };
   port1.onmessage = turn;
   addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
-    if (data.t !== 'send' || data.b.length > BRIEF_BYTES) return;
+    if (data.t !== 'send' || data.b[0] !== GET || data.b.length > BRIEF_BYTES) return;
     until = performance.now() + AWAKE_MS;
     if (!awake) turn();
   });
