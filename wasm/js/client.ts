@@ -2,7 +2,7 @@
 
 import type { Commit, CommitOptions, DeleteOptions, Operation, SetOptions } from './batch.js';
 import { Batch, commitOf, levelOf, packDelete, packOperation, packSet } from './batch.js';
-import { bytes, type CodecOptions, encodeText, json, refuse, utf8 } from './codec.js';
+import type { CodecOptions } from './codec.js';
 import type { Retention } from './engine.js';
 import type { Info, Plan, SegmentInfo, SegmentPage, Stats, StorageInfo } from './figures.js';
 import { compactStore, readStorage } from './maintain.js';
@@ -10,8 +10,8 @@ import type { CompactOptions, CompactReport } from './maintain.js';
 import { Reads, Snapshot, expiryOf } from './reads.js';
 import { packRetention, retentionOf } from './retention.js';
 import type { Range } from './scope.js';
-import { checkCount, checkOptions, dateOfSeq, join, keyBytes, rangeBytes, seqOf } from './scope.js';
-import type { Scope } from './scope.js';
+import { after, checkCount, checkOptions, dateOfSeq, keyBytes, partOf } from './scope.js';
+import { rangeBytes, scopeOf, seqOf, type Scope } from './scope.js';
 import type { Session } from './session.js';
 import type { Transaction, TransactionOptions } from './transaction.js';
 import { transact } from './transaction.js';
@@ -175,7 +175,7 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
       }
       const last = found.at(-1)?.key;
       if (!last || found.length < DIFF_RECORDS) return;
-      bounds.from = join(last, new Uint8Array(1));
+      bounds.from = after(last);
     }
   }
 
@@ -198,14 +198,7 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
     prefix: string | Uint8Array,
     codecs: CodecOptions<K2, V2> = {},
   ): Silt<K2, V2> {
-    const raw = typeof prefix === 'string' ? encodeText(prefix) : bytes.encode(prefix);
-    if (raw.length === 0) refuse('a part needs a prefix');
-    return new Silt<K2, V2>(this.session, {
-      ...scopeOf(codecs),
-      // The values of a part are those of the whole unless told otherwise.
-      values: codecs.values ?? (this.scope.values as never),
-      prefix: join(this.scope.prefix, raw),
-    }, this.info);
+    return new Silt<K2, V2>(this.session, partOf(this.scope, prefix, codecs), this.info);
   }
 
   /** Makes all that was written before safe from power loss; the last commit that is. */
@@ -310,15 +303,6 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-function scopeOf<K, V>(codecs: CodecOptions<K, V>): Scope<K, V> {
-  return {
-    prefix: new Uint8Array(0),
-    keys: codecs.keys ?? (utf8 as never),
-    values: codecs.values ?? json,
-    moment: {},
-  };
 }
 
 /** The store at the other end of a conversation. */

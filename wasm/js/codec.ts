@@ -97,7 +97,7 @@ export const utf8: KeyCodec<string> & ValueCodec<string> = {
 export const bytes: KeyCodec<Uint8Array> & ValueCodec<Uint8Array> = {
   name: 'bytes',
   encode(raw) {
-    if (!(raw instanceof Uint8Array)) refuse('a Uint8Array is expected here');
+    if (!(raw instanceof Uint8Array)) refuse('a Uint8Array is expected');
     return raw;
   },
   decode: (raw) => raw.slice(),

@@ -1,6 +1,6 @@
 /** A client's way to the worker that runs its store, or leads to the one that does. */
 
-import { SiltError } from './error.js';
+import { closed, SiltError } from './error.js';
 import { fullError } from './plain-error.js';
 import { gone, randomNumber } from './tabs.js';
 import {
@@ -301,8 +301,4 @@ class WorkerChannel implements Channel {
     document.addEventListener('freeze', () => turn(true), { signal });
     document.addEventListener('resume', () => turn(false), { signal });
   }
-}
-
-function closed(): SiltError {
-  return new SiltError('SILT_CLOSED', 'the store is closed');
 }

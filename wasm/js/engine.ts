@@ -2,7 +2,7 @@
 
 import { initSync, Engine as RawEngine } from './gen/siltdb.js';
 import { Writer } from './bytes.js';
-import { SiltError, type SiltErrorCode } from './error.js';
+import { closed, SiltError, type SiltErrorCode } from './error.js';
 import { packRetention } from './retention.js';
 import type { HostStorage } from './storage.js';
 import { LEVELS, type Durability } from './wire.js';
@@ -163,7 +163,7 @@ export class Engine {
 
   /** What is compiled. @internal */
   use(): RawEngine {
-    if (this.#closed) throw new SiltError('SILT_CLOSED', 'the store is closed');
+    if (this.#closed) throw closed();
     return this.#raw;
   }
 

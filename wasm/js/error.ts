@@ -74,6 +74,28 @@ export function codeOf(thrown: unknown): string | undefined {
   return typeof code === 'string' && code.startsWith('SILT_') ? code : undefined;
 }
 
+/** What errors of the platform are called here. */
+const CODES: Record<string, SiltErrorCode> = {
+  QuotaExceededError: 'SILT_OUT_OF_SPACE',
+  NoModificationAllowedError: 'SILT_LOCKED',
+  NotFoundError: 'SILT_NOT_FOUND',
+  NotAllowedError: 'SILT_DENIED',
+  SecurityError: 'SILT_DENIED',
+};
+
+/** What the platform threw, or reported, as an error of ours. */
+export function cannot(what: string, thrown: unknown): SiltError {
+  if (codeOf(thrown)) return thrown as SiltError;
+  const { name, message } = (thrown ?? {}) as Error;
+  const code = CODES[name] ?? 'SILT_IO';
+  return new SiltError(code, `cannot ${what}: ${message || name}`, { cause: thrown });
+}
+
+/** What a closed store says. */
+export function closed(): SiltError {
+  return new SiltError('SILT_CLOSED', 'the store is closed');
+}
+
 /** What is no file cannot be restored. */
 export function refuseNoBlob(snapshot: unknown): void {
   if (!(snapshot instanceof Blob)) throw new SiltError('SILT_INVALID', 'a snapshot is a Blob');

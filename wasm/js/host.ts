@@ -5,7 +5,7 @@
  * the engine; what is due later (syncs, compaction) is done between requests.
  */
 
-import { codeOf, SiltError } from './error.js';
+import { closed, codeOf, SiltError } from './error.js';
 import type { Engine } from './engine.js';
 import { commitsOf, joined, type Note, numberOf, runRest } from './resolve.js';
 import type { AsyncStorage } from './storage.js';
@@ -313,8 +313,4 @@ export class Host {
       // What failed here poisons the engine, and the next request is told so.
     }
   }
-}
-
-function closed(): SiltError {
-  return new SiltError('SILT_CLOSED', 'the store is closed');
 }

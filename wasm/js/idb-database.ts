@@ -6,17 +6,11 @@
  * replaced can change nothing.
  */
 
-import { codeOf, SiltError, type SiltErrorCode } from './error.js';
+import { cannot, SiltError } from './error.js';
 import { type FileChange, type Layout, Parts } from './idb-layout.js';
 
 const CHUNKS = 'chunks';
 const META = 'meta';
-
-const CODES: Record<string, SiltErrorCode> = {
-  QuotaExceededError: 'SILT_OUT_OF_SPACE',
-  SecurityError: 'SILT_DENIED',
-  NotAllowedError: 'SILT_DENIED',
-};
 
 /** How long a database that is still open elsewhere is waited for. */
 const BLOCKED_MS = 1500;
@@ -53,21 +47,13 @@ export function databaseName(store: string): string {
   return databasePrefix() + store;
 }
 
-function failure(what: string, thrown: unknown): SiltError {
-  if (codeOf(thrown)) return thrown as SiltError;
-  const { name, message } = (thrown ?? {}) as Error;
-  const code = CODES[name] ?? 'SILT_IO';
-  const why = message || name;
-  return new SiltError(code, `cannot ${what} in IndexedDB: ${why}`, { cause: thrown });
-}
-
 /** Opens the database of a store, made if it is not there. */
 export async function openDatabase(store: string): Promise<IDBDatabase> {
   if (typeof globalThis.indexedDB === 'undefined' || globalThis.indexedDB === null) {
     throw new SiltError('SILT_NOT_SUPPORTED', 'IndexedDB is not offered here');
   }
   return new Promise((resolve, reject) => {
-    const fail = (e: unknown) => reject(failure('open the store', e));
+    const fail = (e: unknown) => reject(cannot('open the store in IndexedDB', e));
     try {
       const request = indexedDB.open(databaseName(store), 1);
       request.onupgradeneeded = () => {
@@ -155,10 +141,10 @@ function transact(
       const options: IDBTransactionOptions = { durability: strict ? 'strict' : 'relaxed' };
       const transaction = database.transaction([CHUNKS, META], mode, options);
       transaction.oncomplete = () => resolve();
-      transaction.onabort = () => reject(failure(what, transaction.error));
+      transaction.onabort = () => reject(cannot(`${what} in IndexedDB`, transaction.error));
       body(transaction.objectStore(CHUNKS), transaction.objectStore(META), transaction);
     } catch (e) {
-      reject(failure(what, e));
+      reject(cannot(`${what} in IndexedDB`, e));
     }
   });
 }
@@ -173,6 +159,6 @@ export async function deleteDatabase(store: string): Promise<void> {
       const error = new SiltError('SILT_LOCKED', `${store} is open, and goes when it is closed`);
       setTimeout(() => reject(error), BLOCKED_MS);
     };
-    request.onerror = () => reject(failure('delete the store', request.error));
+    request.onerror = () => reject(cannot('delete the store in IndexedDB', request.error));
   });
 }

@@ -4,7 +4,7 @@
  * the database always holds a state that the engine was in.
  */
 
-import { SiltError } from './error.js';
+import { closed, SiltError } from './error.js';
 import { commit, type Change, load, openDatabase, type StoredNote } from './idb-database.js';
 import { Layout } from './idb-layout.js';
 import { MemoryFile } from './memory-file.js';
@@ -149,7 +149,7 @@ export class IdbStorage implements AsyncStorage {
 
   async #commit(change: Change): Promise<void> {
     try {
-      if (!this.#database) throw new SiltError('SILT_CLOSED', 'the store is closed');
+      if (!this.#database) throw closed();
       await commit(this.#database, change);
     } catch (e) {
       // Safari ends connections of pages in the background: one more try on a new one.

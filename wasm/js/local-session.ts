@@ -2,7 +2,8 @@
 
 import { Reader, Writer } from './bytes.js';
 import type { LocalChannel } from './connect-node.js';
-import { Session, closed } from './session.js';
+import { closed } from './error.js';
+import { Session } from './session.js';
 
 /** One client of a store whose engine is in this thread. */
 export class LocalSession extends Session {

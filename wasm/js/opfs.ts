@@ -9,12 +9,10 @@
  * between requests, and opened again when one asks for them.
  */
 
-import { SiltError } from './error.js';
+import { cannot, SiltError } from './error.js';
 import { type FileKind, fileName, parseName } from './names.js';
 import { Journal, JOURNAL_NAME } from './opfs-journal.js';
-import {
-  cannot, type FolderFile, made, openHandle, storeFolder, type SyncHandle,
-} from './opfs-handle.js';
+import { type FolderFile, made, openHandle, storeFolder, type SyncHandle } from './opfs-handle.js';
 import type { AsyncStorage } from './storage.js';
 
 /** Spares kept of each kind, and how few of them stop the engine for new ones. */

@@ -2,7 +2,7 @@
 
 import { Reader, Writer } from './bytes.js';
 import { type Engine, newestOf } from './engine.js';
-import { SiltError } from './error.js';
+import { closed, SiltError } from './error.js';
 import type { AsyncStorage } from './storage.js';
 import * as wire from './wire.js';
 
@@ -40,7 +40,7 @@ export class Owner {
 
   /** Runs a whole request. `SILT_NOT_READY` if the storage has to do something first. */
   execute(request: Uint8Array): Uint8Array {
-    if (this.#closed) throw new SiltError('SILT_CLOSED', 'the store is closed');
+    if (this.#closed) throw closed();
     const reply = this.engine.execute(CLIENT, request);
     if (this.engine.position() < request.length) {
       this.prepare().catch(() => {});

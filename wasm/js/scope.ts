@@ -1,7 +1,7 @@
 /** What the verbs of a store share: where its keys stand, its codecs and its moment. */
 
-import type { KeyCodec, ValueCodec } from './codec.js';
-import { refuse } from './codec.js';
+import type { CodecOptions, KeyCodec, ValueCodec } from './codec.js';
+import { bytes, encodeText, json, refuse, utf8 } from './codec.js';
 import type { KeyRange, Moment, PackedRecord } from './wire.js';
 
 /** Which keys: all bounds together. Keys order by their bytes. */
@@ -44,6 +44,26 @@ export interface Scope<K, V> {
 }
 
 const EMPTY = new Uint8Array(0);
+
+/**
+ * The part of a scope whose keys begin with `prefix`. Its values are those of the whole unless told
+ * otherwise.
+ */
+export function partOf<K, V>(
+  whole: Scope<unknown, unknown>,
+  prefix: string | Uint8Array,
+  codecs: CodecOptions<K, V>,
+): Scope<K, V> {
+  const raw = typeof prefix === 'string' ? encodeText(prefix) : bytes.encode(prefix);
+  if (raw.length === 0) refuse('a part needs a prefix');
+  const values = codecs.values ?? (whole.values as never);
+  return { ...scopeOf(codecs), values, prefix: join(whole.prefix, raw) };
+}
+
+/** All of a store, with these codecs for its keys and values. */
+export function scopeOf<K, V>({ keys, values }: CodecOptions<K, V>): Scope<K, V> {
+  return { prefix: EMPTY, keys: keys ?? (utf8 as never), values: values ?? json, moment: {} };
+}
 
 /** Two arrays, one after the other. */
 export function join(first: Uint8Array, second: Uint8Array): Uint8Array {

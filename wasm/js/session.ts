@@ -6,7 +6,7 @@
  */
 
 import { Reader, Writer } from './bytes.js';
-import { SiltError } from './error.js';
+import { closed } from './error.js';
 import type { Channel, ChannelEvent } from './transport.js';
 import type { Moment } from './wire.js';
 import { decodeNothing, decodeNumber, encodeViewClose, encodeViewOpen } from './wire.js';
@@ -145,10 +145,6 @@ export class Session {
   }
 }
 
-/** What a closed store says. */
-export function closed(): SiltError {
-  return new SiltError('SILT_CLOSED', 'the store is closed');
-}
 
 function answer(waiting: readonly Waiting[], reader: Reader): void {
   for (const { decode, resolve, reject } of waiting) {

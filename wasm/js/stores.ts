@@ -1,25 +1,22 @@
 /** The stores of a site as a whole: which there are, and how one is done away with. */
 
-import { SiltError } from './error.js';
+import { cannot, codeOf, SiltError } from './error.js';
 import { databasePrefix, deleteDatabase } from './idb-database.js';
 import { folderName, storeOfFolder } from './names.js';
-import { cannot } from './opfs-handle.js';
 import { hold, storeName } from './tabs.js';
-
-/** How long files that a killed worker still holds are waited for. */
-const WAIT_MS = 1500;
+import { whileLocked } from './wait.js';
 
 /** The folder of all stores, if the platform has one. */
 async function storesFolder(): Promise<FileSystemDirectoryHandle | undefined> {
   const storage = globalThis.navigator?.storage;
-  if (typeof storage?.getDirectory !== 'function') return undefined;
+  if (!storage?.getDirectory) return undefined;
   try {
     return await (await storage.getDirectory()).getDirectoryHandle('siltdb');
   } catch (e) {
-    const { name } = e as Error;
+    const error = cannot('open the origin private file system', e);
     // Where files are not allowed at all, no store has any.
-    if (name === 'NotFoundError' || name === 'SecurityError') return undefined;
-    throw cannot('look at the origin private file system', e);
+    if (error.code === 'SILT_NOT_FOUND' || error.code === 'SILT_DENIED') return undefined;
+    throw error;
   }
 }
 
@@ -57,16 +54,9 @@ export async function destroy(name: string): Promise<void> {
 }
 
 async function removeFolder(from: FileSystemDirectoryHandle, name: string): Promise<void> {
-  const start = Date.now();
-  for (let pause = 5; ; pause *= 2) {
-    try {
-      await from.removeEntry(name, { recursive: true });
-      return;
-    } catch (e) {
-      if ((e as Error).name === 'NotFoundError') return;
-      const error = cannot(`remove ${name}`, e);
-      if (error.code !== 'SILT_LOCKED' || Date.now() - start > WAIT_MS) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, pause));
+  try {
+    await whileLocked(`remove ${name}`, () => from.removeEntry(name, { recursive: true }));
+  } catch (e) {
+    if (codeOf(e) !== 'SILT_NOT_FOUND') throw e;
   }
 }

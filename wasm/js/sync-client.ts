@@ -6,7 +6,7 @@
 import type { Commit, CommitOptions, DeleteOptions, Operation, SetOptions } from './batch.js';
 import { Batch, commitOf, levelOf, packDelete, packOperation, packSet } from './batch.js';
 import type { CodecOptions } from './codec.js';
-import { bytes, encodeText, json, refuse, utf8 } from './codec.js';
+import { refuse } from './codec.js';
 import type { Difference, Version } from './client.js';
 import { Engine, type EngineOptions, type Retention } from './engine.js';
 import type { Plan, SegmentInfo, SegmentPage, Stats } from './figures.js';
@@ -15,8 +15,8 @@ import { type Found, expiryOf } from './reads.js';
 import { packRetention, retentionOf } from './retention.js';
 import { type ScanOptions, rawOptions } from './scan.js';
 import type { Range, ReadOptions, Scope } from './scope.js';
-import { after, checkCount, checkOptions, dateOfSeq, entryOf, join, keyBytes, keyOf } from './scope.js';
-import { momentOf, rangeBytes, seqOf } from './scope.js';
+import { after, checkCount, checkOptions, dateOfSeq, entryOf, keyBytes, keyOf } from './scope.js';
+import { momentOf, partOf, rangeBytes, scopeOf, seqOf } from './scope.js';
 import type { AsyncStorage } from './storage.js';
 import { type SyncSource, SyncTransaction } from './sync-transaction.js';
 import * as wire from './wire.js';
@@ -271,14 +271,7 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
     prefix: string | Uint8Array,
     codecs: CodecOptions<K2, V2> = {},
   ): SiltSync<K2, V2> {
-    const raw = typeof prefix === 'string' ? encodeText(prefix) : bytes.encode(prefix);
-    if (raw.length === 0) refuse('a part needs a prefix');
-    return new SiltSync<K2, V2>(this.owner, {
-      prefix: join(this.scope.prefix, raw),
-      keys: codecs.keys ?? (utf8 as never),
-      values: codecs.values ?? (this.scope.values as never),
-      moment: {},
-    });
+    return new SiltSync<K2, V2>(this.owner, partOf(this.scope, prefix, codecs));
   }
 
   /** Makes all that was written before safe from power loss; the last commit that is. */
@@ -391,10 +384,6 @@ export function openOver<K, V>(
   options: EngineOptions & CodecOptions<K, V>,
 ): SiltSync<K, V> {
   const { keys, values, ...engine } = options;
-  return new SiltSync<K, V>(new Owner(Engine.open(storage, engine), storage), {
-    prefix: new Uint8Array(0),
-    keys: keys ?? (utf8 as never),
-    values: values ?? json,
-    moment: {},
-  });
+  const owner = new Owner(Engine.open(storage, engine), storage);
+  return new SiltSync<K, V>(owner, scopeOf({ keys, values }));
 }

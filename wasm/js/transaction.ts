@@ -8,6 +8,7 @@ import { RawScan, rawOptions } from './scan.js';
 import type { Scope } from './scope.js';
 import { after, compare, keyBytes, keyOf, rangeBytes } from './scope.js';
 import type { Session } from './session.js';
+import { pause } from './wait.js';
 import type { KeyRange, Moment, PackedRecord, RangeCheck, WriteOperation } from './wire.js';
 import { decodeGet, decodeWrite, encodeGet, encodeWrite } from './wire.js';
 
@@ -187,8 +188,6 @@ async function* records(
     scan.close();
   }
 }
-
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** Runs a transaction until it commits; see `Silt.transaction`. */
 export async function transact<K, V, T>(

@@ -70,7 +70,7 @@ function push(out: number[], part: TupleKey, open = false): void {
   else if (typeof part === 'boolean') out.push(part ? TRUE : FALSE);
   else if (typeof part === 'bigint') pushBig((out.push(BIG), out), part);
   else if (typeof part === 'number') {
-    if (Number.isNaN(part)) refuse('NaN has no place in the order of keys');
+    if (Number.isNaN(part)) refuse('NaN has no place among keys');
     pushFloat((out.push(NUMBER), out), part);
   } else if (part instanceof Date) {
     if (Number.isNaN(part.getTime())) refuse('an invalid date cannot be a key');

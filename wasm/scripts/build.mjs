@@ -123,7 +123,8 @@ const INTERNAL = new RegExp(`^(${[
   'session', 'scope', 'moment', 'openView', 'closeView', 'closeNumber', 'nextView', 'requestSync',
   'keysOnly', 'ranges', 'chunk', 'mayFail', 'under', 'exclusively', 'dropClient', 'takeSynced',
   'crashed', 'reopen', 'settle', 'dirty', 'notes', 'retire', 'misheard', 'hear', 'reload',
-  'channel', 'amount', 'opened', 'pack', 'unpack',
+  'channel', 'amount', 'opened', 'pack', 'unpack', 'operations', 'whole', 'keep', 'raw',
+  'byte', 'float', 'big', 'escaped', 'part',
 ].join('|')})$`);
 
 /** What a page loads is made a little shorter still. */
