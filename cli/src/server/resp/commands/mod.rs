@@ -1,5 +1,5 @@
-//! The commands. Each one reads and writes through the [`Txn`](super::txn::Txn) and answers into the
-//! [`Reply`](super::reply::Reply).
+//! The commands. Each one reads and writes through the [`Txn`](super::txn::Txn) and answers into
+//! the [`Reply`](super::reply::Reply).
 
 pub mod client;
 pub mod config;
