@@ -98,6 +98,12 @@ impl Failure {
         Self::new("SILT_READ_ONLY", "the server was started with --read-only")
     }
 
+    /// There is no memory left for this reply.
+    #[must_use]
+    pub fn replies_full() -> Self {
+        Self::busy("replies fill the memory")
+    }
+
     /// A limit is reached; nothing was done.
     #[must_use]
     pub fn busy(what: &str) -> Self {

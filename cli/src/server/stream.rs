@@ -177,7 +177,7 @@ impl From<siltdb_core::Error> for Ended {
 
 /// What ends an answer for which there is no memory.
 pub fn full() -> Ended {
-    Ended::Failed(Failure::busy("replies fill the memory"))
+    Ended::Failed(Failure::replies_full())
 }
 
 /// Runs `read` in a thread; what it pushes is what the peer gets.

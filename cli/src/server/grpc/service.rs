@@ -73,7 +73,7 @@ impl Service {
         let mut response = Response::new(message);
         if bytes > SMALL {
             let held = self.shared.budget.take(bytes);
-            let held = held.ok_or_else(|| status(&Failure::busy("replies fill the memory")))?;
+            let held = held.ok_or_else(|| status(&Failure::replies_full()))?;
             response.extensions_mut().insert(Answer::new(held));
         }
         Ok(response)

@@ -56,7 +56,7 @@ async fn value(shared: &Shared, headers: &HeaderMap, key: &[u8], as_of: Option<u
     let value = match value.len() {
         len if len > SMALL => {
             let held = shared.budget.take(len);
-            reply::held(value, held.ok_or_else(|| Failure::busy("replies fill the memory"))?)
+            reply::held(value, held.ok_or_else(Failure::replies_full)?)
         }
         _ => Bytes::from(value),
     };

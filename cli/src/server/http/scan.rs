@@ -76,7 +76,6 @@ impl Page {
         budget: &Arc<Budget>,
     ) -> siltdb_core::Result<Result<Self, Failure>> {
         let (records, seq, moment) = begin(store, options, cursor)?;
-        let busy = || Failure::busy("replies fill the memory");
         let _uncounted = budget.uncounted_blocking();
         let mut held = budget.nothing();
         let max = options.limit.unwrap_or(u64::MAX).min(limits::PAGE_RECORDS_MAX as u64);
@@ -95,7 +94,7 @@ impl Page {
             let value_len = if options.keys_only { 0 } else { json_len(&record.value) };
             let len = json_len(&record.key) + value_len + 64;
             if !held.grow(len) {
-                return Ok(Err(busy()));
+                return Ok(Err(Failure::replies_full()));
             }
             // Grown by itself it would take up to twice that, and once more while it is moved.
             json.reserve(len);

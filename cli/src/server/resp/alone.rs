@@ -244,8 +244,7 @@ fn multi(resp: &Resp, work: &mut Work) -> Outcome {
     if work.session.multi.is_some() {
         return Err(Trouble::err("MULTI calls can not be nested"));
     }
-    let held = resp.shared.budget.take(0);
-    let held = held.ok_or_else(|| Trouble::from(Failure::busy("requests fill the memory")))?;
+    let held = resp.shared.budget.nothing();
     work.session.multi = Some(Multi { queue: Vec::new(), is_aborted: false, held });
     work.out.ok();
     Ok(())

@@ -81,10 +81,7 @@ pub enum Next {
 impl Connection {
     /// Serves a connection to its end.
     pub async fn serve(conn: Conn, resp: Arc<Resp>, gather: Arc<Gather>) {
-        let (Some(held), Some(out)) = (resp.shared.budget.take(0), Reply::new(&resp.shared.budget))
-        else {
-            return;
-        };
+        let (held, out) = (resp.shared.budget.nothing(), Reply::new(&resp.shared.budget));
         let end = resp.shared.stop.child_token();
         let id = conn.info().id;
         let client = resp.clients.add(id, conn.peer(), resp.local, end);

@@ -52,8 +52,8 @@ pub struct Reply {
 
 impl Reply {
     /// Replies of RESP2, whose memory is taken from this budget.
-    pub fn new(budget: &Arc<Budget>) -> Option<Self> {
-        Some(Self { bytes: Vec::new(), is_resp3: false, held: budget.take(0)? })
+    pub fn new(budget: &Arc<Budget>) -> Self {
+        Self { bytes: Vec::new(), is_resp3: false, held: budget.nothing() }
     }
 
     /// Answers in RESP3 from now on, or in RESP2.
@@ -110,11 +110,7 @@ impl Reply {
         }
         // In large steps, and what a vector that doubles takes.
         let step = (wanted - self.held.bytes()).max(FREE);
-        if self.held.grow(step) {
-            Ok(())
-        } else {
-            Err(Failure::busy("replies fill the memory").into())
-        }
+        if self.held.grow(step) { Ok(()) } else { Err(Failure::replies_full().into()) }
     }
 
     fn line(&mut self, kind: u8, number: i64) {
@@ -210,7 +206,7 @@ mod tests {
     #[test]
     fn both_protocols_say_the_same_in_their_own_way() {
         let budget = Budget::new(1 << 20);
-        let mut reply = Reply::new(&budget).unwrap();
+        let mut reply = Reply::new(&budget);
         let all = |reply: &mut Reply| {
             reply.ok();
             reply.int(-7);
@@ -234,7 +230,7 @@ mod tests {
     #[test]
     fn large_replies_are_counted_until_they_are_sent() {
         let budget = Budget::new(1 << 20);
-        let mut reply = Reply::new(&budget).unwrap();
+        let mut reply = Reply::new(&budget);
         assert!(reply.reserve(FREE).is_ok());
         assert_eq!(budget.used(), 0);
         assert!(reply.reserve(900 << 10).is_ok());
