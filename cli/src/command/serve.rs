@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use siltdb::server::schedule::Schedule;
-use siltdb::server::signals::StopSignals;
+use siltdb::server::signals::Signals;
 use siltdb::server::tls::TlsFiles;
 use siltdb::server::{self, Addresses, Config, StartError, limits};
 use siltdb::{Durability, Options};
@@ -50,7 +50,8 @@ pub struct Serve {
     /// Refuse writes.
     #[arg(long)]
     read_only: bool,
-    /// File of tokens: lines of read-only, read-write or admin, and a token.
+    /// File of tokens: lines of read-only, read-write or admin, and a token. It is read again on
+    /// SIGHUP.
     #[arg(long, env = "SILT_AUTH_FILE", value_name = "FILE")]
     auth_file: Option<PathBuf>,
     /// Certificate chain (PEM). It is read again when it changes, and on SIGHUP.
@@ -125,6 +126,8 @@ impl Serve {
     pub fn run(self, context: &Context) -> Run {
         prepare_process();
         tracing_subscriber::fmt()
+            // Said to nobody, when whoever reads the log has gone: that must not end the server.
+            .log_internal_errors(false)
             .with_max_level(self.log_level)
             .with_ansi(false)
             .with_writer(std::io::stderr)
@@ -139,7 +142,7 @@ impl Serve {
             let told = config.clone();
             let running = server::start(config).await.map_err(failed)?;
             // Whoever is told that it serves may at once ask it to stop.
-            let signals = StopSignals::catch().map_err(|e| Failure::io("signals", &e))?;
+            let signals = Signals::catch().map_err(|e| Failure::io("signals", &e))?;
             tell(context, &told, running.addresses())?;
             running.run_until_signal(signals).await.map_err(failed)
         });

@@ -2,25 +2,15 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use subtle::ConstantTimeEq;
+use arc_swap::ArcSwap;
 
 use super::error::Failure;
 use super::limits;
-
-/// What the holder of a token may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Reads.
-    ReadOnly,
-    /// Reads and writes.
-    ReadWrite,
-    /// Everything.
-    Admin,
-}
+use super::tokens::{self, Role, Token};
 
 /// What a request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,16 +24,29 @@ pub enum Action {
 }
 
 /// What a connection or a request was let in with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Access {
-    /// The role of the token, or of everybody where no tokens are asked for.
-    pub role: Role,
+    role: Role,
+    /// What it showed, if it had to show something.
+    token: Option<Arc<Token>>,
 }
 
 impl Access {
+    /// That of everybody, where no tokens are asked for.
+    #[must_use]
+    pub fn of_everybody() -> Self {
+        Self { role: Role::Admin, token: None }
+    }
+
+    /// Whether it still stands: its token was not taken away.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.token.as_ref().is_none_or(|token| !token.is_revoked())
+    }
+
     /// Whether the holder may do this.
     #[must_use]
-    pub fn may(self, action: Action) -> bool {
+    pub fn may(&self, action: Action) -> bool {
         match action {
             Action::Read => true,
             Action::Write => self.role != Role::ReadOnly,
@@ -55,7 +58,7 @@ impl Access {
     ///
     /// # Errors
     /// `SILT_FORBIDDEN`.
-    pub fn check(self, action: Action) -> Result<(), Failure> {
+    pub fn check(&self, action: Action) -> Result<(), Failure> {
         if self.may(action) { Ok(()) } else { Err(forbidden(action)) }
     }
 }
@@ -71,9 +74,11 @@ fn forbidden(action: Action) -> Failure {
 }
 
 /// The tokens, and the addresses that tried wrong ones.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Auth {
-    tokens: Vec<(Role, Vec<u8>)>,
+    /// Where the tokens are, if they are asked for.
+    file: Option<PathBuf>,
+    tokens: ArcSwap<Vec<Arc<Token>>>,
     failures: Mutex<HashMap<IpAddr, Failures>>,
 }
 
@@ -84,40 +89,36 @@ struct Failures {
 }
 
 impl Auth {
-    /// Nobody needs a token.
-    #[must_use]
-    pub fn open() -> Self {
-        Self { tokens: Vec::new(), failures: Mutex::default() }
-    }
-
-    /// Reads tokens: lines of a role (`read-only`, `read-write`, `admin`) and a token.
+    /// Takes tokens from a file; without one nobody needs a token.
     ///
     /// # Errors
-    /// The file cannot be read, others can read it, or a line is not right; the message never
-    /// has a token in it.
-    pub fn read(path: &Path) -> Result<Self, String> {
-        let place = path.display();
-        check_mode(path)?;
-        let text = std::fs::read_to_string(path).map_err(|e| format!("{place}: {e}"))?;
-        let mut tokens = Vec::new();
-        for (i, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let (role, token) = parse_line(line).map_err(|e| format!("{place}:{}: {e}", i + 1))?;
-            tokens.push((role, token.as_bytes().to_vec()));
-        }
-        if tokens.is_empty() {
-            return Err(format!("{place}: there is no token in it; write lines of 'ROLE TOKEN'"));
-        }
-        Ok(Self { tokens, failures: Mutex::default() })
+    /// As [`tokens::read`].
+    pub fn new(file: Option<PathBuf>) -> Result<Self, String> {
+        let auth = Self { file, ..Self::default() };
+        auth.reload()?;
+        Ok(auth)
+    }
+
+    /// Reads the file again. Whoever was let in with a token that is no longer in it may do
+    /// nothing more, be it on a connection that is there. On an error the old ones stay.
+    ///
+    /// # Errors
+    /// As [`tokens::read`].
+    pub fn reload(&self) -> Result<(), String> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let old = self.tokens.load();
+        let kept = |token| old.iter().find(|old| ***old == token).cloned().unwrap_or(token.into());
+        let new: Vec<_> = tokens::read(file)?.into_iter().map(kept).collect();
+        let gone = old.iter().filter(|old| !new.contains(old));
+        gone.for_each(|token| token.revoke());
+        self.tokens.store(Arc::new(new));
+        Ok(())
     }
 
     /// Whether tokens are asked for.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        !self.tokens.is_empty()
+        self.file.is_some()
     }
 
     /// What is allowed without a token.
@@ -128,7 +129,7 @@ impl Auth {
         if self.is_on() {
             return Err(Failure::unauthenticated());
         }
-        Ok(Access { role: Role::Admin })
+        Ok(Access::of_everybody())
     }
 
     /// What a token allows.
@@ -144,16 +145,16 @@ impl Auth {
         }
         // All are compared, and each in a time that tells nothing about it.
         let mut found = None;
-        for (role, known) in &self.tokens {
-            if bool::from(known.as_slice().ct_eq(token)) {
-                found = Some(*role);
+        for known in self.tokens.load().iter() {
+            if known.is(token) {
+                found = Some(Arc::clone(known));
             }
         }
-        let Some(role) = found else {
+        let Some(found) = found else {
             self.note_failure(address);
             return Err(Failure::unauthenticated());
         };
-        Ok(Access { role })
+        Ok(Access { role: found.role, token: Some(found) })
     }
 
     /// What the value of an `authorization` header allows.
@@ -197,42 +198,6 @@ impl Auth {
     }
 }
 
-fn parse_line(line: &str) -> Result<(Role, &str), String> {
-    let (role, token) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    let role = match role {
-        "read-only" => Role::ReadOnly,
-        "read-write" => Role::ReadWrite,
-        "admin" => Role::Admin,
-        _ => {
-            return Err(String::from("a line is 'read-only', 'read-write' or 'admin' and a token"));
-        }
-    };
-    let token = token.trim();
-    if token.len() < limits::TOKEN_LEN_MIN || token.contains(char::is_whitespace) {
-        return Err(format!(
-            "a token has at least {} characters and no blank (openssl rand -hex 32 makes one)",
-            limits::TOKEN_LEN_MIN
-        ));
-    }
-    Ok((role, token))
-}
-
-#[cfg(unix)]
-fn check_mode(path: &Path) -> Result<(), String> {
-    use std::os::unix::fs::MetadataExt;
-    let place = path.display();
-    let mode = std::fs::metadata(path).map_err(|e| format!("{place}: {e}"))?.mode();
-    if mode & 0o077 != 0 {
-        return Err(format!("{place}: others can read or write it; chmod 600 it"));
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn check_mode(_: &Path) -> Result<(), String> {
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -243,11 +208,9 @@ mod tests {
     const READER: &str = "fedcba9876543210fedcba9876543210";
 
     fn auth() -> Auth {
-        let tokens = vec![
-            (Role::Admin, ADMIN.as_bytes().to_vec()),
-            (Role::ReadOnly, READER.as_bytes().to_vec()),
-        ];
-        Auth { tokens, failures: Mutex::default() }
+        let token = |role, text: &str| Arc::new(Token::new(role, text.as_bytes()));
+        let all = vec![token(Role::Admin, ADMIN), token(Role::ReadOnly, READER)];
+        Auth { file: Some("tokens".into()), tokens: ArcSwap::from_pointee(all), ..Auth::default() }
     }
 
     #[test]
@@ -261,7 +224,7 @@ mod tests {
         assert!(reader.may(Action::Read));
         assert!(!reader.may(Action::Write) && !reader.may(Action::Admin));
         assert_eq!(auth.without_token().unwrap_err().code, "SILT_UNAUTHENTICATED");
-        assert_eq!(Auth::open().without_token().unwrap().role, Role::Admin);
+        assert_eq!(Auth::default().without_token().unwrap().role, Role::Admin);
     }
 
     #[test]
@@ -274,13 +237,5 @@ mod tests {
         let late = auth.with_token(guesser, ADMIN.as_bytes());
         assert_eq!(late.unwrap_err().code, "SILT_RATE_LIMITED");
         assert!(auth.with_token(other, ADMIN.as_bytes()).is_ok());
-    }
-
-    #[test]
-    fn lines_of_the_file_are_checked() {
-        assert!(parse_line(&format!("admin {ADMIN}")).is_ok());
-        for line in ["admin", "admin short", "root 0123456789abcdef0123456789abcdef"] {
-            assert!(parse_line(line).is_err(), "{line}");
-        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 use super::Shared;
+use super::auth::Access;
 use super::error::Failure;
 use super::stream::{self, Ended, Messages, Packer};
 use crate::Store;
@@ -35,12 +36,14 @@ pub trait Feed: Send + 'static {
     fn heartbeat(&self) -> Option<Self::Message>;
 }
 
-/// Runs a feed: without end, or until all is told that was committed before.
+/// Runs a feed: without end, or until all is told that was committed before. It ends when what its
+/// reader was let in with is taken away.
 ///
 /// # Errors
 /// `SILT_BUSY` when too many are running.
 pub fn run<F: Feed, E>(
     shared: &Arc<Shared>,
+    access: Access,
     feed: F,
     pack: fn(Vec<F::Record>) -> F::Message,
     ends: bool,
@@ -51,7 +54,7 @@ pub fn run<F: Feed, E>(
     tokio::spawn(async move {
         let _permit = permit;
         // Nobody may be there any more to be told why the feed ends.
-        if let Some((packer, failure)) = follow(&shared, feed, packer, ends).await {
+        if let Some((packer, failure)) = follow(&shared, &access, feed, packer, ends).await {
             packer.tell(Err(failure)).await;
         }
     });
@@ -63,6 +66,7 @@ type Last<F> = (Packer<<F as Feed>::Record, <F as Feed>::Message>, Failure);
 /// Gives what is still to be said at the end.
 async fn follow<F: Feed>(
     shared: &Shared,
+    access: &Access,
     mut feed: F,
     mut packer: Packer<F::Record, F::Message>,
     ends: bool,
@@ -72,6 +76,9 @@ async fn follow<F: Feed>(
         Err(error) => return Some((packer, error.into())),
     };
     loop {
+        if !access.is_valid() {
+            return Some((packer, Failure::unauthenticated()));
+        }
         rest.begin();
         let store = shared.store.store().clone();
         let told = spawn_blocking(move || {

@@ -23,6 +23,7 @@ pub mod signals;
 pub mod slots;
 pub mod stream;
 pub mod tls;
+pub mod tokens;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::auth::Auth;
 use super::listen::Listener;
-use super::signals::{StopSignals, hangup};
+use super::signals::{Asked, Signals};
 use super::tls::Tls;
 use super::{Config, Protocol, Shared, StartError, grpc, http, limits, resp, schedule};
 use crate::AsyncStore;
@@ -48,10 +48,7 @@ struct Ports {
 pub async fn start(config: Config) -> Result<Running, StartError> {
     config.check()?;
     check_directory(&config.db)?;
-    let auth = match &config.auth_file {
-        None => Auth::open(),
-        Some(path) => Auth::read(path).map_err(StartError::File)?,
-    };
+    let auth = Auth::new(config.auth_file.clone()).map_err(StartError::File)?;
     let tls = config.tls.clone().map(Tls::read).transpose().map_err(StartError::File)?;
     // Ports first: that is quick, and a second server fails before it touches anything.
     let ports = Ports::bind(&config)?;
@@ -148,19 +145,25 @@ impl Running {
         &self.shared
     }
 
-    /// Serves until a signal to stop, or until the store can no longer write; then stops.
+    /// Serves until a signal to stop, or until the store can no longer write; then stops. On
+    /// SIGHUP it reads tokens and certificates again.
     ///
     /// # Errors
     /// `Poisoned`; `Interrupted` by a second signal; the store does not close.
-    pub async fn run_until_signal(self, mut signals: StopSignals) -> Result<(), StartError> {
-        tokio::select! {
-            () = signals.next() => {}
-            () = self.shared.stop.cancelled() => {}
+    pub async fn run_until_signal(self, mut signals: Signals) -> Result<(), StartError> {
+        loop {
+            tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::Stop => break,
+                    Asked::Reload => self.shared.reload(),
+                },
+                () = self.shared.stop.cancelled() => break,
+            }
         }
         tracing::info!("stopping");
         tokio::select! {
             stopped = self.stop() => stopped,
-            () = signals.next() => Err(StartError::Interrupted),
+            () = signals.stop() => Err(StartError::Interrupted),
         }
     }
 
@@ -206,22 +209,16 @@ async fn watch_poison(shared: Arc<Shared>) {
     }
 }
 
-/// Reads certificates again when they change, and on SIGHUP.
+/// Reads certificates again when they change.
 async fn watch_tls(shared: Arc<Shared>) {
     let Some(tls) = &shared.tls else { return };
     loop {
         tokio::select! {
             () = shared.stop.cancelled() => return,
-            () = hangup() => {}
-            () = sleep(limits::TLS_LOOK) => {
-                if !tls.is_changed() {
-                    continue;
-                }
-            }
+            () = sleep(limits::TLS_LOOK) => {}
         }
-        match tls.reload() {
-            Ok(()) => tracing::info!("certificates were read again"),
-            Err(error) => tracing::error!(error, "the old certificates stay in use"),
+        if tls.is_changed() {
+            shared.reload_tls();
         }
     }
 }

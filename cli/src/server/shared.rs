@@ -81,6 +81,29 @@ impl Shared {
         !self.is_poisoned() && !self.stop.is_cancelled()
     }
 
+    /// Reads tokens and certificates again, as SIGHUP asks for; what is not right with a file is
+    /// logged, and the old ones stay in use.
+    pub fn reload(&self) {
+        if self.tls.is_none() && !self.auth.is_on() {
+            tracing::info!("asked to read files again, but there are no tokens and certificates");
+        }
+        if self.auth.is_on() {
+            match self.auth.reload() {
+                Ok(()) => tracing::info!("tokens were read again"),
+                Err(error) => tracing::error!(error, "the old tokens stay in use"),
+            }
+        }
+        self.reload_tls();
+    }
+
+    pub(super) fn reload_tls(&self) {
+        match self.tls.as_ref().map(Tls::reload) {
+            None => {}
+            Some(Ok(())) => tracing::info!("certificates were read again"),
+            Some(Err(error)) => tracing::error!(error, "the old certificates stay in use"),
+        }
+    }
+
     /// Writes waiting for the log now.
     #[must_use]
     pub fn writes_waiting(&self) -> usize {

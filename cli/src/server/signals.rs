@@ -7,18 +7,30 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 #[cfg(windows)]
 use tokio::signal::windows::{CtrlC, ctrl_c};
 
-/// What asks the process to stop. From its making on no such signal ends the process by itself.
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// To stop.
+    Stop,
+    /// To read files again.
+    Reload,
+}
+
+/// What asks the process for something. From its making on no such signal ends the process by
+/// itself.
 #[derive(Debug)]
-pub struct StopSignals {
+pub struct Signals {
     #[cfg(unix)]
     interrupt: Signal,
     #[cfg(unix)]
     terminate: Signal,
+    #[cfg(unix)]
+    hangup: Signal,
     #[cfg(windows)]
     interrupt: CtrlC,
 }
 
-impl StopSignals {
+impl Signals {
     /// Catches them, within a runtime.
     ///
     /// # Errors
@@ -29,29 +41,30 @@ impl StopSignals {
             interrupt: signal(SignalKind::interrupt())?,
             #[cfg(unix)]
             terminate: signal(SignalKind::terminate())?,
+            #[cfg(unix)]
+            hangup: signal(SignalKind::hangup())?,
             #[cfg(windows)]
             interrupt: ctrl_c()?,
         })
     }
 
     /// Waits for the next one.
-    pub async fn next(&mut self) {
+    pub async fn next(&mut self) -> Asked {
         #[cfg(unix)]
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
+        return tokio::select! {
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.hangup.recv() => Asked::Reload,
+        };
         #[cfg(windows)]
-        self.interrupt.recv().await;
+        {
+            self.interrupt.recv().await;
+            Asked::Stop
+        }
     }
-}
 
-/// Waits for the signal to read certificates again.
-pub(super) async fn hangup() {
-    #[cfg(unix)]
-    if let Ok(mut hangup) = signal(SignalKind::hangup()) {
-        hangup.recv().await;
-        return;
+    /// Waits for the next one that asks to stop.
+    pub async fn stop(&mut self) {
+        while self.next().await != Asked::Stop {}
     }
-    std::future::pending().await
 }

@@ -2,17 +2,10 @@
 
 use std::path::Path;
 
-use siltdb::client::{Client, ConnectOptions};
 use siltdb::{Retention, ScanOptions};
 
 use crate::served::{ADMIN, READER, Served, WRITER, private, tokens, wait};
 use crate::silt::Silt;
-
-async fn client(served: &Served, token: &str) -> Client {
-    let token = Some(token.to_owned());
-    let options = ConnectOptions { url: served.url("grpc"), token, ..ConnectOptions::default() };
-    Client::connect_with(options).await.unwrap()
-}
 
 fn code<T: std::fmt::Debug>(result: siltdb::client::Result<T>) -> String {
     result.unwrap_err().code
@@ -26,15 +19,15 @@ fn roles_do_what_they_may_and_no_more() {
     wait(async {
         let nobody = served.client().await;
         assert_eq!(code(nobody.get(b"k").await), "SILT_UNAUTHENTICATED");
-        let reader = client(&served, READER).await;
+        let reader = served.client_with("grpc", READER).await;
         assert_eq!(reader.get(b"k").await.unwrap(), None);
         assert_eq!(code(reader.set(b"k", b"v").await), "SILT_FORBIDDEN");
         assert_eq!(code(reader.snapshot().await), "SILT_FORBIDDEN");
-        let writer = client(&served, WRITER).await;
+        let writer = served.client_with("grpc", WRITER).await;
         writer.set(b"k", b"v").await.unwrap();
         assert_eq!(code(writer.compact().await), "SILT_FORBIDDEN");
         assert_eq!(code(writer.set_retention(Retention::Forever).await), "SILT_FORBIDDEN");
-        let admin = client(&served, ADMIN).await;
+        let admin = served.client_with("grpc", ADMIN).await;
         admin.compact().await.unwrap();
         assert_eq!(reader.count(&ScanOptions::default()).await.unwrap(), 1);
     });
@@ -56,13 +49,13 @@ fn who_guesses_tokens_is_no_longer_heard() {
     let tokens = tokens(&silt);
     let served = Served::of(silt, &["--auth-file", &tokens]);
     wait(async {
-        let guesser = client(&served, "wrong-0123456789abcdef0123456789ab").await;
+        let guesser = served.client_with("grpc", "wrong-0123456789abcdef0123456789ab").await;
         for _ in 0..10 {
             assert_eq!(code(guesser.get(b"k").await), "SILT_UNAUTHENTICATED");
         }
         assert_eq!(code(guesser.get(b"k").await), "SILT_RATE_LIMITED");
         // Nor is the right token then: a guess that hits is not told from one that does not.
-        let admin = client(&served, ADMIN).await;
+        let admin = served.client_with("grpc", ADMIN).await;
         assert_eq!(code(admin.get(b"k").await), "SILT_RATE_LIMITED");
     });
 }

@@ -14,6 +14,7 @@ mod kill;
 mod linear;
 #[cfg(target_os = "linux")]
 mod poison;
+mod reload;
 mod resp;
 mod schedule;
 mod served;

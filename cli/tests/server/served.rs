@@ -1,16 +1,17 @@
 //! Starts `silt serve` on free ports and ends it.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use siltdb::client::Client;
+use siltdb::client::{Client, ConnectOptions};
 
 use crate::silt::{Ended, Silt};
 
@@ -20,7 +21,7 @@ pub struct Served {
     child: Option<Child>,
     protocol: &'static str,
     line: Value,
-    log: Option<JoinHandle<String>>,
+    log: Log,
 }
 
 /// A token of each role.
@@ -52,14 +53,14 @@ impl Served {
         let mut all = vec!["serve", "--json", "--port=0", "--http-port=0", "--resp-port=0"];
         all.extend(arguments);
         let mut child = silt.command(&all).spawn().unwrap();
-        let log = follow(child.stderr.take().unwrap());
+        let mut log = Log::follow(child.stderr.take().unwrap());
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         if line.is_empty() {
-            panic!("no server: {}", log.join().unwrap());
+            panic!("no server: {}", log.end());
         }
         let line = serde_json::from_str(&line).unwrap();
-        Self { silt, child: Some(child), protocol: "grpc", line, log: Some(log) }
+        Self { silt, child: Some(child), protocol: "grpc", line, log }
     }
 
     /// Lets clients and commands use it by this protocol.
@@ -81,6 +82,13 @@ impl Served {
     /// A client that shows no token.
     pub async fn client(&self) -> Client {
         Client::connect(self.url(self.protocol)).await.unwrap()
+    }
+
+    /// A client that shows a token.
+    pub async fn client_with(&self, protocol: &str, token: &str) -> Client {
+        let token = Some(token.to_owned());
+        let options = ConnectOptions { url: self.url(protocol), token, ..Default::default() };
+        Client::connect_with(options).await.unwrap()
     }
 
     /// Runs a command on the server.
@@ -107,15 +115,16 @@ impl Served {
     /// Waits for the end; gives the exit code and what was logged.
     pub fn ended(mut self) -> (Option<i32>, String, Silt) {
         let mut child = self.child.take().unwrap();
-        let begun = Instant::now();
-        while child.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < Duration::from_secs(40), "the server does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        until("the end of the server", || child.try_wait().unwrap().is_some());
         let code = child.wait().unwrap().code();
-        let log = self.log.take().unwrap().join().unwrap();
+        let log = self.log.end();
         let silt = std::mem::replace(&mut self.silt, Silt::new());
         (code, log, silt)
+    }
+
+    /// Waits until this is in what it logs.
+    pub fn logged(&self, words: &str) {
+        until(words, || self.log.text.lock().unwrap().contains(words));
     }
 
     /// Stops it as it should be, and gives the store back.
@@ -175,12 +184,38 @@ impl Drop for Served {
     }
 }
 
-fn follow(mut stderr: ChildStderr) -> JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut text = String::new();
-        stderr.read_to_string(&mut text).unwrap();
-        text
-    })
+/// What a server has logged.
+struct Log {
+    text: Arc<Mutex<String>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Log {
+    fn follow(stderr: ChildStderr) -> Self {
+        let text: Arc<Mutex<String>> = Arc::default();
+        let told = Arc::clone(&text);
+        let thread = std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines() {
+                told.lock().unwrap().push_str(&(line.unwrap() + "\n"));
+            }
+        });
+        Self { text, thread: Some(thread) }
+    }
+
+    /// All of it, once the server has ended.
+    fn end(&mut self) -> String {
+        self.thread.take().unwrap().join().unwrap();
+        self.text.lock().unwrap().clone()
+    }
+}
+
+/// Waits until something is so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "not after 60 s: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Runs this to its end.

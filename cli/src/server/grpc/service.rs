@@ -31,10 +31,11 @@ type Reply<M> = Result<Response<M>, Status>;
 /// Values longer than this are counted against the memory of the server until they are sent.
 const SMALL: usize = 64 << 10;
 
-fn check<T>(request: &Request<T>, action: Action) -> Result<(), Status> {
-    let access = request.extensions().get::<Access>().copied();
-    let access = access.ok_or_else(Failure::unauthenticated);
-    access.and_then(|access| access.check(action)).map_err(|f| status(&f))
+fn check<T>(request: &Request<T>, action: Action) -> Result<Access, Status> {
+    let access = request.extensions().get::<Access>().cloned();
+    let access = access.ok_or_else(|| status(&Failure::unauthenticated()))?;
+    access.check(action).map_err(|f| status(&f))?;
+    Ok(access)
 }
 
 fn store_error(error: siltdb_core::Error) -> Status {
@@ -211,13 +212,13 @@ impl silt_server::Silt for Service {
     }
 
     async fn changes(&self, request: Request<proto::ChangesRequest>) -> Reply<Self::ChangesStream> {
-        check(&request, Action::Read)?;
+        let access = check(&request, Action::Read)?;
         let r = request.into_inner();
         let since = r.since.unwrap_or_else(|| self.shared.store.store().last_seq());
         let options = ScanOptions { keys_only: r.keys_only, ..range(r.from, r.to, r.prefix) };
         let feed = Feed { since, options };
-        let messages =
-            feed::run(&self.shared, feed, |changes| proto::ChangesResponse { changes }, r.end);
+        let pack = |changes| proto::ChangesResponse { changes };
+        let messages = feed::run(&self.shared, access, feed, pack, r.end);
         Ok(Response::new(messages.map_err(|f| status(&f))?))
     }
 

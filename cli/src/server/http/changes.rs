@@ -8,13 +8,14 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{Extension, Request, State};
 use bytes::Bytes;
 use siltdb_core::{Changed, ScanOptions};
 
 use super::lines::long_len;
 use super::params::{self, Params};
 use super::reply::{self, Form, Piece, Reply};
+use crate::server::auth::Access;
 use crate::server::error::Failure;
 use crate::server::stream::{Ended, Packer, Pieces};
 use crate::server::{Shared, feed};
@@ -53,7 +54,11 @@ struct Feed {
 }
 
 /// Every version committed after a place, in the order of commits, then each as it is committed.
-pub async fn changes(State(shared): State<Arc<Shared>>, request: Request) -> Reply {
+pub async fn changes(
+    State(shared): State<Arc<Shared>>,
+    Extension(access): Extension<Access>,
+    request: Request,
+) -> Reply {
     let known = ["since", "cursor", "prefix", "from", "to", "keys_only", "end"];
     let (parts, text) = params::text_of(&shared, request).await?;
     let params = Params::parse(&text, &known)?;
@@ -73,7 +78,7 @@ pub async fn changes(State(shared): State<Arc<Shared>>, request: Request) -> Rep
     };
     let feed = Feed { options, place, is_begun: false };
     let ends = params.flag("end")?;
-    let messages = feed::run(&shared, feed, |_| Piece::Bytes(Bytes::new()), ends)?;
+    let messages = feed::run(&shared, access, feed, |_| Piece::Bytes(Bytes::new()), ends)?;
     reply::flow(reply::EVENTS, Form::Events, messages).await
 }
 

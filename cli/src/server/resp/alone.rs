@@ -118,7 +118,7 @@ fn show_token(resp: &Resp, work: &mut Work, token: &[u8]) -> Outcome {
     let address = work.session.client.peer.ip();
     match resp.shared.auth.with_token(address, token) {
         Ok(access) => {
-            work.session.access = Some(access);
+            work.session.set_access(Some(access));
             Ok(())
         }
         Err(failure) => {
@@ -180,7 +180,7 @@ fn hello(resp: &Resp, work: &mut Work, args: Args<'_>) -> Outcome {
     if let Some(token) = token {
         show_token(resp, work, token)?;
     }
-    if work.session.access.is_none() {
+    if work.session.access().is_none() {
         return Err(Trouble(String::from(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
              HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and \
@@ -230,7 +230,7 @@ fn reset(resp: &Resp, work: &mut Work) -> Outcome {
     session.multi = None;
     session.watched.clear();
     session.durability = None;
-    session.access = resp.shared.auth.without_token().ok();
+    session.set_access(resp.shared.auth.without_token().ok());
     session.client.change_names(|names| {
         names.name.clear();
         names.protocol = 2;

@@ -156,7 +156,7 @@ impl Connection {
             self.conn.write_all(text.as_bytes()).await?;
             return Ok(false);
         }
-        let is_unknown = work.session.access.is_none();
+        let is_unknown = work.session.access().is_none();
         Ok(len > 0 && (!is_unknown || self.input.len() <= 2 * limits::UNKNOWN_BYTES_MAX))
     }
 
@@ -181,7 +181,7 @@ impl Connection {
     }
 
     fn bounds(&self, work: &Work) -> Bounds {
-        if work.session.access.is_none() {
+        if work.session.access().is_none() {
             let len = limits::UNKNOWN_BYTES_MAX;
             return Bounds { bulk_len_max: len, request_len_max: len, is_unknown: true };
         }

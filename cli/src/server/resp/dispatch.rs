@@ -41,7 +41,7 @@ pub fn run_data(resp: &Resp, spec: &'static Spec, args: Args<'_>, work: &mut Wor
     let run = if spec.is_help(args) { meta::help } else { run };
     let before = work.out.waiting();
     let Work { session, txn, out } = work;
-    match run(&mut Call { args, spec, txn, out, session, resp }) {
+    match run(&mut Call { args, spec, commands: TABLE, txn, out, session, resp }) {
         Ok(()) => true,
         Err(trouble) => {
             work.out.truncate(before);
@@ -146,7 +146,7 @@ fn judge(
     if spec.is_for_all() {
         return Ok((place, spec));
     }
-    let Some(access) = work.session.access else {
+    let Some(access) = work.session.access() else {
         return Err(Some(Trouble(String::from("NOAUTH Authentication required."))));
     };
     if !access.may(spec.action) {

@@ -71,8 +71,8 @@ pub type Watched = Vec<Watch>;
 pub struct Session {
     /// The connection.
     pub client: Arc<Client>,
-    /// What it may do; `None` before it shows its token.
-    pub access: Option<Access>,
+    /// What it was let in with.
+    access: Option<Access>,
     /// Between MULTI and EXEC.
     pub multi: Option<Multi>,
     /// Keys that must not change before EXEC.
@@ -99,12 +99,22 @@ impl Session {
         }
     }
 
+    /// What it may do; `None` before it shows its token, and when that was taken away.
+    pub fn access(&self) -> Option<&Access> {
+        self.access.as_ref().filter(|access| access.is_valid())
+    }
+
+    /// Lets it in, or no more.
+    pub fn set_access(&mut self, access: Option<Access>) {
+        self.access = access;
+    }
+
     /// Whether it may do this.
     ///
     /// # Errors
     /// It may not.
     pub fn access_check(&self, action: Action) -> Result<(), Trouble> {
-        let access = self.access.ok_or_else(|| Trouble::from(Failure::unauthenticated()))?;
+        let access = self.access().ok_or_else(|| Trouble::from(Failure::unauthenticated()))?;
         Ok(access.check(action)?)
     }
 }

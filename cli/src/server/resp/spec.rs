@@ -199,6 +199,8 @@ pub struct Call<'a> {
     pub args: Args<'a>,
     /// What it is.
     pub spec: &'static Spec,
+    /// All commands there are.
+    pub commands: &'static [Spec],
     /// What it reads and writes.
     pub txn: &'a mut Txn,
     /// Where it answers.
@@ -213,6 +215,11 @@ pub struct Call<'a> {
 pub type Outcome = Result<(), Trouble>;
 
 impl Call<'_> {
+    /// The command of a name, in capitals or not.
+    pub fn command(&self, name: &[u8]) -> Option<&'static Spec> {
+        self.commands.iter().find(|spec| name.eq_ignore_ascii_case(spec.name.as_bytes()))
+    }
+
     /// A word as a whole number.
     ///
     /// # Errors

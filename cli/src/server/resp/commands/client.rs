@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 use std::sync::PoisonError;
 
-use super::table::TABLE;
 use super::{Call, Outcome};
 use crate::server::auth::Action;
 use crate::server::resp::clients::Client;
 use crate::server::resp::reply::Trouble;
+use crate::server::resp::spec::Spec;
 
 /// `CLIENT ID|GETNAME|SETNAME|SETINFO|INFO|LIST|KILL|NO-EVICT|NO-TOUCH`
 pub fn client(call: &mut Call<'_>) -> Outcome {
@@ -19,7 +19,7 @@ pub fn client(call: &mut Call<'_>) -> Outcome {
         (b"SETNAME", 3) => return set_name(call),
         (b"SETINFO", 4) => return set_info(call),
         (b"INFO", 2) => {
-            let text = line(&call.session.client);
+            let text = line(call.commands, &call.session.client);
             call.out.verbatim(&text);
         }
         (b"LIST", _) => return list(call),
@@ -81,7 +81,7 @@ fn set_info(call: &mut Call<'_>) -> Outcome {
 }
 
 /// A line of the list of clients.
-fn line(client: &Client) -> String {
+fn line(commands: &[Spec], client: &Client) -> String {
     let names = client.names();
     let mut text = String::new();
     // Writing into a string does not fail.
@@ -96,7 +96,7 @@ fn line(client: &Client) -> String {
         names.name,
         client.age().as_secs(),
         client.idle().as_secs(),
-        TABLE.get(client.command()).map_or("NULL", |spec| spec.name),
+        commands.get(client.command()).map_or("NULL", |spec| spec.name),
         names.protocol,
         names.lib_name,
         names.lib_version
@@ -127,7 +127,7 @@ fn list(call: &mut Call<'_>) -> Outcome {
     let clients = call.resp.clients.all.lock().unwrap_or_else(PoisonError::into_inner);
     for (id, client) in clients.iter() {
         if ids.as_ref().is_none_or(|ids| ids.contains(id)) {
-            text.push_str(&line(client));
+            text.push_str(&line(call.commands, client));
         }
     }
     drop(clients);

@@ -1,6 +1,5 @@
 //! `COMMAND`: what the server tells of its commands.
 
-use super::table::{self, TABLE};
 use super::{Call, Outcome};
 use crate::server::resp::parser::Args;
 use crate::server::resp::reply::{Reply, Trouble};
@@ -12,22 +11,22 @@ pub fn command(call: &mut Call<'_>) -> Outcome {
     let args = call.args;
     match sub.as_slice() {
         b"" => {
-            call.out.array(TABLE.len());
-            TABLE.iter().for_each(|spec| tell(call.out, spec));
+            call.out.array(call.commands.len());
+            call.commands.iter().for_each(|spec| tell(call.out, spec));
         }
-        b"COUNT" => call.out.size(TABLE.len()),
+        b"COUNT" => call.out.size(call.commands.len()),
         b"LIST" => {
-            call.out.array(TABLE.len());
-            TABLE.iter().for_each(|spec| call.out.bulk(spec.name.as_bytes()));
+            call.out.array(call.commands.len());
+            call.commands.iter().for_each(|spec| call.out.bulk(spec.name.as_bytes()));
         }
         b"INFO" if args.count() == 2 => {
-            call.out.array(TABLE.len());
-            TABLE.iter().for_each(|spec| tell(call.out, spec));
+            call.out.array(call.commands.len());
+            call.commands.iter().for_each(|spec| tell(call.out, spec));
         }
         b"INFO" => {
             call.out.array(args.count() - 2);
             for name in args.from(2) {
-                match table::find(name) {
+                match call.command(name) {
                     Some(spec) => tell(call.out, spec),
                     None => call.out.null_array(),
                 }
@@ -72,8 +71,8 @@ fn tell(out: &mut Reply, spec: &Spec) {
 fn docs(call: &mut Call<'_>) {
     let args = call.args;
     let all: Vec<&Spec> = match args.count() {
-        2 => TABLE.iter().collect(),
-        _ => args.from(2).filter_map(table::find).collect(),
+        2 => call.commands.iter().collect(),
+        _ => args.from(2).filter_map(|name| call.command(name)).collect(),
     };
     call.out.map(all.len());
     for spec in all {
@@ -90,7 +89,7 @@ fn docs(call: &mut Call<'_>) {
 
 fn get_keys(call: &mut Call<'_>) -> Outcome {
     let args = call.args;
-    let Some(spec) = table::find(args.get(2)) else {
+    let Some(spec) = call.command(args.get(2)) else {
         return Err(Trouble::err("Invalid command specified"));
     };
     if !spec.takes(args.count() - 2) {
