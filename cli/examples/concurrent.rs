@@ -32,7 +32,7 @@ fn main() -> Result<()> {
         })
         .collect();
     for writer in writers {
-        writer.join().unwrap_or(Err(siltdb::Error::Invalid("a writer panicked")))?;
+        writer.join().unwrap_or(Err(siltdb::ErrorKind::Invalid("a writer panicked").into()))?;
     }
 
     let everything = ScanOptions::default();

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use siltdb_core::error::{Error, Result, StorageError, StorageErrorKind};
+use siltdb_core::error::{ErrorKind, Result, StorageError, StorageErrorKind};
 use siltdb_core::{
     Batch, Changed, Commit, CompactionReport, Durability, Options, Progress, Record, ScanOptions,
     SnapshotReport, Stats, Version,
@@ -110,7 +110,7 @@ impl AsyncStore {
             // Nobody waits any more: the commit stands all the same.
             let _ = sender.send(result);
         });
-        receiver.await.unwrap_or(Err(Error::Poisoned))
+        receiver.await.unwrap_or(Err(ErrorKind::Poisoned.into()))
     }
 
     /// Makes all that was written before survive power loss; gives the last such seq.
@@ -233,7 +233,8 @@ where
 {
     spawn_blocking(run).await.unwrap_or_else(|e| {
         let (op, kind) = ("run", StorageErrorKind::Io);
-        Err(Error::Storage(StorageError { op, file: None, kind, message: e.to_string() }))
+        Err(ErrorKind::Storage(StorageError { op, file: None, kind, message: e.to_string() })
+            .into())
     })
 }
 

@@ -24,7 +24,7 @@ mod whole;
 pub use async_store::{AsyncStore, Records};
 pub use engine::Listening;
 pub use siltdb_core::batch::{Batch, Condition, Operation};
-pub use siltdb_core::error::{Error, Result};
+pub use siltdb_core::error::{Error, ErrorKind, Result};
 pub use siltdb_core::options::{CompactionOptions, Durability, Options, Retention};
 pub use siltdb_core::{
     Change, Changed, CheckReport, Commit, CompactionPlan, CompactionReport, DumpLine, DumpPart,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use siltdb::client::ClientError;
-use siltdb_core::error::{Error, StorageErrorKind};
+use siltdb_core::error::{Error, ErrorKind, StorageErrorKind};
 use siltdb_core::storage::FileId;
 
 use crate::interrupt;
@@ -82,9 +82,9 @@ impl Failure {
     pub fn store(dir: &Path, error: &Error) -> Self {
         let mut failure = Self::new(exit_of(error), error.code(), store_message(dir, error))
             .at(dir.display().to_string());
-        match error {
-            Error::HistoryGone { oldest, .. } => failure.details.push(("oldest", *oldest)),
-            Error::ConditionFailed { operation, found } => {
+        match error.kind() {
+            ErrorKind::HistoryGone { oldest, .. } => failure.details.push(("oldest", *oldest)),
+            ErrorKind::ConditionFailed { operation, found } => {
                 failure.details.push(("found", *found));
                 failure.details.push(("operation", *operation as u64));
             }
@@ -220,16 +220,16 @@ pub fn tell(result: Run, json: bool) -> u8 {
 }
 
 fn exit_of(error: &Error) -> u8 {
-    match error {
-        Error::Corrupt(_) | Error::Unsupported { .. } => EXIT_CORRUPT,
-        Error::Storage(e) if e.kind == StorageErrorKind::Locked => 5,
-        Error::ConditionFailed { .. } => 6,
-        Error::HistoryGone { .. } => 7,
-        Error::KeyEmpty
-        | Error::KeyTooLong { .. }
-        | Error::ValueTooLong { .. }
-        | Error::BatchTooLarge { .. }
-        | Error::Invalid(_) => EXIT_USAGE,
+    match error.kind() {
+        ErrorKind::Corrupt(_) | ErrorKind::Unsupported { .. } => EXIT_CORRUPT,
+        ErrorKind::Storage(e) if e.kind == StorageErrorKind::Locked => 5,
+        ErrorKind::ConditionFailed { .. } => 6,
+        ErrorKind::HistoryGone { .. } => 7,
+        ErrorKind::KeyEmpty
+        | ErrorKind::KeyTooLong { .. }
+        | ErrorKind::ValueTooLong { .. }
+        | ErrorKind::BatchTooLarge { .. }
+        | ErrorKind::Invalid(_) => EXIT_USAGE,
         _ => EXIT_IO,
     }
 }
@@ -262,33 +262,33 @@ fn condition_message(found: u64) -> String {
 }
 
 fn store_message(dir: &Path, error: &Error) -> String {
-    match error {
-        Error::Storage(e) if e.kind == StorageErrorKind::Locked => {
+    match error.kind() {
+        ErrorKind::Storage(e) if e.kind == StorageErrorKind::Locked => {
             let holder = e.message.trim();
             let holder = holder.strip_prefix("held by ").unwrap_or(holder);
             let by = if holder.is_empty() { "another process" } else { holder };
             format!("the store is in use by {by}; stop it or use --db for another store")
         }
-        Error::Storage(_) if dir.is_file() => {
+        ErrorKind::Storage(_) if dir.is_file() => {
             String::from("this is a file and no directory of a store; use --db to name one")
         }
-        Error::NoStore if holds_files(dir) => String::from(
+        ErrorKind::NoStore if holds_files(dir) => String::from(
             "the directory holds other files and no store; use --db to name a store or an empty \
              directory",
         ),
-        Error::NoStore => format!(
+        ErrorKind::NoStore => format!(
             "there is no store here; make one with 'silt --db {0} set KEY VALUE' or \
              'silt --db {0} import FILE', or use --db to name another",
             dir.display()
         ),
-        Error::HistoryGone { asked, oldest } => format!(
+        ErrorKind::HistoryGone { asked, oldest } => format!(
             "history at {} (seq {asked}) is no longer held; the oldest moment that can be read is \
              {} (seq {oldest}); 'silt retain' sets how much is kept",
             time::rfc3339(*asked),
             time::rfc3339(*oldest)
         ),
-        Error::ConditionFailed { found, .. } => condition_message(*found),
-        other => other.to_string(),
+        ErrorKind::ConditionFailed { found, .. } => condition_message(*found),
+        _ => error.to_string(),
     }
 }
 
@@ -381,10 +381,10 @@ mod tests {
     fn every_error_has_its_exit_code() {
         let dir = Path::new("x");
         let code = |error: Error| Failure::store(dir, &error).exit;
-        assert_eq!(code(Error::KeyEmpty), 2);
-        assert_eq!(code(Error::NoStore), 3);
+        assert_eq!(code(ErrorKind::KeyEmpty.into()), 2);
+        assert_eq!(code(ErrorKind::NoStore.into()), 3);
         assert_eq!(code(Error::corrupt(FileId::segment(1), 0, "x")), 4);
-        assert_eq!(code(Error::ConditionFailed { operation: 0, found: 0 }), 6);
-        assert_eq!(code(Error::HistoryGone { asked: 1, oldest: 2 }), 7);
+        assert_eq!(code(ErrorKind::ConditionFailed { operation: 0, found: 0 }.into()), 6);
+        assert_eq!(code(ErrorKind::HistoryGone { asked: 1, oldest: 2 }.into()), 7);
     }
 }

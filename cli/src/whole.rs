@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use siltdb_core::error::{Error, Result, StorageError, StorageErrorKind};
+use siltdb_core::error::{ErrorKind, Result, StorageError, StorageErrorKind};
 use siltdb_core::format::{SNAPSHOT_HEADER_LEN, SnapshotHeader};
 use siltdb_core::storage::MemoryStorage;
 use siltdb_core::{
@@ -85,7 +85,7 @@ pub fn restore(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<SnapshotReport> {
     if !is_empty(dir) {
-        return Err(Error::NotEmpty);
+        return Err(ErrorKind::NotEmpty.into());
     }
     let mut head = Vec::new();
     let wanted = SNAPSHOT_HEADER_LEN as u64;
@@ -112,7 +112,7 @@ pub fn salvage(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<SalvageReport> {
     if !is_empty(to) || to.is_file() {
-        return Err(Error::NotEmpty);
+        return Err(ErrorKind::NotEmpty.into());
     }
     let source = open_to_look(from)?;
     let target = NativeStorage::open(to, NativeOptions::default())?;

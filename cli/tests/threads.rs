@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use siltdb::{
-    Batch, CompactionOptions, Condition, Durability, Error, Operation, Options, ScanOptions, Store,
+    Batch, CompactionOptions, Condition, Durability, Error, ErrorKind, Operation, Options,
+    ScanOptions, Store,
 };
 
 /// So small that everything happens all the time.
@@ -58,10 +59,10 @@ fn increment(store: &Store, key: &[u8], durability: Durability) -> u64 {
             expires: None,
             condition: Some(condition),
         });
-        match store.write(&batch, Some(durability)) {
+        match store.write(&batch, Some(durability)).map_err(Error::into_kind) {
             Ok(_) => return tries,
-            Err(Error::ConditionFailed { operation: 0, .. }) => {}
-            Err(e) => panic!("{e}"),
+            Err(ErrorKind::ConditionFailed { operation: 0, .. }) => {}
+            Err(e) => panic!("{e:?}"),
         }
     }
     unreachable!("an increment is tried until it is done")
@@ -235,10 +236,10 @@ fn closing_waits_for_calls_and_refuses_later_ones() {
                 scope.spawn(move || {
                     for i in 0_u32.. {
                         let key = [&[thread][..], &i.to_be_bytes()].concat();
-                        match store.set(&key, b"v") {
+                        match store.set(&key, b"v").map_err(Error::into_kind) {
                             Ok(_) => written.fetch_add(1, Ordering::Relaxed),
-                            Err(Error::Invalid("the store is closed")) => return,
-                            Err(e) => panic!("{e}"),
+                            Err(ErrorKind::Invalid("the store is closed")) => return,
+                            Err(e) => panic!("{e:?}"),
                         };
                     }
                 });
@@ -316,7 +317,8 @@ fn commits_that_nobody_waits_for_share_syncs_and_are_told_of_one_by_one() {
     assert_eq!(heard.load(Ordering::Relaxed), seqs[4_999]);
     let mut empty_key = Batch::new();
     empty_key.set(b"", b"");
-    store.submit(empty_key, None, move |result| assert_eq!(result, Err(Error::KeyEmpty)));
+    store
+        .submit(empty_key, None, move |result| assert_eq!(result, Err(ErrorKind::KeyEmpty.into())));
     store.clone().close().unwrap();
     store.submit(Batch::new(), None, |result| assert!(result.is_err()));
     let store = Store::open(dir.path().join("db"), Options::default()).unwrap();

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::limits;
 
 /// What must hold for a key before a batch is committed.
@@ -137,23 +137,31 @@ impl Batch {
     /// too far off for a number of JavaScript.
     pub fn validate(&self) -> Result<()> {
         if self.operations.len() > limits::BATCH_RECORDS_MAX {
-            return Err(Error::BatchTooLarge {
+            return Err(ErrorKind::BatchTooLarge {
                 size: self.operations.len(),
                 max: limits::BATCH_RECORDS_MAX,
-            });
+            }
+            .into());
         }
         for operation in &self.operations {
             check_key(&operation.key)?;
             check_value_len(operation.value.as_ref().map_or(0, Vec::len))?;
             if operation.expires.is_some_and(|expires| expires > limits::SEQ_MAX) {
-                return Err(Error::Invalid("an expiry is at most 9007199254740991 (June 2255)"));
+                return Err(ErrorKind::Invalid(
+                    "an expiry is at most 9007199254740991 (June 2255)",
+                )
+                .into());
             }
         }
         for (key, _) in &self.required {
             check_key(key)?;
         }
         if self.bytes > limits::BATCH_BYTES_MAX {
-            return Err(Error::BatchTooLarge { size: self.bytes, max: limits::BATCH_BYTES_MAX });
+            return Err(ErrorKind::BatchTooLarge {
+                size: self.bytes,
+                max: limits::BATCH_BYTES_MAX,
+            }
+            .into());
         }
         Ok(())
     }
@@ -165,10 +173,10 @@ impl Batch {
 /// `KeyEmpty` or `KeyTooLong`.
 pub fn check_key(key: &[u8]) -> Result<()> {
     if key.is_empty() {
-        return Err(Error::KeyEmpty);
+        return Err(ErrorKind::KeyEmpty.into());
     }
     if key.len() > limits::KEY_LEN_MAX {
-        return Err(Error::KeyTooLong { len: key.len(), max: limits::KEY_LEN_MAX });
+        return Err(ErrorKind::KeyTooLong { len: key.len(), max: limits::KEY_LEN_MAX }.into());
     }
     Ok(())
 }
@@ -179,7 +187,7 @@ pub fn check_key(key: &[u8]) -> Result<()> {
 /// `ValueTooLong`.
 pub fn check_value_len(len: usize) -> Result<()> {
     if len > limits::VALUE_LEN_MAX {
-        return Err(Error::ValueTooLong { len, max: limits::VALUE_LEN_MAX });
+        return Err(ErrorKind::ValueTooLong { len, max: limits::VALUE_LEN_MAX }.into());
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::error::{Error, Result, StorageErrorKind};
+use crate::error::{Error, ErrorKind, Result, StorageErrorKind};
 use crate::format::{BlockEntry, Fence, Frame, GROUP_HEADER_LEN, GroupHeader, Manifest};
 use crate::format::{Malformed, ManifestSegment, SEGMENT_HEADER_LEN, SegmentNumbers, seed_at};
 use crate::index::KeyHasher;
@@ -57,7 +57,7 @@ struct Order {
 pub fn check<S: Storage>(storage: &S, progress: &mut dyn FnMut(Progress)) -> Result<CheckReport> {
     let files = recovery::list(storage)?;
     let Some((id, len)) = files.iter().rfind(|(id, _)| id.kind == FileKind::Manifest) else {
-        let Some((id, _)) = files.first() else { return Err(Error::NoStore) };
+        let Some((id, _)) = files.first() else { return Err(ErrorKind::NoStore.into()) };
         return Err(Error::corrupt(*id, 0, "a manifest beside it, which is missing"));
     };
     let manifest = recovery::read_manifest(storage, *id)?;
@@ -91,14 +91,14 @@ fn problem(report: &mut CheckReport, file: FileId, offset: u64, what: &str) {
 
 /// Takes damage into the report; other errors end the check.
 fn note(report: &mut CheckReport, file: FileId, offset: u64, error: Error) -> Result<()> {
-    match error {
-        Error::Corrupt(c) => problem(report, c.file, c.offset, c.what),
-        Error::Storage(e)
+    match error.kind() {
+        ErrorKind::Corrupt(c) => problem(report, c.file, c.offset, c.what),
+        ErrorKind::Storage(e)
             if matches!(e.kind, StorageErrorKind::Io | StorageErrorKind::UnexpectedEnd) =>
         {
             problem(report, file, offset, &alloc::format!("bytes that can be read ({e})"));
         }
-        e => return Err(e),
+        _ => return Err(error),
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
     BlockEntry, Footer, GROUP_HEADER_LEN, GroupHeader, Malformed, Manifest, SEGMENT_HEADER_LEN,
     SegmentHeader,
@@ -152,7 +152,7 @@ fn read_header<R: ReadAt>(reader: &R, id: FileId, file_len: u64) -> Result<Segme
     reader.read_at(0, &mut bytes)?;
     match SegmentHeader::decode(&bytes).map_err(|e| Error::corrupt(id, 0, e.0))? {
         Ok(header) => Ok(header),
-        Err(format) => Err(Error::Unsupported { format, file: id }),
+        Err(format) => Err(ErrorKind::Unsupported { format, file: id }.into()),
     }
 }
 
@@ -304,8 +304,10 @@ fn frame_at<R: ReadAt>(
     match line {
         Ok((line, more)) if at + line.len <= end => Ok(Ok((line, more))),
         Ok(_) => Ok(Err(Malformed("a frame inside its group"))),
-        Err(Error::Corrupt(c)) => Ok(Err(Malformed(c.what))),
-        Err(e) => Err(e),
+        Err(e) => match e.corruption() {
+            Some(damage) => Ok(Err(Malformed(damage.what))),
+            None => Err(e),
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 //! Every variant has a stable code ([`Error::code`]) that the command line, the server and the
 //! JavaScript package share.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
@@ -11,10 +12,15 @@ use crate::file_id::FileId;
 /// Result of a store operation.
 pub type Result<T> = core::result::Result<T, Error>;
 
+/// A failure of a store operation: one pointer to its [`ErrorKind`], so that a result costs next
+/// to nothing more than what it gives when all is well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error(Box<ErrorKind>);
+
 /// What a store operation can fail with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ErrorKind {
     /// The host's storage refused or failed. What to do depends on the kind inside.
     Storage(StorageError),
     /// Bytes that were once known to be synced are damaged. Never raised for a torn tail.
@@ -122,36 +128,57 @@ pub struct Corruption {
 }
 
 impl Error {
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0
+    }
+
+    /// What went wrong, to be taken apart: `match store.get(key).map_err(Error::into_kind)`.
+    #[must_use]
+    pub fn into_kind(self) -> ErrorKind {
+        *self.0
+    }
+
+    /// The damage, if that is what it is about.
+    #[must_use]
+    pub fn corruption(&self) -> Option<&Corruption> {
+        match self.kind() {
+            ErrorKind::Corrupt(c) => Some(c),
+            _ => None,
+        }
+    }
+
     /// The stable code of this error.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        match self {
-            Error::Storage(e) => e.kind.code(),
-            Error::Corrupt(_) => "SILT_CORRUPT",
-            Error::Poisoned => "SILT_POISONED",
-            Error::KeyEmpty => "SILT_KEY_EMPTY",
-            Error::KeyTooLong { .. } => "SILT_KEY_TOO_LONG",
-            Error::ValueTooLong { .. } => "SILT_VALUE_TOO_LONG",
-            Error::BatchTooLarge { .. } => "SILT_BATCH_TOO_LARGE",
-            Error::ConditionFailed { .. } => "SILT_CONDITION_FAILED",
-            Error::HistoryGone { .. } => "SILT_HISTORY_GONE",
-            Error::Unsupported { .. } => "SILT_UNSUPPORTED",
-            Error::Invalid(_) => "SILT_INVALID",
-            Error::NotEmpty => "SILT_NOT_EMPTY",
-            Error::NoStore => "SILT_NO_STORE",
+        match self.kind() {
+            ErrorKind::Storage(e) => e.kind.code(),
+            ErrorKind::Corrupt(_) => "SILT_CORRUPT",
+            ErrorKind::Poisoned => "SILT_POISONED",
+            ErrorKind::KeyEmpty => "SILT_KEY_EMPTY",
+            ErrorKind::KeyTooLong { .. } => "SILT_KEY_TOO_LONG",
+            ErrorKind::ValueTooLong { .. } => "SILT_VALUE_TOO_LONG",
+            ErrorKind::BatchTooLarge { .. } => "SILT_BATCH_TOO_LARGE",
+            ErrorKind::ConditionFailed { .. } => "SILT_CONDITION_FAILED",
+            ErrorKind::HistoryGone { .. } => "SILT_HISTORY_GONE",
+            ErrorKind::Unsupported { .. } => "SILT_UNSUPPORTED",
+            ErrorKind::Invalid(_) => "SILT_INVALID",
+            ErrorKind::NotEmpty => "SILT_NOT_EMPTY",
+            ErrorKind::NoStore => "SILT_NO_STORE",
         }
     }
 
     /// Whether an asynchronous host must open a file first, and repeat the step.
     #[must_use]
     pub fn is_not_ready(&self) -> bool {
-        matches!(self, Error::Storage(e) if e.kind == StorageErrorKind::NotReady)
+        matches!(self.kind(), ErrorKind::Storage(e) if e.kind == StorageErrorKind::NotReady)
     }
 
     /// Makes a corruption error.
     #[must_use]
     pub fn corrupt(file: FileId, offset: u64, what: &'static str) -> Self {
-        Error::Corrupt(Corruption { file, offset, what })
+        ErrorKind::Corrupt(Corruption { file, offset, what }).into()
     }
 }
 
@@ -182,61 +209,68 @@ impl StorageError {
 
 impl From<StorageError> for Error {
     fn from(e: StorageError) -> Self {
-        Error::Storage(e)
+        ErrorKind::Storage(e).into()
     }
 }
 
 impl From<Corruption> for Error {
     fn from(c: Corruption) -> Self {
-        Error::Corrupt(c)
+        ErrorKind::Corrupt(c).into()
+    }
+}
+
+impl From<ErrorKind> for Error {
+    #[cold]
+    fn from(kind: ErrorKind) -> Self {
+        Self(Box::new(kind))
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::Storage(e) => e.fmt(f),
-            Error::Corrupt(c) => write!(
+        match self.kind() {
+            ErrorKind::Storage(e) => e.fmt(f),
+            ErrorKind::Corrupt(c) => write!(
                 f,
                 "{} is damaged at byte {}: expected {}; \
                  restore a snapshot, or take what is readable with `silt salvage`",
                 c.file, c.offset, c.what
             ),
-            Error::Poisoned => {
+            ErrorKind::Poisoned => {
                 f.write_str("an earlier write failed, so writing has stopped; reopen the store")
             }
-            Error::KeyEmpty => f.write_str("the key is empty; a key has 1 to 65535 bytes"),
-            Error::KeyTooLong { len, max } => {
+            ErrorKind::KeyEmpty => f.write_str("the key is empty; a key has 1 to 65535 bytes"),
+            ErrorKind::KeyTooLong { len, max } => {
                 write!(f, "the key has {len} bytes; at most {max} are allowed")
             }
-            Error::ValueTooLong { len, max } => {
+            ErrorKind::ValueTooLong { len, max } => {
                 write!(f, "the value has {len} bytes; at most {max} are allowed")
             }
-            Error::BatchTooLarge { size, max } => {
+            ErrorKind::BatchTooLarge { size, max } => {
                 write!(f, "the batch has a size of {size}; at most {max} is allowed: split it")
             }
-            Error::ConditionFailed { operation, found: 0 } => write!(
+            ErrorKind::ConditionFailed { operation, found: 0 } => write!(
                 f,
                 "the condition of operation {operation} failed: the key is absent; \
                  nothing was written"
             ),
-            Error::ConditionFailed { operation, found } => write!(
+            ErrorKind::ConditionFailed { operation, found } => write!(
                 f,
                 "the condition of operation {operation} failed: the key is at seq {found}; \
                  nothing was written"
             ),
-            Error::HistoryGone { asked, oldest } => write!(
+            ErrorKind::HistoryGone { asked, oldest } => write!(
                 f,
                 "history at {asked} is no longer held; the oldest readable moment is seq {oldest}"
             ),
-            Error::Unsupported { format, file } => write!(
+            ErrorKind::Unsupported { format, file } => write!(
                 f,
                 "{file} has format {format}, newer than this version reads; update SiltDB \
                  (nothing was changed)"
             ),
-            Error::Invalid(what) => f.write_str(what),
-            Error::NotEmpty => f.write_str("a store is already there; choose an empty place"),
-            Error::NoStore => f.write_str("there is no store here"),
+            ErrorKind::Invalid(what) => f.write_str(what),
+            ErrorKind::NotEmpty => f.write_str("a store is already there; choose an empty place"),
+            ErrorKind::NoStore => f.write_str("there is no store here"),
         }
     }
 }
@@ -267,8 +301,8 @@ impl fmt::Display for StorageError {
 
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Error::Storage(e) => Some(e),
+        match self.kind() {
+            ErrorKind::Storage(e) => Some(e),
             _ => None,
         }
     }

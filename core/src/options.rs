@@ -1,6 +1,6 @@
 //! Options of a store, with sound defaults.
 
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::limits;
 
 /// How long an acknowledged write is safe.
@@ -149,19 +149,20 @@ impl Options {
     pub fn validate(&self) -> Result<()> {
         let c = &self.compaction;
         if !(limits::SEGMENT_BYTES_MIN..=limits::SEGMENT_BYTES_MAX).contains(&self.segment_bytes) {
-            return Err(Error::Invalid("segment_bytes must be from 4096 to 2147483648"));
+            return Err(ErrorKind::Invalid("segment_bytes must be from 4096 to 2147483648").into());
         }
         if !(1..=64).contains(&self.hash_bits) {
-            return Err(Error::Invalid("hash_bits must be from 1 to 64"));
+            return Err(ErrorKind::Invalid("hash_bits must be from 1 to 64").into());
         }
         if !(0.01..=1.0).contains(&c.dead_ratio) {
-            return Err(Error::Invalid("compaction.dead_ratio must be from 0.01 to 1"));
+            return Err(ErrorKind::Invalid("compaction.dead_ratio must be from 0.01 to 1").into());
         }
         if c.tier_count < 2 || c.tier_factor < 2 || c.tier_bytes_min == 0 {
-            return Err(Error::Invalid(
+            return Err(ErrorKind::Invalid(
                 "compaction.tier_count and tier_factor must be at least 2, \
                  tier_bytes_min at least 1",
-            ));
+            )
+            .into());
         }
         self.retention.validate()
     }
@@ -175,10 +176,10 @@ impl Retention {
     pub fn validate(&self) -> Result<()> {
         match self {
             Retention::Versions { count: 0 } => {
-                Err(Error::Invalid("retention must keep at least 1 version"))
+                Err(ErrorKind::Invalid("retention must keep at least 1 version").into())
             }
             Retention::Versions { count } if *count > limits::RETAIN_VERSIONS_MAX => {
-                Err(Error::Invalid("retention may keep at most 1048576 versions"))
+                Err(ErrorKind::Invalid("retention may keep at most 1048576 versions").into())
             }
             _ => Ok(()),
         }

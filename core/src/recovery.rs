@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
     FORMAT_MAJOR, FrameSource, LogHead, Manifest, ManifestSegment, SEGMENT_HEADER_LEN,
     SegmentHeader, SegmentKind, TableBuilder, TableEntry, TableTail,
@@ -178,7 +178,7 @@ pub(crate) fn read_manifest<S: Storage>(storage: &S, id: FileId) -> Result<Manif
     match Manifest::decode(&bytes).map_err(|e| Error::corrupt(id, 0, e.0))? {
         Ok(manifest) if manifest.number == id.number => Ok(manifest),
         Ok(_) => Err(Error::corrupt(id, 12, "the manifest's own number")),
-        Err(format) => Err(Error::Unsupported { format, file: id }),
+        Err(format) => Err(ErrorKind::Unsupported { format, file: id }.into()),
     }
 }
 
@@ -188,7 +188,7 @@ fn create<S: Storage, H: Host>(
     options: &Options,
 ) -> Result<Opened<S::Reader>> {
     if !options.create {
-        return Err(Error::NoStore);
+        return Err(ErrorKind::NoStore.into());
     }
     let manifest = Manifest {
         number: 1,
@@ -277,7 +277,7 @@ fn log_header<R: ReadAt>(
     reader.read_at(0, &mut bytes)?;
     let header = match SegmentHeader::decode(&bytes) {
         Ok(Ok(header)) => header,
-        Ok(Err(format)) => return Err(Error::Unsupported { format, file: id }),
+        Ok(Err(format)) => return Err(ErrorKind::Unsupported { format, file: id }.into()),
         Err(_) => return Ok(None),
     };
     let is_head = id.number == manifest.log.number;

@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::error::{Error, Result, StorageError};
+use crate::error::{Error, ErrorKind, Result, StorageError};
 use crate::format::{
     LogHead, Malformed, Manifest, ManifestSegment, PART_HEADER_LEN, PartHeader,
     SNAPSHOT_HEADER_LEN, SnapshotHeader, SnapshotTrailer, TRAILER_LEN, checksum,
@@ -201,7 +201,7 @@ pub fn restore<S: Storage>(
     let mut empty = true;
     storage.list(&mut |_, _| empty = false)?;
     if !empty {
-        return Err(Error::NotEmpty);
+        return Err(ErrorKind::NotEmpty.into());
     }
     let mut created = Vec::new();
     let result = restore_into(storage, &mut Input::new(source, progress), &mut created);
@@ -273,7 +273,7 @@ fn restore_into<S: Storage>(
     let mut bytes = [0; SNAPSHOT_HEADER_LEN];
     input.fill(SNAPSHOT, &mut bytes)?;
     let decoded = SnapshotHeader::decode(&bytes).map_err(|e| Error::corrupt(SNAPSHOT, 0, e.0))?;
-    let header = decoded.map_err(|format| Error::Unsupported { format, file: SNAPSHOT })?;
+    let header = decoded.map_err(|format| ErrorKind::Unsupported { format, file: SNAPSHOT })?;
     let (manifest, manifest_bytes) = read_manifest(input, &header)?;
     input.total = total_len(&manifest, manifest_bytes.len() as u64);
     for segment in &manifest.segments {
@@ -304,7 +304,7 @@ fn read_manifest(input: &mut Input<'_>, header: &SnapshotHeader) -> Result<(Mani
     input.end_part(part, checksum(0, &[&bytes]))?;
     let corrupt = |e: Malformed| Error::corrupt(part.file, start, e.0);
     let decoded = Manifest::decode(&bytes).map_err(corrupt)?;
-    let manifest = decoded.map_err(|format| Error::Unsupported { format, file: part.file })?;
+    let manifest = decoded.map_err(|format| ErrorKind::Unsupported { format, file: part.file })?;
     let segments = manifest.segments.iter().map(|s| s.footer.numbers.number);
     let mut numbers: Vec<_> = segments.chain([manifest.log.number]).map(|n| (n, 0)).collect();
     sort_pairs(&mut numbers);
@@ -356,8 +356,10 @@ fn restore_segment<S: Storage>(
     match Sealed::open(storage, &manifest.store_id, &segment.footer) {
         Ok(_) => Ok(()),
         // Where it is in the file is known; what helps is where it is in the snapshot.
-        Err(Error::Corrupt(c)) => Err(Error::corrupt(c.file, start + c.offset, c.what)),
-        Err(e) => Err(e),
+        Err(e) => Err(match e.corruption() {
+            Some(c) => Error::corrupt(c.file, start + c.offset, c.what),
+            None => e,
+        }),
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use siltdb_core::storage::MemoryStorage;
 use siltdb_core::{
-    Batch, Durability, Error, Host, Operation, Options, Retention, ScanOptions, Store,
+    Batch, Durability, Error, ErrorKind, Host, Operation, Options, Retention, ScanOptions, Store,
 };
 
 struct TestHost {
@@ -107,7 +107,10 @@ impl Run {
             let seq = self.host.next(self.last_seq + 100);
             if seq < store.horizon() {
                 let gone = store.get_as_of(b"key-001", seq);
-                assert!(matches!(gone, Err(Error::HistoryGone { .. })));
+                assert!(matches!(
+                    gone.as_ref().map_err(Error::kind),
+                    Err(ErrorKind::HistoryGone { .. })
+                ));
                 continue;
             }
             self.check_scans(store, seq, seq, Some(seq));
@@ -150,7 +153,10 @@ impl Run {
         }
         if since > 0 && store.horizon() > 0 {
             let gone = store.changes(store.horizon() - 1, &options).map(|_| ());
-            assert!(matches!(gone, Err(Error::HistoryGone { .. })), "{gone:?}");
+            assert!(
+                matches!(gone.as_ref().map_err(Error::kind), Err(ErrorKind::HistoryGone { .. })),
+                "{gone:?}"
+            );
         }
     }
 

@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use siltdb_core::error::{Error, StorageError, StorageErrorKind};
+use siltdb_core::error::{Error, ErrorKind, StorageError, StorageErrorKind};
 use siltdb_core::storage::{FileId, MemoryAppender, MemoryReader, MemoryStorage, ReadAt, Storage};
 use siltdb_core::{Batch, Durability, Host, Options, ScanOptions, Store};
 
@@ -159,7 +159,7 @@ fn contents(storage: &Slow, store: &mut Slowly, seq: u64) -> Vec<String> {
         let key = format!("key {i}").into_bytes();
         found.push(format!("{:?}", again(storage, || store.get(&key))));
         let then = again(storage, || match store.get_as_of(&key, seq) {
-            Err(e @ Error::HistoryGone { .. }) => Ok(Err(e)),
+            Err(e) if matches!(e.kind(), ErrorKind::HistoryGone { .. }) => Ok(Err(e)),
             then => then.map(Ok),
         });
         found.push(format!("{then:?}"));

@@ -1,6 +1,6 @@
 //! Compares all a store says with what the model says.
 
-use siltdb_core::error::Error;
+use siltdb_core::error::{Error, ErrorKind};
 use siltdb_core::types::{Record, ScanOptions};
 
 use crate::model::Model;
@@ -193,7 +193,7 @@ fn compare_past(store: &mut SimStore, model: &Model, frame: Frame) -> Outcome {
 pub fn compare_as_of(store: &mut SimStore, model: &Model, seq: u64, horizon: u64) -> Outcome {
     let options = ScanOptions { as_of: Some(seq), ..ScanOptions::default() };
     let found = store.scan(&options);
-    if let Err(Error::HistoryGone { asked, oldest }) = found {
+    if let Err(&ErrorKind::HistoryGone { asked, oldest }) = found.as_ref().map_err(Error::kind) {
         // The read may have written the buffer out, and that may have moved the horizon.
         if asked == seq && seq < oldest && oldest == store.horizon() {
             return Ok(());
@@ -224,8 +224,8 @@ pub fn compare_as_of(store: &mut SimStore, model: &Model, seq: u64, horizon: u64
 /// # Errors
 /// The first difference.
 pub fn compare_refusing(store: &mut SimStore, model: &Model, moment: u64, before: u64) -> Outcome {
-    let refused = |what: &str, error: Option<Error>| match error {
-        Some(Error::Poisoned) => Ok(()),
+    let refused = |what: &str, error: Option<Error>| match error.map(Error::into_kind) {
+        Some(ErrorKind::Poisoned) => Ok(()),
         other => wrong!("{what} gives {other:?}, though commits wait that were not written"),
     };
     let all = ScanOptions::default();

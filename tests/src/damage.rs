@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use siltdb::{Batch, Durability, Error, Options, Record, ScanOptions, Store, Version};
+use siltdb::{Batch, Durability, Error, ErrorKind, Options, Record, ScanOptions, Store, Version};
 use tempfile::TempDir;
 
 use crate::versions::Versions;
@@ -317,9 +317,9 @@ fn scan(store: &Store, options: &ScanOptions) -> Result<Vec<Record>, Error> {
 
 /// Demands an error that names a damaged file.
 fn named(what: &str, error: &Error, damaged: &[&str]) -> Result<(), String> {
-    let file = match error {
-        Error::Corrupt(corruption) => Some(corruption.file),
-        Error::Unsupported { file, .. } => Some(*file),
+    let file = match error.kind() {
+        ErrorKind::Corrupt(corruption) => Some(corruption.file),
+        ErrorKind::Unsupported { file, .. } => Some(*file),
         _ => None,
     };
     if file.is_some_and(|file| damaged.contains(&file.to_string().as_str())) {

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use siltdb_core::error::Error;
+use siltdb_core::error::{Error, ErrorKind};
 use siltdb_core::host::Host;
 use siltdb_core::options::Options;
 use siltdb_core::storage::FileId;
@@ -185,9 +185,9 @@ impl Reader<'_> {
 
 /// Demands an error that names a damaged file.
 fn named(what: &str, e: &Error, damaged: &[FileId]) -> Outcome {
-    let file = match e {
-        Error::Corrupt(corruption) => Some(corruption.file),
-        Error::Unsupported { file, .. } => Some(*file),
+    let file = match e.kind() {
+        ErrorKind::Corrupt(corruption) => Some(corruption.file),
+        ErrorKind::Unsupported { file, .. } => Some(*file),
         _ => None,
     };
     if file.is_none_or(|file| !damaged.contains(&file)) {

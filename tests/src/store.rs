@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use siltdb::engine::Engine;
 use siltdb_core::batch::Batch;
-use siltdb_core::error::{Error, Result, StorageError};
+use siltdb_core::error::{ErrorKind, Result, StorageError};
 use siltdb_core::host::Host;
 use siltdb_core::options::{Durability, Options, Retention};
 use siltdb_core::snapshot::Sink;
@@ -272,7 +272,7 @@ impl SimStore {
         let mut bytes = Vec::new();
         let report = either!(self, store => store.snapshot(&mut bytes, &mut |_| {}))?;
         if report.bytes != bytes.len() as u64 {
-            return Err(Error::Invalid("a snapshot says another length than it has"));
+            return Err(ErrorKind::Invalid("a snapshot says another length than it has").into());
         }
         Ok((report.seq, bytes))
     }

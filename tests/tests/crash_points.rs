@@ -2,7 +2,7 @@
 //! of each append, and what a power loss may take; then crashes inside the recovery.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use siltdb_core::error::Error;
+use siltdb_core::error::{Error, ErrorKind};
 use siltdb_core::options::{CompactionOptions, Durability, Options, Retention};
 use siltdb_core::storage::FileKind;
 use siltdb_tests::check::{Outcome, Trouble};
@@ -135,8 +135,9 @@ fn restore() {
                     run.compare_copy(image).unwrap_or_else(fail);
                     whole += 1;
                 } else {
-                    let opened = run.compare_copy(image).unwrap_err().error;
-                    let refused = matches!(opened, Some(Error::NoStore | Error::Corrupt(_)));
+                    let opened = run.compare_copy(image).unwrap_err().error.map(Error::into_kind);
+                    let refused =
+                        matches!(opened, Some(ErrorKind::NoStore | ErrorKind::Corrupt(_)));
                     assert!(refused, "{} cut at {cut}: {opened:?}", point.describe());
                     none += 1;
                 }

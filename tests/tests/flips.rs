@@ -10,7 +10,8 @@ use std::fs;
 use std::path::Path;
 
 use siltdb::{
-    Batch, CompactionOptions, Durability, Error, Operation, Options, Retention, ScanOptions, Store,
+    Batch, CompactionOptions, Durability, Error, ErrorKind, Operation, Options, Retention,
+    ScanOptions, Store,
 };
 use siltdb_tests::damage::{Closed, Files, Reaction, Written, files_of, place_in, scratch};
 
@@ -297,8 +298,8 @@ fn snapshot_of(closed: &Closed, dir: &Path) -> Vec<u8> {
 /// Restores into a directory of its own and demands an error; nothing of a store may be left.
 fn refuse(snapshot: &[u8], dir: &Path, what: &str) {
     let _ = fs::remove_dir_all(dir);
-    match siltdb::restore(&mut &*snapshot, dir, &mut |_| ()) {
-        Err(Error::Corrupt(_) | Error::Unsupported { .. }) => {}
+    match siltdb::restore(&mut &*snapshot, dir, &mut |_| ()).map_err(Error::into_kind) {
+        Err(ErrorKind::Corrupt(_) | ErrorKind::Unsupported { .. }) => {}
         other => panic!("{what}: {other:?}"),
     }
     assert_eq!(files_of(dir), Files::new(), "{what}");

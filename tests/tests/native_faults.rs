@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use siltdb::native::fs::{OpenMode, RealFs};
 use siltdb::native::{NativeOptions, NativeStorage};
-use siltdb_core::error::{Error, StorageError, StorageErrorKind};
+use siltdb_core::error::{Error, ErrorKind, StorageError, StorageErrorKind};
 use siltdb_core::storage::{Append, FileId, ReadAt, Storage};
 use siltdb_tests::posix::{Call, FaultFs, Seen, Verdict};
 
@@ -220,8 +220,8 @@ fn the_system_refuses_what_it_likes_and_is_quoted() {
     drop(storage);
     // A medium that became read-only: opening says so, and leaves the lock free.
     fs.plan(|seen| if changes(seen.call) { Verdict::Fail(EROFS) } else { Verdict::Go });
-    match open(&fs, dir.path()) {
-        Err(Error::Storage(e)) => assert_eq!(e.kind, StorageErrorKind::Denied),
+    match open(&fs, dir.path()).map_err(Error::into_kind) {
+        Err(ErrorKind::Storage(e)) => assert_eq!(e.kind, StorageErrorKind::Denied),
         other => panic!("{other:?}"),
     }
     fs.plan(|_| Verdict::Go);

@@ -7,7 +7,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use siltdb::{
-    Batch, Change, CompactionOptions, Durability, Error, Operation, Options, Record, Retention,
+    Batch, Change, CompactionOptions, Durability, ErrorKind, Operation, Options, Record, Retention,
     ScanOptions, Store,
 };
 use siltdb_tests::damage::{Written, place_in, scratch};
@@ -168,7 +168,7 @@ fn compare_gone(written: &Written) -> usize {
             store.diff(asked, store.last_seq(), &ScanOptions::default()).map(drop).unwrap_err(),
         ];
         for refusal in refusals {
-            assert_eq!(refusal, Error::HistoryGone { asked, oldest: horizon });
+            assert_eq!(refusal.into_kind(), ErrorKind::HistoryGone { asked, oldest: horizon });
         }
         gone += 1;
     }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use siltdb_core::batch::{Batch, Operation};
-use siltdb_core::error::{Error, StorageErrorKind};
+use siltdb_core::error::{Error, ErrorKind, StorageErrorKind};
 use siltdb_core::host::Host;
 use siltdb_core::options::{Durability, Options};
 use siltdb_core::storage::FileKind;
@@ -110,17 +110,26 @@ fn buffer_that_cannot_be_written_out(kind: Kind) {
     host.advance(10);
     store.set(b"a", b"new").unwrap();
     disk.set_faults(fails(CallKind::Create, 1));
-    assert!(matches!(store.scan(&siltdb_core::ScanOptions::default()), Err(Error::Storage(_))));
+    assert!(matches!(
+        store.scan(&siltdb_core::ScanOptions::default()).map_err(Error::into_kind),
+        Err(ErrorKind::Storage(_))
+    ));
     disk.set_faults(Faults::default());
     for _ in 0..2 {
-        assert_eq!(store.get(b"a"), Err(Error::Poisoned));
-        assert_eq!(store.count(&siltdb_core::ScanOptions::default()), Err(Error::Poisoned));
-        assert_eq!(store.len(), Err(Error::Poisoned));
+        assert_eq!(store.get(b"a"), Err(ErrorKind::Poisoned.into()));
+        assert_eq!(
+            store.count(&siltdb_core::ScanOptions::default()),
+            Err(ErrorKind::Poisoned.into())
+        );
+        assert_eq!(store.len(), Err(ErrorKind::Poisoned.into()));
         assert_eq!(store.get(b"b").unwrap().as_deref(), Some(&b"old"[..]));
         assert_eq!(store.get_as_of(b"a", before).unwrap().unwrap().value, b"old");
         assert_eq!(store.stats().unwrap().keys, 2);
         host.advance(1_000_000);
-        assert!(matches!(store.tick(), Ok(()) | Err(Error::Poisoned)));
+        assert!(matches!(
+            store.tick().map_err(Error::into_kind),
+            Ok(()) | Err(ErrorKind::Poisoned)
+        ));
         assert_eq!(disk.calls_of(CallKind::Create), 0);
     }
     drop(store);

@@ -10,8 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use siltdb::{
-    Batch, CompactionOptions, Durability, Error, Options, Record, Retention, ScanOptions,
-    SnapshotReport, Store,
+    Batch, CompactionOptions, Durability, Error, ErrorKind, Options, Record, Retention,
+    ScanOptions, SnapshotReport, Store,
 };
 use siltdb_tests::damage::{Files, files_of, place_in, scratch};
 use siltdb_tests::sim::Random;
@@ -206,8 +206,8 @@ fn a_flipped_bit_in_a_large_snapshot_is_found() {
     for _ in 0..500 {
         let bit = random.index(snapshot.len() * 8);
         snapshot[bit / 8] ^= 1 << (bit % 8);
-        match siltdb::restore(&mut &snapshot[..], &dir, &mut |_| ()) {
-            Err(Error::Corrupt(_) | Error::Unsupported { .. }) => {}
+        match siltdb::restore(&mut &snapshot[..], &dir, &mut |_| ()).map_err(Error::into_kind) {
+            Err(ErrorKind::Corrupt(_) | ErrorKind::Unsupported { .. }) => {}
             other => panic!("bit {bit}: {other:?}"),
         }
         snapshot[bit / 8] ^= 1 << (bit % 8);

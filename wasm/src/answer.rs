@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use siltdb_core::error::Error;
+use siltdb_core::error::{Error, ErrorKind};
 use siltdb_core::options::Retention;
 use siltdb_core::stats::{CheckReport, SegmentStats, Stats};
 use siltdb_core::storage::FileId;
@@ -17,9 +17,9 @@ use crate::wire::{put_b, put_n, status};
 
 /// An answer that says why the operation failed.
 pub(crate) fn error(out: &mut Vec<u8>, error: &Error) {
-    let (operation, detail) = match error {
-        Error::ConditionFailed { operation, found } => (*operation as u64, *found),
-        Error::HistoryGone { oldest, .. } => (0, *oldest),
+    let (operation, detail) = match error.kind() {
+        ErrorKind::ConditionFailed { operation, found } => (*operation as u64, *found),
+        ErrorKind::HistoryGone { oldest, .. } => (0, *oldest),
         _ => (0, 0),
     };
     out.push(status::ERROR);

@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use siltdb_core::error::{Error, StorageError};
+use siltdb_core::error::{Error, ErrorKind, StorageError};
 use siltdb_core::snapshot::{Sink, Source};
 use siltdb_core::store::FullCompaction;
 use siltdb_core::{Store, check, restore};
@@ -284,7 +284,7 @@ impl Engine {
 }
 
 fn malformed() -> JsValue {
-    thrown(Error::Invalid("a packed message ends early or is not one"))
+    thrown(ErrorKind::Invalid("a packed message ends early or is not one").into())
 }
 
 fn thrown(error: Error) -> JsValue {

@@ -1,12 +1,11 @@
 //! Looking into files: the parts of a segment, and bytes as they stand there.
 
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use siltdb_core::error::{StorageError, StorageErrorKind};
 use siltdb_core::storage::{FileId, ReadAt, Storage};
-use siltdb_core::{DumpLine, DumpPart, Error, dump_segment_from};
+use siltdb_core::{DumpLine, DumpPart, Error, ErrorKind, dump_segment_from};
 
 use crate::answer;
 use crate::json::Json;
@@ -45,10 +44,10 @@ impl Session<'_> {
         match walked {
             Ok(()) => {}
             // What stands before the damage is told first.
-            Err(Error::Corrupt(c)) if lines.last().is_some_and(|l| l.offset < c.offset) => {
-                next = c.offset;
-            }
-            Err(e) => return Err(e.into()),
+            Err(e) => match (e.corruption(), lines.last()) {
+                (Some(damage), Some(line)) if line.offset < damage.offset => next = damage.offset,
+                _ => return Err(e.into()),
+            },
         }
         let mut json = Json::default();
         json.open('{').name("parts").open('[');
@@ -109,23 +108,23 @@ impl Session<'_> {
     pub(crate) fn bytes(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
         let (name, offset, len) = (request.b()?, request.n()?, request.n()?);
         if len > BYTES_MAX {
-            return Err(Error::Invalid("at most 64 KiB of a file are given at once").into());
+            return Err(ErrorKind::Invalid("at most 64 KiB of a file are given at once").into());
         }
         let name = core::str::from_utf8(name).unwrap_or_default();
         let number = name.parse().ok().filter(|n| *n > 0).map(FileId::segment);
         let Some(id) = FileId::parse(name).or(number) else {
-            return Err(Error::Invalid("no file of a store has this name").into());
+            return Err(ErrorKind::Invalid("no file of a store has this name").into());
         };
         let storage = self.store.storage();
         let mut there = false;
-        storage.list(&mut |listed, _| there |= listed == id).map_err(Error::Storage)?;
+        storage.list(&mut |listed, _| there |= listed == id)?;
         if !there {
             return Err(not_found("read", id).into());
         }
-        let reader = storage.open(id).map_err(Error::Storage)?;
-        let left = reader.len().map_err(Error::Storage)?.saturating_sub(offset);
+        let reader = storage.open(id)?;
+        let left = reader.len()?.saturating_sub(offset);
         let mut bytes = vec![0; left.min(len) as usize];
-        reader.read_at(offset, &mut bytes).map_err(Error::Storage)?;
+        reader.read_at(offset, &mut bytes)?;
         out.push(status::OK);
         put_b(out, &bytes);
         Ok(())
@@ -134,5 +133,5 @@ impl Session<'_> {
 
 fn not_found(op: &'static str, file: FileId) -> Error {
     let (file, kind) = (Some(file), StorageErrorKind::NotFound);
-    Error::Storage(StorageError { op, file, kind, message: String::new() })
+    StorageError::new(op, file, kind).into()
 }

@@ -6,7 +6,9 @@
 use alloc::vec::Vec;
 
 use siltdb_core::batch::check_key;
-use siltdb_core::{Batch, Commit, Condition, Durability, Error, Operation, ScanOptions, Store};
+use siltdb_core::{
+    Batch, Commit, Condition, Durability, Error, ErrorKind, Operation, ScanOptions, Store,
+};
 
 use crate::answer;
 use crate::host::JsHost;
@@ -31,9 +33,9 @@ impl From<Malformed> for Stop {
     }
 }
 
-impl From<Error> for Stop {
-    fn from(e: Error) -> Self {
-        Stop::Failed(e)
+impl<E: Into<Error>> From<E> for Stop {
+    fn from(e: E) -> Self {
+        Stop::Failed(e.into())
     }
 }
 
@@ -151,7 +153,7 @@ impl Session<'_> {
                 return Ok(Some(open.view.clone()));
             }
             // Whoever opened it is gone, and the client knows what it looked at.
-            let at = moment.at.ok_or(Error::Invalid("the snapshot is closed"))?;
+            let at = moment.at.ok_or(ErrorKind::Invalid("the snapshot is closed"))?;
             let view = self.store.view_as_of(at)?;
             self.views.open(self.client, number, view.clone(), false);
             return Ok(Some(view));
@@ -296,7 +298,7 @@ impl Session<'_> {
             Condition::Absent => found == 0,
             Condition::SeqIs(seq) => found == seq,
         };
-        if holds { Ok(()) } else { Err(Error::ConditionFailed { operation, found }) }
+        if holds { Ok(()) } else { Err(ErrorKind::ConditionFailed { operation, found }.into()) }
     }
 
     /// Fails if any key of a range was written after a moment.
@@ -312,10 +314,12 @@ impl Session<'_> {
         let found = match self.store.changes(since, range) {
             Ok(mut changes) => changes.next().transpose()?.map(|changed| changed.version.seq),
             // What was compacted away since then was superseded since then.
-            Err(Error::HistoryGone { oldest, .. }) => Some(oldest),
-            Err(e) => return Err(e),
+            Err(e) => match e.kind() {
+                ErrorKind::HistoryGone { oldest, .. } => Some(*oldest),
+                _ => return Err(e),
+            },
         };
-        found.map_or(Ok(()), |found| Err(Error::ConditionFailed { operation, found }))
+        found.map_or(Ok(()), |found| Err(ErrorKind::ConditionFailed { operation, found }.into()))
     }
 
     fn delete_range(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
@@ -380,7 +384,7 @@ impl Session<'_> {
                 self.views.open(self.client, number, view, true);
             }
             let open = self.views.find(self.client, number);
-            let open = open.ok_or(Error::Invalid("no view of this number is open"))?;
+            let open = open.ok_or(ErrorKind::Invalid("no view of this number is open"))?;
             let scan = match open.rest.take() {
                 Some((next, scan)) if next == *range => scan,
                 _ => open.view.scan(range)?,

@@ -6,7 +6,7 @@ use clap::Args;
 use siltdb::json::{self, Part};
 use siltdb::{Batch as Operations, Durability, Options};
 use siltdb_core::batch::{check_key, check_value_len};
-use siltdb_core::error::Error;
+use siltdb_core::error::{Error, ErrorKind};
 use siltdb_core::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX};
 
 use super::input::Input;
@@ -94,7 +94,8 @@ fn read(reader: Box<dyn std::io::BufRead>, name: &str) -> Run<(Operations, Vec<u
         part.add_to(&mut operations);
         if operations.len() > BATCH_RECORDS_MAX || operations.bytes_max() > BATCH_BYTES_MAX {
             let max = BATCH_BYTES_MAX;
-            let error = Error::BatchTooLarge { size: operations.bytes_max(), max };
+            let size = operations.bytes_max();
+            let error = Error::from(ErrorKind::BatchTooLarge { size, max });
             return Err(Failure::new(EXIT_USAGE, error.code(), error.to_string()).at(name));
         }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use data_encoding::HEXLOWER;
 use siltdb::{DumpLine, DumpPart};
-use siltdb_core::error::{Error, StorageErrorKind};
+use siltdb_core::error::{Error, ErrorKind, StorageErrorKind};
 use siltdb_core::format::SegmentKind;
 use siltdb_core::storage::{FileId, FileKind};
 
@@ -72,8 +72,8 @@ impl Dump {
 }
 
 fn failed(dir: &Path, number: u64, error: &Error) -> Failure {
-    match error {
-        Error::Storage(e) if e.kind == StorageErrorKind::NotFound => Failure::new(
+    match error.kind() {
+        ErrorKind::Storage(e) if e.kind == StorageErrorKind::NotFound => Failure::new(
             EXIT_IO,
             error.code(),
             format!("there is no segment {number}; 'silt stats --segments' lists them"),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use siltdb_core::error::Error;
+use siltdb_core::error::{Error, ErrorKind};
 use siltdb_core::limits::VALUE_LEN_MAX;
 
 use crate::output::{EXIT_USAGE, Failure, Run};
@@ -63,6 +63,6 @@ impl Input {
 }
 
 fn too_long(len: usize) -> Failure {
-    let error = Error::ValueTooLong { len, max: VALUE_LEN_MAX };
+    let error = Error::from(ErrorKind::ValueTooLong { len, max: VALUE_LEN_MAX });
     Failure::new(EXIT_USAGE, error.code(), error.to_string())
 }

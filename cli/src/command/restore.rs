@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use siltdb::Progress;
-use siltdb_core::error::Error;
+use siltdb_core::error::{Error, ErrorKind};
 
 use super::Context;
 use super::input::Input;
@@ -36,8 +36,8 @@ impl Restore {
 
 /// What is wrong with the snapshot names its file; what is wrong with the place names that.
 fn failure(dir: &Path, snapshot: &str, error: &Error) -> Failure {
-    match error {
-        Error::Corrupt(c) => Failure::new(
+    match error.kind() {
+        ErrorKind::Corrupt(c) => Failure::new(
             EXIT_CORRUPT,
             error.code(),
             format!(
@@ -46,13 +46,13 @@ fn failure(dir: &Path, snapshot: &str, error: &Error) -> Failure {
             ),
         )
         .at(snapshot),
-        Error::NotEmpty => Failure::new(
+        ErrorKind::NotEmpty => Failure::new(
             EXIT_IO,
             error.code(),
             "the directory is not empty; name one that is, or one that is not there yet",
         )
         .at(dir.display().to_string()),
-        Error::Unsupported { .. } => Failure::store(dir, error).at(snapshot),
+        ErrorKind::Unsupported { .. } => Failure::store(dir, error).at(snapshot),
         _ => Failure::store(dir, error),
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use siltdb::SalvageReport;
-use siltdb_core::error::Error;
+use siltdb_core::error::ErrorKind;
 
 use super::Context;
 use super::progress::Bar;
@@ -51,14 +51,14 @@ impl Salvage {
         let mut show = |progress| bar.show(&progress);
         let report = siltdb::salvage(&self.source, &self.target, &mut show);
         drop(bar);
-        let report = report.map_err(|error| match error {
-            Error::NotEmpty => Failure::new(
+        let report = report.map_err(|error| match error.kind() {
+            ErrorKind::NotEmpty => Failure::new(
                 EXIT_IO,
                 error.code(),
                 "the directory is not empty; name one that is, or one that is not there yet",
             )
             .at(self.target.display().to_string()),
-            error => Failure::store(&self.source, &error),
+            _ => Failure::store(&self.source, &error),
         })?;
         self.print(context, &report)?;
         Ok(if report.is_whole() { Outcome::Done } else { Outcome::Found })

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use siltdb_core::compaction::{
     Compacted, Compaction, CompactionPlan, CompactionReport, Planner, Rules, plan_all,
 };
-use siltdb_core::error::{Error, Result};
+use siltdb_core::error::{ErrorKind, Result};
 use siltdb_core::format::{SegmentHeader, SegmentKind};
 use siltdb_core::host::Host;
 use siltdb_core::index::Location;
@@ -181,7 +181,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
         let table = self.table.load_full();
         let first = plan.inputs.first().copied().unwrap_or(0);
         let at = table.sealed.iter().position(|s| s.file.number == first);
-        let start = at.ok_or(Error::Invalid("the plan names a segment that is gone"))?;
+        let start = at.ok_or(ErrorKind::Invalid("the plan names a segment that is gone"))?;
         let run = start..start + plan.inputs.len();
         let base_seq = table.sealed[run.clone()].iter().map(|s| s.numbers().min_seq).min();
         let header = SegmentHeader {
@@ -209,7 +209,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
         let mut sealed = self.table.load().sealed.clone();
         let first = inputs.first().map_or(0, |s| s.file.number);
         let at = sealed.iter().position(|s| s.file.number == first);
-        let start = at.ok_or(Error::Invalid("a compacted segment is gone"))?;
+        let start = at.ok_or(ErrorKind::Invalid("a compacted segment is gone"))?;
         sealed.splice(start..start + inputs.len(), output.clone());
         let older = sealed[..start].to_vec();
         let horizon = published.horizon.max(horizon);

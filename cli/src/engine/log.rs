@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use siltdb_core::batch::Operation;
-use siltdb_core::error::{Error, Result};
+use siltdb_core::error::{ErrorKind, Result};
 use siltdb_core::format::{FrameSource, LogHead, SegmentHeader, SegmentKind};
 use siltdb_core::host::Host;
 use siltdb_core::index::Location;
@@ -127,7 +127,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
             left -= 1;
             let active = self.make_active(log, seq)?;
             let mut writer = lock(&active.writer);
-            let writer = writer.as_mut().ok_or(Error::Poisoned)?;
+            let writer = writer.as_mut().ok_or(ErrorKind::Poisoned)?;
             let value = operation.value.as_deref();
             let expires = operation.expires.filter(|_| value.is_some());
             let source = FrameSource { key: &operation.key, value, seq, expires, more: left > 0 };

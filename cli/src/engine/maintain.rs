@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use siltdb_core::error::{Error, Result};
+use siltdb_core::error::{ErrorKind, Result};
 use siltdb_core::format::LogHead;
 use siltdb_core::host::Host;
 use siltdb_core::sealed::log_stats;
@@ -229,7 +229,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
         }
         while self.seal_oldest()? {}
         let mut writer = lock(&active.writer);
-        let Some(writer) = writer.as_mut() else { return Err(Error::Poisoned) };
+        let Some(writer) = writer.as_mut() else { return Err(ErrorKind::Poisoned.into()) };
         writer.close()?;
         let log = LogHead { number: active.file.number, salt: active.file.salt, len: writer.len() };
         let mut published = lock(&self.published);

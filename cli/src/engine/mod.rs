@@ -36,7 +36,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use siltdb_core::error::{Error, Result};
+use siltdb_core::error::{ErrorKind, Result};
 use siltdb_core::format::{LogHead, Manifest};
 use siltdb_core::host::Host;
 use siltdb_core::index::KeyHasher;
@@ -207,7 +207,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
     }
 
     fn check_writable(&self) -> Result<()> {
-        if self.is_poisoned() { Err(Error::Poisoned) } else { Ok(()) }
+        if self.is_poisoned() { Err(ErrorKind::Poisoned.into()) } else { Ok(()) }
     }
 
     /// Last sequence number acknowledged.

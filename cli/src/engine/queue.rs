@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use siltdb_core::batch::Batch;
-use siltdb_core::error::{Error, Result};
+use siltdb_core::error::{ErrorKind, Result};
 use siltdb_core::options::Durability;
 use siltdb_core::types::Commit;
 
@@ -145,7 +145,7 @@ impl Queue {
         let mut line = lock(&self.line);
         if line.closed {
             drop(line);
-            return ticket.answer(Err(Error::Invalid("the store is closed")));
+            return ticket.answer(Err(ErrorKind::Invalid("the store is closed").into()));
         }
         line.waiting.push_back(ticket);
         if !line.leading {
@@ -209,7 +209,7 @@ impl Drop for Leadership<'_> {
     fn drop(&mut self) {
         // Left here only when the leader panicked: what became of them nobody knows.
         for ticket in self.taken.drain(..) {
-            ticket.answer(Err(Error::Poisoned));
+            ticket.answer(Err(ErrorKind::Poisoned.into()));
         }
         let mut line = lock(&self.queue.line);
         match line.waiting.pop_front() {
@@ -334,7 +334,7 @@ mod tests {
                 std::panic::resume_unwind(Box::new("as a test"));
             });
             assert!(panicked.is_ok_and(|thread| thread.join().is_err()));
-            assert_eq!(follower.join().ok(), Some(Err(Error::Poisoned)));
+            assert_eq!(follower.join().ok(), Some(Err(ErrorKind::Poisoned.into())));
         });
         assert!(queue.enter(&batch(3), Durability::Flushed).is_err(), "nobody leads any more");
     }

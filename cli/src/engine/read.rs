@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use siltdb_core::batch::check_key;
 use siltdb_core::changes::Changes;
-use siltdb_core::error::{Error, Result};
+use siltdb_core::error::{ErrorKind, Result};
 use siltdb_core::format::Frame;
 use siltdb_core::host::Host;
 use siltdb_core::storage::Storage;
@@ -104,7 +104,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
             Found::AskExactPath => {}
         }
         let record = self.view_of_written()?.get(key)?;
-        let read = read.take().ok_or(Error::Invalid("a value is read once"))?;
+        let read = read.take().ok_or(ErrorKind::Invalid("a value is read once"))?;
         Ok(record.map(|r| read(&r.value, r.seq, r.expires.unwrap_or(0))))
     }
 
@@ -151,7 +151,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
         if frame.tombstone || self.is_expired(expires) {
             return Ok(Found::Absent);
         }
-        let read = read.take().ok_or(Error::Invalid("a value is read once"))?;
+        let read = read.take().ok_or(ErrorKind::Invalid("a value is read once"))?;
         Ok(Found::Live(read(frame.value, frame.seq, expires)))
     }
 
@@ -201,7 +201,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
         self.drain_for_reading(seq)?;
         let table = self.table.load_full();
         if seq < table.horizon {
-            return Err(Error::HistoryGone { asked: seq, oldest: table.horizon });
+            return Err(ErrorKind::HistoryGone { asked: seq, oldest: table.horizon }.into());
         }
         Ok(View::new(table.parts(), self.hasher, seq, seq, table.held()))
     }
@@ -268,7 +268,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
         let (until, table) = self.visible_table();
         let oldest = table.horizon;
         if since < oldest {
-            return Err(Error::HistoryGone { asked: since, oldest });
+            return Err(ErrorKind::HistoryGone { asked: since, oldest }.into());
         }
         Ok(Changes::new(table.changes(since), (since, until), options))
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use siltdb_core::batch::{Batch, Operation};
 use siltdb_core::buffer::WriteBuffer;
-use siltdb_core::error::{Error, Result};
+use siltdb_core::error::{ErrorKind, Result};
 use siltdb_core::host::Host;
 use siltdb_core::limits;
 use siltdb_core::options::Durability;
@@ -121,7 +121,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
         let mut results = results.into_iter().map(Answer::into_result);
         let answer = own.and_then(|_| results.next());
         leadership.answer(results);
-        answer.unwrap_or(Err(Error::Poisoned))
+        answer.unwrap_or(Err(ErrorKind::Poisoned.into()))
     }
 
     /// Makes everything written before survive power loss; gives the last such sequence number.
@@ -234,7 +234,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
         for (at, key, condition) in batch.conditions() {
             let found = self.get_record(key)?.map_or(0, |record| record.seq);
             if !condition.holds(found) {
-                return Err(Error::ConditionFailed { operation: at, found });
+                return Err(ErrorKind::ConditionFailed { operation: at, found }.into());
             }
         }
         if operations.len() < 2 && !self.options.skip_identical {
@@ -315,7 +315,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
     fn next_seq(&self, last: u64) -> Result<u64> {
         let seq = self.now().max(last + 1);
         if seq > limits::SEQ_MAX {
-            return Err(Error::Invalid("the clock is beyond the year 2255"));
+            return Err(ErrorKind::Invalid("the clock is beyond the year 2255").into());
         }
         Ok(seq)
     }

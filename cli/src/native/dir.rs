@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use siltdb_core::error::{Error, StorageError, StorageErrorKind};
+use siltdb_core::error::{self, Error, StorageError, StorageErrorKind};
 use siltdb_core::storage::FileId;
 
 use super::error::storage_error;
@@ -135,7 +135,7 @@ fn look(fs: &dyn Fs, dir: &Path, create: bool) -> Result<(), Error> {
         Ok(entries) => entries,
         Err(e) if e.kind() == ErrorKind::NotFound => {
             if !create {
-                return Err(Error::NoStore);
+                return Err(error::ErrorKind::NoStore.into());
             }
             return make_dirs(fs, dir).map_err(|e| storage_error("create", None, &e).into());
         }
@@ -149,7 +149,11 @@ fn look(fs: &dyn Fs, dir: &Path, create: bool) -> Result<(), Error> {
         let name = name(e);
         name != LOCK && name != "lost+found" && !name.starts_with('.') && !is_leftover(e)
     };
-    if !create || entries.iter().any(foreign) { Err(Error::NoStore) } else { Ok(()) }
+    if !create || entries.iter().any(foreign) {
+        Err(error::ErrorKind::NoStore.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// Removes what interrupted publications left, and makes the names durable: a killed process may

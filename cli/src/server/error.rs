@@ -1,6 +1,6 @@
 //! What goes wrong, as each protocol says it. One table: the stable code decides.
 
-use siltdb_core::error::Error;
+use siltdb_core::error::{Error, ErrorKind};
 
 /// A request that was not done: a stable code, words for people, and numbers for programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,12 +160,12 @@ impl Failure {
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         let mut failure = Self::new(error.code(), error.to_string());
-        match error {
-            Error::ConditionFailed { operation, found } => {
+        match error.kind() {
+            ErrorKind::ConditionFailed { operation, found } => {
                 failure.details.push(("found", *found));
                 failure.details.push(("operation", *operation as u64));
             }
-            Error::HistoryGone { oldest, .. } => failure.details.push(("oldest", *oldest)),
+            ErrorKind::HistoryGone { oldest, .. } => failure.details.push(("oldest", *oldest)),
             _ => {}
         }
         failure
@@ -175,6 +175,12 @@ impl From<&Error> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::from(&error)
+    }
+}
+
+impl From<ErrorKind> for Failure {
+    fn from(kind: ErrorKind) -> Self {
+        Error::from(kind).into()
     }
 }
 
@@ -193,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_failed_condition_tells_what_it_found_in_every_protocol() {
-        let failure = Failure::from(Error::ConditionFailed { operation: 0, found: 7 });
+        let failure = Failure::from(ErrorKind::ConditionFailed { operation: 0, found: 7 });
         assert_eq!((failure.grpc_code(), failure.http_status()), (9, 412));
         assert!(failure.problem(Some("1")).contains("\"found\":7"));
         assert!(failure.resp_text().starts_with("ERR ") && failure.resp_text().contains("SILT_"));

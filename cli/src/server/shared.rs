@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use siltdb_core::error::Error;
+use siltdb_core::error::{Error, ErrorKind};
 use siltdb_core::limits::SEQ_MAX;
 use siltdb_core::{Batch, Commit, Durability, Record};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
@@ -195,7 +195,8 @@ impl Shared {
         let shared = Arc::clone(self);
         self.store.store().submit(batch, durability, move |result| {
             shared.writes.fetch_sub(1, Ordering::Relaxed);
-            if let Err(Error::Storage(_) | Error::Poisoned) = &result {
+            let kind = result.as_ref().map_err(Error::kind);
+            if let Err(ErrorKind::Storage(_) | ErrorKind::Poisoned) = kind {
                 shared.failed.notify_one();
             }
             done(result.map_err(Failure::from));
@@ -208,13 +209,13 @@ impl Shared {
         }
         if batch.bytes_max() > max && batch.len() > 1 {
             let size = batch.bytes_max();
-            return Err(Error::BatchTooLarge { size, max }.into());
+            return Err(ErrorKind::BatchTooLarge { size, max }.into());
         }
         let max = self.config.value_len_max;
         for operation in batch.operations() {
             let len = operation.value.as_ref().map_or(0, Vec::len);
             if len > max {
-                return Err(Error::ValueTooLong { len, max }.into());
+                return Err(ErrorKind::ValueTooLong { len, max }.into());
             }
         }
         Ok(())

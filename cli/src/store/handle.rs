@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use siltdb_core::error::{Error, Result, StorageError, StorageErrorKind};
+use siltdb_core::error::{Result, StorageError, StorageErrorKind};
 
 use super::NativeEngine;
 
@@ -73,7 +73,7 @@ impl Handle {
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     thread::Builder::new().name(name.into()).spawn(run).map_err(|e| {
         let kind = StorageErrorKind::Io;
-        Error::Storage(StorageError { op: "open", file: None, kind, message: e.to_string() })
+        StorageError { op: "open", file: None, kind, message: e.to_string() }.into()
     })
 }
 

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 
-use siltdb_core::error::{Error, Result};
+use siltdb_core::error::{ErrorKind, Result};
 use siltdb_core::{
     Batch, Commit, CompactionPlan, CompactionReport, Durability, Options, Progress, Record,
     Retention, ScanOptions, SegmentStats, SnapshotReport, Stats,
@@ -33,7 +33,7 @@ pub type Changes = siltdb_core::Changes<NativeReader>;
 /// A consistent read handle at one seq.
 pub type View = siltdb_core::View<NativeReader>;
 
-const CLOSED: Error = Error::Invalid("the store is closed");
+const CLOSED: ErrorKind = ErrorKind::Invalid("the store is closed");
 
 /// A store in a directory. Clones share it; any thread may use any of them, and none waits for
 /// another's disk: readers take no part in writes, syncs or compaction, and writers that sync at
@@ -85,7 +85,7 @@ impl Store {
     fn with<T>(&self, run: impl FnOnce(&NativeEngine) -> Result<T>) -> Result<T> {
         match self.handle.engine.load().as_ref() {
             Some(engine) => run(engine),
-            None => Err(CLOSED),
+            None => Err(CLOSED.into()),
         }
     }
 
@@ -184,7 +184,7 @@ impl Store {
         done: impl FnOnce(Result<Commit>) + Send + 'static,
     ) {
         let engine = self.handle.engine.load_full();
-        match engine.ok_or(CLOSED).and_then(|engine| {
+        match engine.ok_or(CLOSED.into()).and_then(|engine| {
             self.handle.start_committer(&engine)?;
             Ok(engine)
         }) {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use siltdb::native::{NativeOptions, NativeStorage};
-use siltdb_core::error::{Error, StorageError, StorageErrorKind};
+use siltdb_core::error::{Error, ErrorKind, StorageError, StorageErrorKind};
 use siltdb_core::storage::{Append, FileId, ReadAt, Storage};
 
 use crate::child::{self, Child};
@@ -18,8 +18,8 @@ fn kind<T>(result: Result<T, StorageError>) -> Option<StorageErrorKind> {
 }
 
 fn refusal(dir: &Path, options: NativeOptions) -> StorageError {
-    match NativeStorage::open(dir, options) {
-        Err(Error::Storage(e)) => e,
+    match NativeStorage::open(dir, options).map_err(Error::into_kind) {
+        Err(ErrorKind::Storage(e)) => e,
         other => panic!("expected a refusal of the system, got {other:?}"),
     }
 }
@@ -62,12 +62,12 @@ fn where_there_is_no_store_nothing_is_made_unless_asked() {
         NativeStorage::open(dir, NativeOptions { create, ..options(true) }).err()
     };
     let absent = root.path().join("absent");
-    assert_eq!(look(&absent, false), Some(Error::NoStore));
+    assert_eq!(look(&absent, false), Some(ErrorKind::NoStore.into()));
     assert!(!absent.exists());
 
     let empty = root.path().join("empty");
     fs::create_dir(&empty).unwrap();
-    assert_eq!(look(&empty, false), Some(Error::NoStore));
+    assert_eq!(look(&empty, false), Some(ErrorKind::NoStore.into()));
     assert!(names(&empty).is_empty());
     assert_eq!(look(&empty, true), None);
 
@@ -75,7 +75,7 @@ fn where_there_is_no_store_nothing_is_made_unless_asked() {
     fs::create_dir(&foreign).unwrap();
     fs::write(foreign.join("thesis.txt"), b"precious").unwrap();
     for create in [false, true] {
-        assert_eq!(look(&foreign, create), Some(Error::NoStore));
+        assert_eq!(look(&foreign, create), Some(ErrorKind::NoStore.into()));
     }
     assert_eq!(names(&foreign), ["thesis.txt"], "a foreign directory is left as it was");
 
@@ -344,7 +344,7 @@ fn reading_only_changes_nothing() {
     assert_eq!(names(dir.path()), before);
     drop(storage);
     let absent = dir.path().join("absent");
-    assert_eq!(NativeStorage::open(&absent, read_only).err(), Some(Error::NoStore));
+    assert_eq!(NativeStorage::open(&absent, read_only).err(), Some(ErrorKind::NoStore.into()));
     assert!(!absent.exists());
 }
 

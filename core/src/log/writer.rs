@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::format::{
     FrameSource, GROUP_HEADER_LEN, GroupHeader, SEGMENT_HEADER_LEN, SegmentHeader, seed_at,
 };
@@ -156,7 +156,7 @@ impl<A: Append> LogWriter<A> {
 
     fn append_staged(&mut self) -> Result<()> {
         if self.poisoned {
-            return Err(Error::Poisoned);
+            return Err(ErrorKind::Poisoned.into());
         }
         self.end_group();
         if self.staged.is_empty() {
@@ -177,7 +177,7 @@ impl<A: Append> LogWriter<A> {
     /// As [`LogWriter::harden`].
     pub fn seal(&mut self, tail: &[u8]) -> Result<()> {
         if self.poisoned {
-            return Err(Error::Poisoned);
+            return Err(ErrorKind::Poisoned.into());
         }
         let done = self.appender.append(tail);
         self.guard(done)?;
@@ -197,7 +197,7 @@ impl<A: Append> LogWriter<A> {
     /// As [`LogWriter::harden`].
     pub fn sync(&mut self) -> Result<()> {
         if self.poisoned {
-            return Err(Error::Poisoned);
+            return Err(ErrorKind::Poisoned.into());
         }
         if self.durable < self.len {
             let done = self.appender.sync();
@@ -210,7 +210,7 @@ impl<A: Append> LogWriter<A> {
     fn guard(&mut self, done: core::result::Result<(), crate::error::StorageError>) -> Result<()> {
         done.map_err(|e| {
             self.poisoned = !planted!(NoPoison);
-            Error::Storage(e)
+            e.into()
         })
     }
 }

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use self::build::NewStore;
 use self::scan::scan;
 use self::wreck::{newest_manifest, wrecks};
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::host::Host;
 use crate::options::Options;
 use crate::recovery;
@@ -87,12 +87,12 @@ pub fn salvage<S: Storage, H: Host>(
     let mut is_empty = true;
     target.list(&mut |_, _| is_empty = false)?;
     if !is_empty {
-        return Err(Error::NotEmpty);
+        return Err(ErrorKind::NotEmpty.into());
     }
     let mut report = SalvageReport::default();
     let files = recovery::list(source)?;
     if files.is_empty() {
-        return Err(Error::NoStore);
+        return Err(ErrorKind::NoStore.into());
     }
     let manifest = newest_manifest(source, &files, &mut report)?;
     let wrecks = wrecks(source, &files, manifest.as_ref(), &mut report)?;

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::wreck::{UNREADABLE_LEN, Wreck, written_len};
 use super::{SalvageReport, Told};
-use crate::error::{Error, Result, StorageErrorKind};
+use crate::error::{Error, ErrorKind, Result, StorageErrorKind};
 use crate::format::{GROUP_HEADER_LEN, GROUP_MARKER, GroupHeader, SEGMENT_HEADER_LEN, SegmentKind};
 use crate::segment_file::{FRAME_GUESS, SegmentFile};
 use crate::storage::ReadAt;
@@ -116,7 +116,7 @@ fn look<R: ReadAt>(file: &SegmentFile<R>, at: u64, end: u64) -> Result<Here> {
     match frame {
         Ok(Here::Frame { len, .. }) if at + len > end => Ok(Here::Nothing),
         Ok(here) => Ok(here),
-        Err(Error::Corrupt(_)) => Ok(Here::Nothing),
+        Err(error) if error.corruption().is_some() => Ok(Here::Nothing),
         Err(error) if is_damage(&error) => Ok(Here::Unreadable),
         Err(error) => Err(error),
     }
@@ -125,9 +125,9 @@ fn look<R: ReadAt>(file: &SegmentFile<R>, at: u64, end: u64) -> Result<Here> {
 /// Whether it is about bytes that do not hold or cannot be read.
 fn is_damage(error: &Error) -> bool {
     let unreadable = |kind| matches!(kind, StorageErrorKind::Io | StorageErrorKind::UnexpectedEnd);
-    match error {
-        Error::Corrupt(_) => true,
-        Error::Storage(error) => unreadable(error.kind),
+    match error.kind() {
+        ErrorKind::Corrupt(_) => true,
+        ErrorKind::Storage(error) => unreadable(error.kind),
         _ => false,
     }
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::SalvageReport;
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::format::{Manifest, SEGMENT_HEADER_LEN, SegmentHeader, SegmentKind};
 use crate::recovery;
 use crate::sealed::footer_at_end;
@@ -37,7 +37,7 @@ pub(super) fn newest_manifest<S: Storage>(
                 report.manifest = report.damage.is_empty();
                 return Ok(Some(manifest));
             }
-            Err(error @ Error::Unsupported { .. }) => return Err(error),
+            Err(e) if matches!(e.kind(), ErrorKind::Unsupported { .. }) => return Err(e),
             Err(_) => report.damaged(*id, 0, *len),
         }
     }
@@ -67,7 +67,7 @@ pub(super) fn wrecks<S: Storage>(
         let header = match read_header(&reader, *len) {
             Ok(Some(header)) if header.number == id.number => Some(header),
             Ok(_) => None,
-            Err(format) => return Err(Error::Unsupported { format, file: *id }),
+            Err(format) => return Err(ErrorKind::Unsupported { format, file: *id }.into()),
         };
         let (salt, base_seq, kind) = match (header, footer) {
             // An output that a compaction had not finished says nothing new.

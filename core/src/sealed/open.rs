@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use once_cell::race::OnceBox;
 
 use super::Sealed;
-use crate::error::{Error, Result, StorageErrorKind};
+use crate::error::{Error, ErrorKind, Result, StorageErrorKind};
 use crate::format::{Footer, Malformed, SEGMENT_HEADER_LEN, SegmentHeader, SegmentKind};
 use crate::limits;
 use crate::segment_file::SegmentFile;
@@ -29,7 +29,7 @@ impl<R: ReadAt> Sealed<R> {
         let id = FileId::segment(n.number);
         let reader = storage.open(id).map_err(|e| match e.kind {
             StorageErrorKind::NotFound => Error::corrupt(id, 0, "the file, which is missing"),
-            _ => Error::Storage(e),
+            _ => e.into(),
         })?;
         if reader.len()? < footer.file_len() {
             return Err(Error::corrupt(id, reader.len()?, "more bytes: the file is cut"));
@@ -38,7 +38,7 @@ impl<R: ReadAt> Sealed<R> {
         let header = SegmentHeader::decode(&file.bytes(0, SEGMENT_HEADER_LEN)?);
         let header = match header.map_err(|e| file.corrupt(0, e))? {
             Ok(header) => header,
-            Err(format) => return Err(Error::Unsupported { format, file: id }),
+            Err(format) => return Err(ErrorKind::Unsupported { format, file: id }.into()),
         };
         let same = header.number == n.number
             && header.salt == n.salt

@@ -6,7 +6,7 @@ use alloc::vec::{IntoIter, Vec};
 
 use super::Store;
 use crate::compaction::{Compacted, Compaction, CompactionPlan, CompactionReport, Rules, plan_all};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{SegmentHeader, SegmentKind};
 use crate::host::Host;
 use crate::index::{Index, Location};
@@ -142,7 +142,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// As [`Store::compact`]. The step under way is given up, those before stay.
     pub fn compact_next(&mut self, full: &mut FullCompaction, budget_bytes: u64) -> Result<bool> {
         if self.poisoned {
-            return Err(Error::Poisoned);
+            return Err(ErrorKind::Poisoned.into());
         }
         if self.installing.is_some() {
             self.install_step(budget_bytes)?;
@@ -190,7 +190,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// As [`Store::compact`].
     pub fn compact_step(&mut self, budget_bytes: u64) -> Result<bool> {
         if self.poisoned {
-            return Err(Error::Poisoned);
+            return Err(ErrorKind::Poisoned.into());
         }
         if self.installing.is_some() {
             self.install_step(budget_bytes)?;
@@ -316,11 +316,11 @@ impl<S: Storage, H: Host> Store<S, H> {
     fn begin(&mut self, plan: &CompactionPlan) -> Result<Compaction<S>> {
         let first = plan.inputs.first().copied().unwrap_or(0);
         let at = self.sealed.iter().position(|s| s.file.number == first);
-        let start = at.ok_or(Error::Invalid("the plan names a segment that is gone"))?;
+        let start = at.ok_or(ErrorKind::Invalid("the plan names a segment that is gone"))?;
         let run = start..start + plan.inputs.len();
         let numbers = self.sealed.iter().skip(start).map(|s| s.file.number);
         if !numbers.take(run.len()).eq(plan.inputs.iter().copied()) {
-            return Err(Error::Invalid("the plan names a segment that is gone"));
+            return Err(ErrorKind::Invalid("the plan names a segment that is gone").into());
         }
         Sealed::all_ready(&self.sealed[run.clone()])?;
         let base_seq = self.sealed[run.clone()].iter().map(|s| s.numbers().min_seq).min();
@@ -344,7 +344,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         let Compacted { inputs, output, dropped_hashes, horizon, .. } = compacted;
         let first = inputs.first().map_or(0, |s| s.file.number);
         let at = self.sealed.iter().position(|s| s.file.number == first);
-        let start = at.ok_or(Error::Invalid("a compacted segment is gone"))?;
+        let start = at.ok_or(ErrorKind::Invalid("a compacted segment is gone"))?;
         let output = output.map(Arc::new);
         let mut sealed = self.sealed.clone();
         sealed.splice(start..start + inputs.len(), output.clone());

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Store;
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::format::{LogHead, Manifest, ManifestSegment};
 use crate::host::Host;
 use crate::options::Retention;
@@ -25,7 +25,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// counts as part of the log.
     pub fn seal(&mut self) -> Result<()> {
         if self.poisoned {
-            return Err(Error::Poisoned);
+            return Err(ErrorKind::Poisoned.into());
         }
         self.drain()?;
         if self.active.as_ref().is_none_or(|active| active.memtable.is_empty()) {
@@ -113,7 +113,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     pub fn set_retention(&mut self, retention: Retention) -> Result<()> {
         retention.validate()?;
         if self.poisoned {
-            return Err(Error::Poisoned);
+            return Err(ErrorKind::Poisoned.into());
         }
         let (segments, log) = (self.manifest_segments(), self.manifest.log);
         let result = self.publish(segments, log, self.manifest.horizon, retention);
@@ -191,7 +191,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// As [`Store::write`]. A poisoned store closes with `Poisoned` and loses nothing synced.
     pub fn close(mut self) -> Result<()> {
         if self.poisoned {
-            return Err(Error::Poisoned);
+            return Err(ErrorKind::Poisoned.into());
         }
         self.drain()?;
         // The index goes with the store; what this leaves, the next open removes.

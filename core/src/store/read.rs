@@ -7,7 +7,7 @@ use super::Store;
 use crate::batch::check_key;
 use crate::cache::CachedRecord;
 use crate::changes::{Changes, Source};
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::host::Host;
 use crate::index::Location;
 use crate::options::Retention;
@@ -100,7 +100,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         check_key(key)?;
         if let Some(buffered) = self.buffer.get(key) {
             if self.poisoned {
-                return Err(Error::Poisoned);
+                return Err(ErrorKind::Poisoned.into());
             }
             let expires = buffered.operation.expires.unwrap_or(0);
             let value = buffered.operation.value.as_ref();
@@ -184,7 +184,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     pub fn view_as_of(&mut self, seq: u64) -> Result<View<S::Reader>> {
         let oldest = self.manifest.horizon;
         if seq < oldest {
-            return Err(Error::HistoryGone { asked: seq, oldest });
+            return Err(ErrorKind::HistoryGone { asked: seq, oldest }.into());
         }
         self.drain_for_reading(seq)?;
         Ok(self.hardened(seq, seq))
@@ -212,7 +212,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         match (self.buffer.holds_at(seq), self.poisoned) {
             (false, _) => Ok(()),
             (true, false) => self.drain(),
-            (true, true) => Err(Error::Poisoned),
+            (true, true) => Err(ErrorKind::Poisoned.into()),
         }
     }
 
@@ -279,7 +279,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     pub fn changes(&mut self, since: u64, options: &ScanOptions) -> Result<Changes<S::Reader>> {
         let oldest = self.manifest.horizon;
         if since < oldest {
-            return Err(Error::HistoryGone { asked: since, oldest });
+            return Err(ErrorKind::HistoryGone { asked: since, oldest }.into());
         }
         self.drain_for_reading(u64::MAX)?;
         let mut sources = Vec::new();

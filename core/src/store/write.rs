@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{Active, Store};
 use crate::batch::{Batch, Operation};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{FrameSource, SegmentHeader, SegmentKind};
 use crate::host::Host;
 use crate::index::Location;
@@ -85,7 +85,7 @@ impl<S: Storage, H: Host> Store<S, H> {
 
     fn write_as(&mut self, batch: &Batch, durability: Durability, ahead: bool) -> Result<Commit> {
         if self.poisoned {
-            return Err(Error::Poisoned);
+            return Err(ErrorKind::Poisoned.into());
         }
         batch.validate()?;
         let mut operations = self.judge(batch)?;
@@ -109,7 +109,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             seq = now;
         }
         if seq > limits::SEQ_MAX {
-            return Err(Error::Invalid("the clock is beyond the year 2255"));
+            return Err(ErrorKind::Invalid("the clock is beyond the year 2255").into());
         }
         self.counters.commits += 1;
         let ahead = ahead && self.has_room(batch);
@@ -148,7 +148,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             self.drain()?;
             let found = self.get_record(key)?.map_or(0, |record| record.seq);
             if !condition.holds(found) {
-                return Err(Error::ConditionFailed { operation: at, found });
+                return Err(ErrorKind::ConditionFailed { operation: at, found }.into());
             }
         }
         let operations = batch.operations();
@@ -192,7 +192,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             return Ok(());
         }
         if self.poisoned {
-            return Err(Error::Poisoned);
+            return Err(ErrorKind::Poisoned.into());
         }
         let mut buffer = self.buffer.take();
         let staging: Vec<_> =
@@ -229,8 +229,8 @@ impl<S: Storage, H: Host> Store<S, H> {
     }
 
     fn commit_inner(&mut self, staging: &[Staging<'_>], sync: bool) -> Result<()> {
-        let Some(active) = &mut self.active else { return Err(Error::Poisoned) };
-        let Some(writer) = &mut active.writer else { return Err(Error::Poisoned) };
+        let Some(active) = &mut self.active else { return Err(ErrorKind::Poisoned.into()) };
+        let Some(writer) = &mut active.writer else { return Err(ErrorKind::Poisoned.into()) };
         let mut places = Vec::with_capacity(staging.len());
         for (at, Staging { operation, seq }) in staging.iter().enumerate() {
             places.push(writer.stage(&FrameSource {
@@ -338,7 +338,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// As [`Store::write`].
     pub fn sync(&mut self) -> Result<u64> {
         if self.poisoned {
-            return Err(Error::Poisoned);
+            return Err(ErrorKind::Poisoned.into());
         }
         self.drain()?;
         if let Some(writer) = self.active.as_mut().and_then(|active| active.writer.as_mut())

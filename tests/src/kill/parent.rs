@@ -9,7 +9,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use siltdb::{Batch, Durability, Error, Operation, Options, Record, Retention, ScanOptions, Store};
+use siltdb::{
+    Batch, Durability, Error, ErrorKind, Operation, Options, Record, Retention, ScanOptions, Store,
+};
 
 use super::script;
 use super::{Act, ORDER, Order, Script, Series, now_us};
@@ -148,10 +150,10 @@ impl Parent {
 
     /// Compares the store in `dir` with all that was said, and takes what is there as given.
     fn judge(&mut self, dir: &Path, order: &Order, said: &[Said]) -> Result<(), String> {
-        match siltdb::check(dir, &mut |_| ()) {
+        match siltdb::check(dir, &mut |_| ()).map_err(Error::into_kind) {
             Ok(report) if report.problems.is_empty() => {}
             // It was killed before there was a store. What it was told to keep is looked for below.
-            Err(Error::NoStore) => {}
+            Err(ErrorKind::NoStore) => {}
             other => return Err(format!("check: {other:?}")),
         }
         let mut options = self.series.options.clone();
@@ -303,8 +305,9 @@ impl Parent {
             let options =
                 ScanOptions { prefix: Some(prefix), as_of: Some(seq), ..ScanOptions::default() };
             if seq < horizon {
-                match store.scan(&options).map(|_| ()) {
-                    Err(Error::HistoryGone { asked, oldest }) if asked == seq && oldest > seq => {}
+                match store.scan(&options).map(|_| ()).map_err(Error::into_kind) {
+                    Err(ErrorKind::HistoryGone { asked, oldest })
+                        if asked == seq && oldest > seq => {}
                     other => return Err(format!("as of {seq}, gone: {other:?}")),
                 }
                 self.killed.gone += 1;

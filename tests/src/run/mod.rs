@@ -10,7 +10,7 @@ mod write;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use siltdb_core::error::Error;
+use siltdb_core::error::{Error, ErrorKind};
 use siltdb_core::host::Host;
 use siltdb_core::options::Options;
 use siltdb_core::storage::FileId;
@@ -164,15 +164,9 @@ impl Run {
     /// Lets an error pass that a fault of the disk explains: one in this step, or for
     /// `Poisoned` an earlier one.
     fn excuse(&self, result: Outcome, failures: u64) -> Outcome {
-        match &result {
-            Err(Trouble { error: Some(Error::Storage(_)), .. })
-                if self.storage.failures() > failures =>
-            {
-                Ok(())
-            }
-            Err(Trouble { error: Some(Error::Poisoned), .. }) if self.storage.failures() > 0 => {
-                Ok(())
-            }
+        match result.as_ref().map_err(|trouble| trouble.error.as_ref().map(Error::kind)) {
+            Err(Some(ErrorKind::Storage(_))) if self.storage.failures() > failures => Ok(()),
+            Err(Some(ErrorKind::Poisoned)) if self.storage.failures() > 0 => Ok(()),
             _ => result,
         }
     }

@@ -1,6 +1,6 @@
 //! The calls of a run that read.
 
-use siltdb_core::error::Error;
+use siltdb_core::error::{Error, ErrorKind};
 use siltdb_core::host::Host;
 use siltdb_core::options::Options;
 use siltdb_core::types::{Change, Record, ScanOptions};
@@ -93,7 +93,7 @@ impl Run {
         let Some(store) = self.store.as_mut() else { return Ok(()) };
         let horizon = store.horizon();
         let found = store.diff(from, to, &options);
-        if let Err(Error::HistoryGone { .. }) = found {
+        if let Err(ErrorKind::HistoryGone { .. }) = found.as_ref().map_err(Error::kind) {
             if from < store.horizon() {
                 return Ok(());
             }
@@ -121,7 +121,8 @@ impl Run {
         let Some(store) = self.store.as_mut() else { return Ok(()) };
         let now = back == 0 || seq < store.horizon();
         let view = if now { store.view() } else { store.view_as_of(seq) };
-        if matches!(view, Err(Error::HistoryGone { .. })) && seq < store.horizon() {
+        let gone = |e: &Error| matches!(e.kind(), ErrorKind::HistoryGone { .. });
+        if view.as_ref().is_err_and(gone) && seq < store.horizon() {
             return Ok(());
         }
         self.views.push((ok("view", view)?, if now { frame.moment } else { seq }));
@@ -212,7 +213,7 @@ impl Run {
     /// Verifies the files of a stopped store: what a crash tears is no damage.
     pub(super) fn verify_image(&self) -> Outcome {
         match store::verify(&self.storage.process_death(self.opened)) {
-            Err(Error::NoStore) if self.storage.files().is_empty() => Ok(()),
+            Err(e) if *e.kind() == ErrorKind::NoStore && self.storage.files().is_empty() => Ok(()),
             found => match ok("verify before the open", found)? {
                 damaged if damaged.is_empty() => Ok(()),
                 damaged => wrong!("before the open, damage is found in {damaged:?}"),

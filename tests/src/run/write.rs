@@ -1,7 +1,7 @@
 //! The calls of a run that write.
 
 use siltdb_core::batch::{Batch, Condition, Operation};
-use siltdb_core::error::Error;
+use siltdb_core::error::{Error, ErrorKind};
 use siltdb_core::host::Host;
 use siltdb_core::options::Durability;
 use siltdb_core::types::Commit;
@@ -92,16 +92,16 @@ impl Run {
         }
         let mut trouble = Ok(());
         let written = matches!(&result, Ok(commit) if commit.written);
-        match (result, failed) {
-            (Err(Error::ConditionFailed { operation, found }), Some(expected))
+        match (result.map_err(Error::into_kind), failed) {
+            (Err(ErrorKind::ConditionFailed { operation, found }), Some(expected))
                 if (operation, found) == expected => {}
-            (Err(Error::Poisoned), _) if self.storage.failures() > 0 && writes => {
+            (Err(ErrorKind::Poisoned), _) if self.storage.failures() > 0 && writes => {
                 self.model.take_last();
             }
-            (Err(Error::Poisoned), _) if self.storage.failures() > 0 => {}
-            (Err(e @ Error::Storage(_)), _) => {
+            (Err(ErrorKind::Poisoned), _) if self.storage.failures() > 0 => {}
+            (Err(e @ ErrorKind::Storage(_)), _) => {
                 self.doubt = writes;
-                trouble = ok("write", Err(e));
+                trouble = ok("write", Err(e.into()));
             }
             (Ok(commit), None) => self.committed(commit, seq, writes, level)?,
             (other, expected) => wrong!("write gives {other:?}; failed condition: {expected:?}"),
@@ -197,7 +197,7 @@ impl Run {
         }
         // A failed call may have published the rule: until the next open either may stand, and
         // what both keep is all that is promised. A poisoned store did not try.
-        if result != Err(Error::Poisoned) {
+        if result != Err(ErrorKind::Poisoned.into()) {
             self.model.set_retention(now, rule);
         }
         ok("set_retention", result)

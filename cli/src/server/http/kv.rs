@@ -7,7 +7,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName, StatusCode};
-use siltdb_core::error::Error;
+use siltdb_core::error::ErrorKind;
 use siltdb_core::{Batch, Commit, Condition, Durability, Operation, Record};
 
 use super::params::{self, Params};
@@ -81,7 +81,7 @@ fn absent() -> Failure {
 }
 
 fn failed(found: Option<u64>) -> Failure {
-    Error::ConditionFailed { operation: 0, found: found.unwrap_or(0) }.into()
+    ErrorKind::ConditionFailed { operation: 0, found: found.unwrap_or(0) }.into()
 }
 
 /// Sets a key to the body.
@@ -95,7 +95,7 @@ pub async fn put(State(shared): State<Arc<Shared>>, request: Request) -> Reply {
     let max = shared.config.value_len_max;
     let too_long = |len: u64| {
         let len = usize::try_from(len).unwrap_or(usize::MAX);
-        Error::ValueTooLong { len, max }.into()
+        ErrorKind::ValueTooLong { len, max }.into()
     };
     let (value, _memory) = params::whole(&shared, &parts.headers, body, max, too_long).await?;
     let operation = Operation { key, value: Some(value), expires, condition: None };

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use siltdb_core::batch::check_key;
-use siltdb_core::{Batch, Condition, Error, Operation, Record};
+use siltdb_core::{Batch, Condition, Error, ErrorKind, Operation, Record};
 
 use super::reply::Trouble;
 use crate::Store;
@@ -289,7 +289,7 @@ impl Txn {
             limits::BATCH_BYTES_MAX.max(self.value_len_max),
         );
         if size > max {
-            let error = Error::BatchTooLarge { size, max };
+            let error = Error::from(ErrorKind::BatchTooLarge { size, max });
             self.too_large = Some(error.clone());
             return Err(error.into());
         }
