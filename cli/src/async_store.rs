@@ -358,3 +358,27 @@ impl<T: Send + Unpin + 'static> Stream for Records<T> {
         self.poll(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_bytes_are_read_ahead_however_long_records_are() {
+        let (mut out, mut records) = Records::channel(|len: &usize| *len);
+        let reading = std::thread::spawn(move || {
+            let lens = [CHUNK_BYTES / 4, CHUNK_BYTES * 3, 1];
+            let all = lens.into_iter().cycle().take(3 * CHUNK_LEN);
+            out.push_all(all.map(Ok)).is_ok() && out.finish(Ok(Some(()))).is_some()
+        });
+        let mut count = 0;
+        while let Some(chunk) = records.receiver.blocking_recv() {
+            let (last, before) = chunk.split_last().map_or((&Ok(0), &[][..]), |split| split);
+            let bytes: usize = before.iter().flatten().sum();
+            assert!(bytes < CHUNK_BYTES, "{bytes} bytes before the last of a chunk: {last:?}");
+            count += chunk.len();
+        }
+        assert_eq!(count, 3 * CHUNK_LEN);
+        assert!(reading.join().is_ok_and(|is_read| is_read));
+    }
+}

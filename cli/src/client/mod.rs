@@ -11,10 +11,10 @@ mod grpc;
 mod http;
 mod parts;
 mod problem;
+mod url;
 
 use std::path::PathBuf;
 
-use ::http::uri::Authority;
 use siltdb_core::{
     Batch, Change, Changed, Commit, CompactionReport, Durability, Record, Retention, ScanOptions,
     SegmentStats, Stats, Version,
@@ -22,6 +22,7 @@ use siltdb_core::{
 
 pub use answers::{Answers, Piece};
 pub use error::{ClientError, Result};
+use url::Url;
 
 /// A run of segments that compaction would rewrite, as a server tells it.
 pub use crate::proto::CompactionPlan;
@@ -60,16 +61,6 @@ enum Wire {
     Http(http::Http),
 }
 
-/// Whether this is a host, with a port or without, and nothing else.
-fn is_place(text: &str) -> bool {
-    let Ok(authority) = text.parse::<Authority>() else { return false };
-    match text.strip_prefix(authority.host()) {
-        Some("") => !text.is_empty(),
-        Some(_) => authority.port_u16().is_some(),
-        None => false,
-    }
-}
-
 /// Makes a call in the protocol of a client.
 macro_rules! call {
     ($client:ident, $name:ident($($argument:expr),*)) => {
@@ -96,20 +87,14 @@ impl Client {
     /// As [`Client::connect`]; a file of certificates is not as it should be.
     pub async fn connect_with(options: ConnectOptions) -> Result<Self> {
         let url = options.url.clone();
-        let (scheme, place) = url.split_once("://").unwrap_or_default();
-        let place = place.trim_end_matches('/');
-        let wire = match scheme {
-            "grpc" | "grpcs" if is_place(place) => {
-                Wire::Grpc(grpc::Grpc::connect(place, scheme == "grpcs", options).await?)
-            }
-            "http" | "https" if is_place(place) => {
-                Wire::Http(http::Http::connect(place, scheme == "https", options).await?)
-            }
-            _ => {
-                let message = "a server's URL is grpc://HOST:PORT or http://HOST:PORT; with TLS \
-                               grpcs:// or https://";
-                return Err(ClientError::new("SILT_USAGE", message));
-            }
+        let Some(Url { is_grpc, is_tls, place }) = Url::read(&url) else {
+            let message = "a server's URL is grpc://HOST:PORT or http://HOST:PORT; with TLS \
+                           grpcs:// or https://";
+            return Err(ClientError::new("SILT_USAGE", message));
+        };
+        let wire = match is_grpc {
+            true => Wire::Grpc(grpc::Grpc::connect(place, is_tls, options).await?),
+            false => Wire::Http(http::Http::connect(place, is_tls, options).await?),
         };
         Ok(Self { wire: Box::new(wire) })
     }

@@ -40,12 +40,12 @@ pub const BODY_RATE_MIN: u64 = 1 << 10;
 pub const IDLE_TIME_DEFAULT: Duration = Duration::from_secs(60);
 /// A peer that takes nothing of a reply for so long is cut off.
 pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
-/// Replies not yet sent on one connection; a peer that asks on without reading is cut off.
-pub const OUTPUT_BYTES_MAX: usize = 8 << 20;
 /// Records in one page or message of a scan.
 pub const PAGE_RECORDS_MAX: usize = 1_000;
 /// Bytes in one page or message of a scan, unless a single record has more.
 pub const PAGE_BYTES_MAX: usize = 1 << 20;
+/// Memory of the keys that one connection of RESP watches.
+pub const WATCHED_BYTES_MAX: usize = 1 << 20;
 /// Writes waiting for the log over all connections; then they are refused.
 pub const WRITES_WAITING_MAX: usize = 16_384;
 /// Scans, feeds, snapshots and the like at a time, each with a thread for a while.

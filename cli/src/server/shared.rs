@@ -271,3 +271,68 @@ pub fn expiry(ttl_us: u64) -> Result<u64, Failure> {
         .filter(|expires| ttl_us > 0 && *expires <= SEQ_MAX)
         .ok_or_else(|| Failure::input("the time to live is 0 or too great"))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::mpsc;
+
+    use siltdb_core::Options;
+
+    use super::*;
+
+    fn shared(dir: &std::path::Path) -> Arc<Shared> {
+        let store = Store::open(dir.join("db"), Options::default()).unwrap();
+        let config = Config::new(dir.join("db"));
+        Arc::new(Shared::new(store.into(), config, Auth::default(), None))
+    }
+
+    fn is_busy<T>(result: Result<T, Failure>) -> bool {
+        result.err().is_some_and(|failure| failure.code == "SILT_BUSY")
+    }
+
+    #[test]
+    fn writes_that_wait_are_few_enough_and_the_others_are_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = shared(dir.path());
+        let write = |done: Box<dyn FnOnce(Result<Commit, Failure>) + Send>| {
+            let mut batch = Batch::new();
+            batch.set(b"k", b"v");
+            // What needs no sync may be done in this thread.
+            shared.submit(batch, Some(Durability::Synced), done);
+        };
+        // Whoever writes for all is held up by the first answer.
+        let ((is_up, held_up), (go, gone)) = (mpsc::channel(), mpsc::channel::<()>());
+        write(Box::new(move |_| {
+            is_up.send(()).unwrap();
+            let _ = gone.recv();
+        }));
+        held_up.recv().unwrap();
+        let (sender, answers) = mpsc::channel();
+        for _ in 0..=limits::WRITES_WAITING_MAX {
+            let sender = sender.clone();
+            write(Box::new(move |result| sender.send(result).unwrap()));
+        }
+        assert!(is_busy(answers.try_recv().unwrap()));
+        assert!(answers.try_recv().is_err(), "more than one is refused");
+        assert_eq!(shared.writes_waiting(), limits::WRITES_WAITING_MAX);
+        drop(go);
+        for _ in 0..limits::WRITES_WAITING_MAX {
+            assert!(answers.recv().unwrap().is_ok());
+        }
+        assert_eq!(shared.writes_waiting(), 0);
+    }
+
+    #[test]
+    fn long_reads_and_feeds_are_few_enough_and_places_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = shared(dir.path());
+        let reads: Vec<_> = (0..limits::LONG_READS_MAX).map(|_| shared.long_read()).collect();
+        let feeds: Vec<_> = (0..limits::FEEDS_MAX).map(|_| shared.feed()).collect();
+        assert!(reads.iter().all(Result::is_ok) && feeds.iter().all(Result::is_ok));
+        assert!(is_busy(shared.long_read()) && is_busy(shared.feed()));
+        drop((reads, feeds));
+        assert!(shared.long_read().is_ok() && shared.feed().is_ok());
+    }
+}

@@ -65,3 +65,30 @@ impl Drop for Slot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_few_in_all_and_fewer_for_one_address_and_come_back() {
+        let slots = Slots::new(4, 2);
+        let (far, farther) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let own = IpAddr::from([127, 0, 0, 1]);
+        let mut taken: Vec<_> = (0..2).map(|_| slots.take(far)).collect();
+        assert!(taken.iter().all(Option::is_some));
+        assert!(slots.take(far).is_none(), "a third of one address");
+        // One that was refused takes no place of the others.
+        taken.push(slots.take(farther));
+        taken.push(slots.take(own));
+        assert!(taken.iter().all(Option::is_some));
+        assert!(slots.take(own).is_none() && slots.take(farther).is_none(), "a fifth in all");
+        taken.remove(0);
+        assert!(slots.take(far).is_some());
+        taken.clear();
+        assert!(slots.by_address.lock().is_ok_and(|all| all.is_empty()), "addresses are kept");
+        // This machine's own are limited only in all.
+        let own: Vec<_> = (0..4).map(|_| slots.take(own)).collect();
+        assert!(own.iter().all(Option::is_some));
+    }
+}

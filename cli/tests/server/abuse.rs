@@ -217,6 +217,50 @@ fn a_declared_length_allocates_nothing() {
 }
 
 #[test]
+fn calls_over_the_limit_of_a_connection_are_refused() {
+    const REFUSED_STREAM: [u8; 4] = [0, 0, 0, 7];
+    let served = Served::new(&[]);
+    let mut peer = TcpStream::connect(served.address("grpc")).unwrap();
+    peer.write_all(PREFACE).unwrap();
+    for n in 0..138 {
+        // Calls that wait for their message.
+        peer.write_all(&frame(1, 4, n * 2 + 1, &call("/silt.v1.Silt/Set"))).unwrap();
+    }
+    let refused = |frames: &[Frame<'_>]| -> Vec<u32> {
+        let refused =
+            frames.iter().filter(|(kind, _, bytes)| *kind == 3 && *bytes == REFUSED_STREAM);
+        refused.map(|(_, stream, _)| *stream).collect()
+    };
+    let told = told_until(&mut peer, |frames| refused(frames).len() == 10);
+    let refused = refused(&frames(&told));
+    assert_eq!(refused, (128..138).map(|n| n * 2 + 1).collect::<Vec<_>>());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_without_descriptors_waits_for_some_and_serves_on() {
+    use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+    let served = Served::new(&[]);
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let limit = |current| {
+        prlimit(Some(served.pid()), Resource::Nofile, Rlimit { current, maximum }).unwrap();
+    };
+    limit(Some(1));
+    let mut peer = TcpStream::connect(served.address("resp")).unwrap();
+    peer.write_all(b"PING\r\n").unwrap();
+    served.logged("accept failed");
+    std::thread::sleep(Duration::from_secs(2));
+    // After a few tries it asks again once a second, and not in a loop.
+    let lines = served.log_lines();
+    assert!(lines < 30, "{lines} lines in 2 s");
+    limit(maximum);
+    peer.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut answer = [0; 7];
+    peer.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"+PONG\r\n");
+}
+
+#[test]
 fn a_body_that_does_not_come_is_given_up() {
     let served = Served::new(&[]);
     let mut peer = TcpStream::connect(served.address("grpc")).unwrap();
@@ -225,33 +269,37 @@ fn a_body_that_does_not_come_is_given_up() {
     bytes.extend(frame(0, 0, 1, &[0, 0, 0, 4, 0, 10, 1]));
     peer.write_all(&bytes).unwrap();
     // The answer names the code, in plain letters or not at all: it comes, and that is enough.
-    peer.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
     let begun = Instant::now();
-    let mut read = Vec::new();
-    let mut buf = [0; 1_024];
-    let headers = loop {
-        let n = peer.read(&mut buf).unwrap();
-        assert!(n > 0, "closed without an answer");
-        read.extend(&buf[..n]);
-        if let Some(answered) = has_headers(&read) {
-            break answered;
-        }
-    };
-    assert!(headers, "no answer");
+    told_until(&mut peer, |frames| frames.iter().any(|(kind, ..)| *kind == 1));
     assert!(begun.elapsed() >= Duration::from_secs(9), "given up too early");
     still_serves(&served, 64 * MIB);
 }
 
-/// Whether frames hold headers of an answer; `None` when there is not enough to tell.
-fn has_headers(mut bytes: &[u8]) -> Option<bool> {
-    while let [a, b, c, kind, _, rest @ ..] = bytes {
-        if *kind == 1 {
-            return Some(true);
-        }
-        let len = u32::from_be_bytes([0, *a, *b, *c]) as usize;
-        bytes = rest.get(4 + len..)?;
+/// What a connection of HTTP/2 is told, up to where its frames are these.
+fn told_until(peer: &mut TcpStream, is_told: impl Fn(&[Frame<'_>]) -> bool) -> Vec<u8> {
+    peer.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let (mut told, mut buf) = (Vec::new(), [0; 4_096]);
+    while !is_told(&frames(&told)) {
+        let len = peer.read(&mut buf).unwrap();
+        assert!(len > 0, "closed after {:?}", frames(&told));
+        told.extend(&buf[..len]);
     }
-    None
+    told
+}
+
+/// A frame: its kind, its stream, and its bytes.
+type Frame<'a> = (u8, u32, &'a [u8]);
+
+/// The whole frames of these bytes.
+fn frames(mut bytes: &[u8]) -> Vec<Frame<'_>> {
+    let mut frames = Vec::new();
+    while let [a, b, c, kind, _, s, t, u, v, rest @ ..] = bytes {
+        let len = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        let Some((payload, next)) = rest.split_at_checked(len) else { break };
+        frames.push((*kind, u32::from_be_bytes([*s, *t, *u, *v]), payload));
+        bytes = next;
+    }
+    frames
 }
 
 #[test]

@@ -135,4 +135,15 @@ fn long_keys_make_short_pages_and_few_are_watched() {
     assert_eq!(told, (0..100).map(key).collect::<Vec<_>>());
     let refused = (0..100).find(|i| matches!(peer.ask(&["WATCH", &key(*i)]), Answer::Error(_)));
     assert!(refused.is_some_and(|i| i > 5), "{refused:?}");
+    peer.say("UNWATCH");
+    assert_eq!(peer.ask(&["WATCH", &key(0)]), Answer::Simple("OK".into()), "no room comes back");
+    // Short keys take memory, too: of the watching, and while a client lists them.
+    let many: Vec<String> = (0..50_000).map(|i| i.to_string()).collect();
+    let mut words = vec!["WATCH"];
+    words.extend(many.iter().map(String::as_str));
+    assert!(peer.ask(&words).text().starts_with("BUSY "));
+    // Watched twice is watched once.
+    let mut other = Peer::new(served.address("resp"));
+    words.splice(1.., vec!["k"; 50_000]);
+    assert_eq!(other.ask(&words), Answer::Simple("OK".into()));
 }

@@ -127,6 +127,11 @@ impl Served {
         until(words, || self.log.text.lock().unwrap().contains(words));
     }
 
+    /// How many lines it has logged.
+    pub fn log_lines(&self) -> usize {
+        self.log.text.lock().unwrap().lines().count()
+    }
+
     /// Stops it as it should be, and gives the store back.
     pub fn stop(self) -> Silt {
         self.signal(Signal::TERM);

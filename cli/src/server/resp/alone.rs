@@ -9,12 +9,9 @@ use super::connection::{Connection, Next};
 use super::dispatch::Work;
 use super::parser::Args;
 use super::reply::Trouble;
-use super::session::{Multi, Queued, Watch, Watched};
+use super::session::{Multi, Queued};
 use super::spec::{Alone, Outcome};
 use super::state::Resp;
-use super::txn::seq_of;
-use crate::Store;
-use crate::server::error::Failure;
 use crate::server::limits;
 
 impl Connection {
@@ -264,18 +261,7 @@ fn watch(work: &mut Work, args: Args<'_>) -> Outcome {
         return Err(Trouble::err("WATCH inside MULTI is not allowed"));
     }
     for key in args.from(1) {
-        let watched = &work.session.watched;
-        let bytes: usize = watched.iter().map(|watch| watch.key.len()).sum();
-        if watched.len() > limits::PAGE_RECORDS_MAX * 10 || bytes > limits::PAGE_BYTES_MAX {
-            return Err(Failure::busy("too many keys are watched").into());
-        }
-        let store = work.txn.store();
-        let newest = store.newest_seq(key).map_err(Failure::from)?;
-        let seq = seq_of(store, key)?;
-        // The first look counts: what changed since then has changed.
-        if !work.session.watched.iter().any(|watch| watch.key == key) {
-            work.session.watched.push(Watch { key: key.to_vec(), seq, newest });
-        }
+        work.session.watched.watch(work.txn.store(), key)?;
     }
     work.out.ok();
     Ok(())
@@ -300,14 +286,4 @@ fn durability(resp: &Resp, work: &mut Work, args: Args<'_>) -> Outcome {
         }
         _ => Err(Trouble::syntax()),
     }
-}
-
-/// Whether one of the watched keys has changed.
-pub(super) fn has_one_changed(store: &Store, watched: &Watched) -> Result<bool, Failure> {
-    for Watch { key, seq, newest } in watched {
-        if store.newest_seq(key)? != *newest || seq_of(store, key)? != *seq {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

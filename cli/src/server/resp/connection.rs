@@ -27,6 +27,7 @@ use super::session::{Queued, Session};
 use super::spec::Spec;
 use super::state::Resp;
 use super::txn::Txn;
+use super::watch::Watched;
 use crate::server::budget::Held;
 use crate::server::conn::Conn;
 use crate::server::error::Failure;
@@ -86,9 +87,10 @@ impl Connection {
         let id = conn.info().id;
         let client = resp.clients.add(id, conn.peer(), resp.local, end);
         let access = resp.shared.auth.without_token().ok();
+        let watched = Watched::new(&resp.shared.budget);
         let store = resp.shared.store.store().clone();
         let txn = Txn::new(store, resp.shared.config.value_len_max);
-        let work = Box::new(Work { session: Session::new(client, access), txn, out });
+        let work = Box::new(Work { session: Session::new(client, access, watched), txn, out });
         let connection = Self {
             conn,
             resp: Arc::clone(&resp),

@@ -3,13 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
-use super::alone::has_one_changed;
 use super::commands::table::find;
 use super::connection::Connection;
 use super::dispatch::{Work, run_data};
 use super::reply::Trouble;
-use super::session::{Multi, Watch, Watched};
+use super::session::Multi;
 use super::spec::Run;
+use super::watch::Watched;
 use crate::server::error::Failure;
 
 /// What became of one attempt.
@@ -29,12 +29,13 @@ impl Connection {
             work.out.error("ERR EXEC without MULTI");
             return Ok(work);
         };
-        let watched = Arc::new(std::mem::take(&mut work.session.watched));
+        let unwatched = Watched::new(&self.resp.shared.budget);
+        let watched = Arc::new(std::mem::replace(&mut work.session.watched, unwatched));
         if multi.is_aborted {
             work.out.error("EXECABORT Transaction discarded because of previous errors.");
             return Ok(work);
         }
-        match has_one_changed(work.txn.store(), &watched) {
+        match watched.has_changed(work.txn.store()) {
             Ok(false) => {}
             Ok(true) => {
                 work.out.null_array();
@@ -126,7 +127,7 @@ impl Connection {
         match result {
             Ok(()) => Tried::Done,
             Err(failure) if failure.code == "SILT_CONDITION_FAILED" => {
-                match has_one_changed(work.txn.store(), watched) {
+                match watched.has_changed(work.txn.store()) {
                     Ok(true) => Tried::Changed,
                     Ok(false) => Tried::Again,
                     Err(failure) => Tried::Failed(failure.into()),
@@ -140,8 +141,8 @@ impl Connection {
 /// Runs the queue on an empty transaction.
 fn run_queue(resp: &super::state::Resp, multi: &Multi, watched: &Watched, work: &mut Work) {
     work.txn.reset(true);
-    for Watch { key, seq, .. } in watched {
-        work.txn.require(key, *seq);
+    for (key, seq) in watched.keys() {
+        work.txn.require(key, seq);
     }
     work.out.array(multi.queue.len());
     for queued in &multi.queue {

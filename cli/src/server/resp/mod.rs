@@ -20,6 +20,7 @@ pub mod session;
 pub mod spec;
 pub mod state;
 pub mod txn;
+mod watch;
 
 use std::sync::Arc;
 

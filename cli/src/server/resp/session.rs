@@ -7,6 +7,7 @@ use siltdb_core::{Commit, Durability};
 use super::clients::Client;
 use super::parser::Args;
 use super::reply::Trouble;
+use super::watch::Watched;
 use crate::server::auth::{Access, Action};
 use crate::server::budget::Held;
 use crate::server::error::Failure;
@@ -52,20 +53,6 @@ pub struct Multi {
     pub held: Held,
 }
 
-/// A watched key.
-#[derive(Debug)]
-pub struct Watch {
-    /// The key.
-    pub key: Vec<u8>,
-    /// The sequence number it had, 0 for none.
-    pub seq: u64,
-    /// That of its newest record, be it a delete: a key may be set and deleted again.
-    pub newest: u64,
-}
-
-/// Watched keys.
-pub type Watched = Vec<Watch>;
-
 /// What is remembered.
 #[derive(Debug)]
 pub struct Session {
@@ -87,12 +74,12 @@ pub struct Session {
 
 impl Session {
     /// A new connection.
-    pub fn new(client: Arc<Client>, access: Option<Access>) -> Self {
+    pub fn new(client: Arc<Client>, access: Option<Access>, watched: Watched) -> Self {
         Self {
             client,
             access,
             multi: None,
-            watched: Vec::new(),
+            watched,
             durability: None,
             last_commit: None,
             wrong_tokens: 0,
