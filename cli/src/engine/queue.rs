@@ -7,6 +7,7 @@
 //! there was such a commit, leads for them.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use siltdb_core::batch::Batch;
@@ -20,6 +21,10 @@ use super::lock::lock;
 const COMMITS_MAX: usize = 1_024;
 /// No more commits are taken along once they have so many bytes.
 const BYTES_MAX: usize = 1 << 20;
+/// How often a commit that needs no sync lets others run before it goes to sleep in line.
+const YIELDS_MAX: usize = 150;
+/// How often it looks in between.
+const LOOKS: usize = 64;
 
 enum State {
     Waiting,
@@ -98,6 +103,8 @@ struct Line {
 pub(super) struct Queue {
     line: Mutex<Line>,
     for_committer: Condvar,
+    /// Somebody leads and syncs nothing, so it is soon over. A hint; the truth is in the line.
+    soon_over: AtomicBool,
 }
 
 /// Held by the one thread that leads. Dropping it makes the next in line the leader.
@@ -113,6 +120,9 @@ impl Queue {
         batch: &Batch,
         durability: Durability,
     ) -> std::result::Result<Result<Commit>, Leadership<'_>> {
+        if durability != Durability::Synced {
+            self.wait_awake();
+        }
         let mut line = lock(&self.line);
         if line.leading {
             let waiter = Waiter::Thread(Mutex::new(State::Waiting), Condvar::new());
@@ -124,17 +134,39 @@ impl Queue {
             }
         } else {
             line.leading = true;
+            self.begins(durability);
         }
         Err(Leadership { queue: self, taken: Vec::new() })
     }
 
-    /// Leadership at once, if nobody has it.
+    /// Somebody leads, with a commit of this durability or with such a one taken along.
+    fn begins(&self, durability: Durability) {
+        self.soon_over.store(durability != Durability::Synced, Ordering::Relaxed);
+    }
+
+    /// Waits for one who leads and syncs nothing, but not for long. Such a commit is written in a
+    /// microsecond or two; to fall asleep and be woken takes twenty, and when all do, each waits
+    /// for the next to wake up.
+    fn wait_awake(&self) {
+        for _ in 0..YIELDS_MAX {
+            for _ in 0..LOOKS {
+                if !self.soon_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                std::hint::spin_loop();
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Leadership at once, if nobody has it, for a commit that needs no sync.
     pub(super) fn try_lead(&self) -> Option<Leadership<'_>> {
         let mut line = lock(&self.line);
         if line.leading || line.closed {
             return None;
         }
         line.leading = true;
+        self.begins(Durability::Flushed);
         Some(Leadership { queue: self, taken: Vec::new() })
     }
 
@@ -192,6 +224,9 @@ impl Leadership<'_> {
             && let Some(ticket) = line.waiting.pop_front()
         {
             bytes += ticket.batch.bytes_max();
+            if ticket.durability == Durability::Synced {
+                self.queue.begins(Durability::Synced);
+            }
             self.taken.push(ticket);
         }
         &self.taken
@@ -214,6 +249,7 @@ impl Drop for Leadership<'_> {
         let mut line = lock(&self.queue.line);
         match line.waiting.pop_front() {
             Some(next) => {
+                self.queue.begins(next.durability);
                 if !next.lead() {
                     line.waiting.push_front(next);
                     self.queue.call_committer(line);
@@ -221,6 +257,7 @@ impl Drop for Leadership<'_> {
             }
             None => {
                 line.leading = false;
+                self.queue.soon_over.store(false, Ordering::Relaxed);
                 if line.closed {
                     self.queue.for_committer.notify_all();
                 }
@@ -232,7 +269,7 @@ impl Drop for Leadership<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::AtomicU64;
 
     fn commit(seq: u64) -> Result<Commit> {
         Ok(Commit { seq, durability: Durability::Flushed, written: true })
@@ -278,7 +315,30 @@ mod tests {
             }
         });
         assert_eq!(led.into_inner(), 8 * 500);
-        assert!(!lock(&queue.line).leading);
+        assert!(!lock(&queue.line).leading && !queue.soon_over.into_inner());
+    }
+
+    #[test]
+    fn only_a_leader_that_syncs_nothing_is_waited_for_awake() {
+        let queue = Queue::default();
+        let soon_over = || queue.soon_over.load(Ordering::Relaxed);
+        let Some(mut leadership) = queue.try_lead() else { panic!("nobody leads yet") };
+        assert!(soon_over());
+        queue.submit(batch(1), Durability::Synced, Box::new(|_| ()));
+        queue.submit(batch(2), Durability::Flushed, Box::new(|_| ()));
+        assert_eq!(leadership.take().len(), 2);
+        assert!(!soon_over(), "a commit that was taken along is synced");
+        leadership.answer([1, 2].into_iter().map(commit));
+
+        queue.submit(batch(3), Durability::Flushed, Box::new(|_| ()));
+        drop(leadership);
+        assert!(soon_over(), "the next in line leads");
+        let Some(mut leadership) = queue.wait_to_lead() else { panic!("it was called") };
+        assert_eq!(leadership.take().len(), 1);
+        drop(leadership);
+        assert!(!soon_over(), "nobody leads");
+        let synced = queue.enter(&batch(4), Durability::Synced);
+        assert!(synced.is_err() && !soon_over(), "who leads syncs");
     }
 
     #[test]
