@@ -1,16 +1,17 @@
 //! The footer of a sealed segment: what the segment is, in numbers. FORMAT.md, section 7.
 //!
 //! ```text
-//! numbers and keys (postcard) | body_len u32 | crc u32 | "SILTFOOT"
+//! numbers and keys (varints) | body_len u32 | crc u32 | "SILTFOOT"
 //! ```
 //!
 //! The manifest holds the same numbers: a footer that differs from its manifest entry is damage.
 
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
-
-use super::{Decoded, Malformed, checksum, put, put_bytes, read_u32, seed_at, take, take_bytes};
+use super::{
+    Decoded, Malformed, checksum, put, put_bytes, read_u32, seed_at, take_bytes, take_u8, take_u32,
+    take_u64,
+};
 use crate::limits;
 
 const MAGIC: [u8; 8] = *b"SILTFOOT";
@@ -19,7 +20,7 @@ const MAGIC: [u8; 8] = *b"SILTFOOT";
 pub const FOOTER_TAIL_LEN: usize = 16;
 
 /// The numbers of a sealed segment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SegmentNumbers {
     /// The segment's number.
     pub number: u64,
@@ -66,6 +67,42 @@ pub struct Footer {
     pub last_key: Vec<u8>,
 }
 
+impl SegmentNumbers {
+    fn decode(bytes: &mut &[u8]) -> Decoded<Self> {
+        let (number, salt) = (take_u64(bytes)?, take_u32(bytes)?);
+        let sorted = match take_u8(bytes)? {
+            0 => false,
+            1 => true,
+            _ => return Err(Malformed("a well-formed field")),
+        };
+        let mut fields = [0; 13];
+        for field in &mut fields {
+            *field = take_u64(bytes)?;
+        }
+        let [base_seq, min_seq, max_seq, records, tombstones, fields @ ..] = fields;
+        let [payload_bytes, expiring_bytes, expires_min, expires_max, fields @ ..] = fields;
+        let [data_end, fences_offset, filter_offset, footer_offset] = fields;
+        Ok(Self {
+            number,
+            salt,
+            sorted,
+            base_seq,
+            min_seq,
+            max_seq,
+            records,
+            tombstones,
+            payload_bytes,
+            expiring_bytes,
+            expires_min,
+            expires_max,
+            data_end,
+            fences_offset,
+            filter_offset,
+            footer_offset,
+        })
+    }
+}
+
 impl Footer {
     /// The footer's bytes.
     #[must_use]
@@ -88,13 +125,33 @@ impl Footer {
     }
 
     pub(super) fn encode_body(&self, out: &mut Vec<u8>) {
-        put::<_, 160>(out, &self.numbers);
+        let n = &self.numbers;
+        put(out, n.number);
+        put(out, n.salt);
+        out.push(u8::from(n.sorted));
+        for number in [
+            n.base_seq,
+            n.min_seq,
+            n.max_seq,
+            n.records,
+            n.tombstones,
+            n.payload_bytes,
+            n.expiring_bytes,
+            n.expires_min,
+            n.expires_max,
+            n.data_end,
+            n.fences_offset,
+            n.filter_offset,
+            n.footer_offset,
+        ] {
+            put(out, number);
+        }
         put_bytes(out, &self.first_key);
         put_bytes(out, &self.last_key);
     }
 
     pub(super) fn decode_body(bytes: &mut &[u8]) -> Decoded<Self> {
-        let numbers: SegmentNumbers = take(bytes)?;
+        let numbers = SegmentNumbers::decode(bytes)?;
         let first_key = take_bytes(bytes, limits::KEY_LEN_MAX)?.to_vec();
         let last_key = take_bytes(bytes, limits::KEY_LEN_MAX)?.to_vec();
         let n = &numbers;

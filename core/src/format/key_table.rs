@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::{
     Decoded, Filter, FilterBuilder, Footer, GROUP_HEADER_LEN, Malformed, SegmentNumbers, array,
-    checksum, put, put_bytes, read_u32, read_u64, seed_at, take, take_bytes,
+    checksum, put, put_bytes, read_u32, read_u64, seed_at, take_bytes, take_u32, take_u64,
 };
 use crate::limits::{BLOCK_RECORDS_MAX, KEY_LEN_MAX, TABLE_BLOCK_BYTES_MAX};
 
@@ -159,11 +159,11 @@ impl TableBuilder {
         }
         let flags = u64::from(entry.tombstone) * FLAG_TOMBSTONE + u64::from(older) * FLAG_OLDER;
         self.table.extend_from_slice(&entry.hash.to_le_bytes());
-        put::<_, 10>(&mut self.table, &(u64::from(entry.len) << 2 | flags));
+        put(&mut self.table, u64::from(entry.len) << 2 | flags);
         if !n.sorted {
             let delta = entry.seq - n.base_seq;
             self.table.extend_from_slice(&entry.offset.to_le_bytes());
-            put::<_, 10>(&mut self.table, &delta);
+            put(&mut self.table, delta);
         }
         self.block_records += 1;
         if !self.numbers.sorted && self.block_records as usize == BLOCK_RECORDS_MAX {
@@ -194,7 +194,7 @@ impl TableBuilder {
         let table_len = (self.table.len() - self.block_start) as u32;
         put_bytes(&mut self.fences, &self.block_key);
         for number in [self.block_records, table_len, data_offset, data_len] {
-            put::<_, 5>(&mut self.fences, &number);
+            put(&mut self.fences, number);
         }
         self.block_records = 0;
     }
@@ -246,11 +246,11 @@ impl Directory {
                 key_start: directory.keys.len() as u32,
                 key_len: key.len() as u32,
                 first,
-                records: take(&mut rest)?,
+                records: take_u32(&mut rest)?,
                 table_offset: table_offset as u32,
-                table_len: take(&mut rest)?,
-                data_offset: take(&mut rest)?,
-                data_len: take(&mut rest)?,
+                table_len: take_u32(&mut rest)?,
+                data_offset: take_u32(&mut rest)?,
+                data_len: take_u32(&mut rest)?,
             };
             let data_end = u64::from(fence.data_offset) + u64::from(fence.data_len);
             if fence.records == 0
@@ -335,13 +335,13 @@ pub fn decode_block(
     for _ in 0..fence.records {
         let hash = read_u64(rest, 0)?;
         rest = &rest[8..];
-        let packed: u64 = take(&mut rest)?;
+        let packed = take_u64(&mut rest)?;
         let len = u32::try_from(packed >> 2).map_err(|_| Malformed("a length in range"))?;
         let mut seq = 0;
         if !numbers.sorted {
             offset = u64::from(u32::from_le_bytes(array(rest, 0)?));
             rest = &rest[4..];
-            let delta: u64 = take(&mut rest)?;
+            let delta = take_u64(&mut rest)?;
             seq = numbers
                 .base_seq
                 .checked_add(delta)

@@ -1,13 +1,14 @@
 //! The manifest: the list of live segments, published whole. FORMAT.md, section 8.
 //!
 //! ```text
-//! "SILTMANI" | major u16 | minor u16 | fields and segments (postcard) | crc u32
+//! "SILTMANI" | major u16 | minor u16 | fields and segments (varints) | crc u32
 //! ```
 
 use alloc::vec::Vec;
 
 use super::{
-    Decoded, FORMAT_MAJOR, FORMAT_MINOR, Footer, Malformed, checksum, put, read_u16, read_u32, take,
+    Decoded, FORMAT_MAJOR, FORMAT_MINOR, Footer, Malformed, checksum, put, read_u16, read_u32,
+    take_array, take_u8, take_u32, take_u64,
 };
 use crate::limits;
 use crate::options::Retention;
@@ -67,7 +68,7 @@ impl Manifest {
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&FORMAT_MAJOR.to_le_bytes());
         out.extend_from_slice(&FORMAT_MINOR.to_le_bytes());
-        put::<_, 10>(&mut out, &self.number);
+        put(&mut out, self.number);
         out.extend_from_slice(&self.store_id);
         out.extend_from_slice(&self.hash_key);
         out.push(self.hash_bits);
@@ -79,14 +80,14 @@ impl Manifest {
         };
         out.push(kind);
         for number in [amount, self.horizon, self.last_seq, self.log.number] {
-            put::<_, 10>(&mut out, &number);
+            put(&mut out, number);
         }
-        put::<_, 5>(&mut out, &self.log.salt);
-        put::<_, 10>(&mut out, &self.log.len);
-        put::<_, 10>(&mut out, &(self.segments.len() as u64));
+        put(&mut out, self.log.salt);
+        put(&mut out, self.log.len);
+        put(&mut out, self.segments.len() as u64);
         for segment in &self.segments {
             segment.footer.encode_body(&mut out);
-            put::<_, 10>(&mut out, &segment.dead_bytes);
+            put(&mut out, segment.dead_bytes);
         }
         let crc = checksum(0, &[&out]);
         out.extend_from_slice(&crc.to_le_bytes());
@@ -119,12 +120,12 @@ impl Manifest {
     }
 
     fn decode_body(rest: &mut &[u8]) -> Decoded<Self> {
-        let number = take(rest)?;
-        let store_id = take(rest)?;
-        let hash_key = take(rest)?;
-        let hash_bits = take(rest)?;
-        let kind: u8 = take(rest)?;
-        let amount: u64 = take(rest)?;
+        let number = take_u64(rest)?;
+        let store_id = take_array(rest)?;
+        let hash_key = take_array(rest)?;
+        let hash_bits = take_u8(rest)?;
+        let kind = take_u8(rest)?;
+        let amount = take_u64(rest)?;
         let retention = match kind {
             0 => Retention::Latest,
             1 => Retention::Age { us: amount },
@@ -134,10 +135,10 @@ impl Manifest {
             3 => Retention::Forever,
             _ => return Err(Malformed("a known retention")),
         };
-        let horizon = take(rest)?;
-        let last_seq = take(rest)?;
-        let log = LogHead { number: take(rest)?, salt: take(rest)?, len: take(rest)? };
-        let count: u64 = take(rest)?;
+        let horizon = take_u64(rest)?;
+        let last_seq = take_u64(rest)?;
+        let log = LogHead { number: take_u64(rest)?, salt: take_u32(rest)?, len: take_u64(rest)? };
+        let count = take_u64(rest)?;
         let mut manifest = Self {
             number,
             store_id,
@@ -157,7 +158,7 @@ impl Manifest {
         }
         for _ in 0..count {
             let footer = Footer::decode_body(rest)?;
-            manifest.segments.push(ManifestSegment { footer, dead_bytes: take(rest)? });
+            manifest.segments.push(ManifestSegment { footer, dead_bytes: take_u64(rest)? });
         }
         let ordered = |pair: &[ManifestSegment]| {
             pair[0].footer.numbers.max_seq <= pair[1].footer.numbers.min_seq

@@ -5,6 +5,7 @@
 
 #[cfg(any(target_arch = "wasm32", test))]
 mod crc;
+mod fields;
 mod filter;
 mod footer;
 mod group;
@@ -14,6 +15,7 @@ mod record;
 mod segment_header;
 mod snapshot;
 
+use fields::{put, put_bytes, take_array, take_bytes, take_u8, take_u16, take_u32, take_u64};
 pub use filter::{Filter, FilterBuilder};
 pub use footer::{FOOTER_TAIL_LEN, Footer, SegmentNumbers};
 pub use group::{GROUP_HEADER_LEN, GROUP_MARKER, GroupHeader};
@@ -80,39 +82,4 @@ pub(crate) fn array<const N: usize>(bytes: &[u8], at: usize) -> Decoded<[u8; N]>
     let end = at.checked_add(N).ok_or(Malformed("a length in range"))?;
     let part = bytes.get(at..end).ok_or(Malformed("more bytes"))?;
     part.try_into().map_err(|_| Malformed("more bytes"))
-}
-
-/// Takes one postcard value off the front of `bytes`.
-pub(crate) fn take<'a, T: serde::Deserialize<'a>>(bytes: &mut &'a [u8]) -> Decoded<T> {
-    let (value, rest) =
-        postcard::take_from_bytes(bytes).map_err(|_| Malformed("a well-formed field"))?;
-    *bytes = rest;
-    Ok(value)
-}
-
-/// Appends one postcard value of at most `N` bytes to `out`.
-pub(crate) fn put<T: serde::Serialize, const N: usize>(out: &mut alloc::vec::Vec<u8>, value: &T) {
-    let mut buf = [0; N];
-    // N is chosen by the caller as the longest encoding, so this cannot fail.
-    let Ok(bytes) = postcard::to_slice(value, &mut buf) else {
-        unreachable!("a postcard value longer than its bound")
-    };
-    out.extend_from_slice(bytes);
-}
-
-/// Appends a length (varint) and the bytes.
-pub(crate) fn put_bytes(out: &mut alloc::vec::Vec<u8>, bytes: &[u8]) {
-    put::<u64, 10>(out, &(bytes.len() as u64));
-    out.extend_from_slice(bytes);
-}
-
-/// Takes a length (varint) and that many bytes, borrowed.
-pub(crate) fn take_bytes<'a>(bytes: &mut &'a [u8], max: usize) -> Decoded<&'a [u8]> {
-    let len = usize::try_from(take::<u64>(bytes)?).map_err(|_| Malformed("a length in range"))?;
-    if len > max {
-        return Err(Malformed("a length in range"));
-    }
-    let (head, rest) = bytes.split_at_checked(len).ok_or(Malformed("more bytes"))?;
-    *bytes = rest;
-    Ok(head)
 }

@@ -11,9 +11,7 @@
 
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
-
-use super::{Decoded, Malformed, checksum, put, read_u32, take};
+use super::{Decoded, Malformed, checksum, put, read_u32, take_u8, take_u16, take_u32, take_u64};
 use crate::limits;
 
 const TAG_TOMBSTONE: u8 = 1;
@@ -22,11 +20,9 @@ const TAG_MORE: u8 = 4;
 const TAG_ALL: u8 = TAG_TOMBSTONE | TAG_EXPIRES | TAG_MORE;
 
 const CRC_LEN: usize = 4;
-/// Longest header: checksum, tag, u16, u32, u64 and u64 as varints.
-const HEAD_LEN_MAX: usize = CRC_LEN + 1 + 3 + 5 + 10 + 10;
 
-/// The fixed part of a record's header, in postcard's encoding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The fixed part of a record's header, varints but for the tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordHeader {
     /// Bit 0: tombstone. Bit 1: an expiry follows. Bit 2: the batch goes on in the next frame.
     pub tag: u8,
@@ -103,9 +99,13 @@ impl FrameHead {
     pub fn decode(bytes: &[u8]) -> Decoded<Self> {
         let mut rest = bytes.get(CRC_LEN..).ok_or(Malformed("a frame header"))?;
         let before = rest.len();
-        let header: RecordHeader = take(&mut rest)?;
-        let expires =
-            if header.tag & TAG_EXPIRES == 0 { None } else { Some(take::<u64>(&mut rest)?) };
+        let header = RecordHeader {
+            tag: take_u8(&mut rest)?,
+            key_len: take_u16(&mut rest)?,
+            value_len: take_u32(&mut rest)?,
+            seq_delta: take_u64(&mut rest)?,
+        };
+        let expires = if header.tag & TAG_EXPIRES == 0 { None } else { Some(take_u64(&mut rest)?) };
         let tombstone = header.tag & TAG_TOMBSTONE != 0;
         if header.tag & !TAG_ALL != 0
             || header.key_len == 0
@@ -228,9 +228,12 @@ impl FrameSource<'_> {
         };
         let start = out.len();
         out.extend_from_slice(&[0; CRC_LEN]);
-        put::<_, HEAD_LEN_MAX>(out, &header);
+        out.push(header.tag);
+        put(out, header.key_len);
+        put(out, header.value_len);
+        put(out, header.seq_delta);
         if let Some(expires) = self.expires {
-            put::<_, 10>(out, &expires);
+            put(out, expires);
         }
         out.extend_from_slice(self.key);
         let crc = if is_small(value.len()) {
