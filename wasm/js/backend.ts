@@ -1,6 +1,6 @@
 /** Opening a store: where it can be kept, the engine over it, the host that runs it. */
 
-import { codeOf, refuseNoBlob, SiltError } from './error.js';
+import { codeOf, refuse, refuseNoBlob, SiltError } from './error.js';
 import { Engine, engineLoaded, loadEngine } from './engine.js';
 import { Host, type HostedStorage, type HostSettings } from './host.js';
 import { IdbStorage } from './idb.js';
@@ -33,6 +33,7 @@ function candidates(options: PlainOptions): Backend[] {
   if (backend === 'node-fs') {
     throw new SiltError('SILT_NOT_SUPPORTED', 'the backend node-fs is there in Node only');
   }
+  if (backend !== 'auto' && !(backend in OPENERS)) refuse('backend is auto, opfs, idb or memory');
   const first: Backend[] = backend === 'auto' ? ['opfs', 'idb'] : [backend];
   return fallback === 'memory' && backend !== 'memory' ? [...first, 'memory'] : first;
 }
@@ -70,17 +71,17 @@ export async function compileEngine(source: URL | PlainOptions['wasm']): Promise
     }
   } catch (e) {
     const name = (e as Error).name;
-    const blocked = name === 'CompileError' || /wasm-unsafe-eval|Content Security/i.test(String(e));
+    const blocked = name === 'CompileError' || /wasm-unsafe-eval|Content Security/i.test(`${e}`);
     if (!blocked && codeOf(e)) throw e;
     const what = blocked ? 'WebAssembly is blocked or damaged' : 'siltdb.wasm cannot be loaded';
-    throw new SiltError('SILT_WASM_BLOCKED', `${what}: ${String(e)}`, { cause: e });
+    throw new SiltError('SILT_WASM_BLOCKED', `${what}: ${e}`, { cause: e });
   }
 }
 
 async function compileAt(address: URL | string): Promise<WebAssembly.Module> {
   const response = await fetch(address);
   if (!response.ok) {
-    throw new SiltError('SILT_WASM_BLOCKED', `${String(address)}: ${response.status}`);
+    throw new SiltError('SILT_WASM_BLOCKED', `${address}: ${response.status}`);
   }
   const type = response.headers.get('content-type') ?? '';
   if (type.startsWith('application/wasm')) return WebAssembly.compileStreaming(response);

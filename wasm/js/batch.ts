@@ -1,8 +1,9 @@
 /** Writes that are committed together or not at all. */
 
-import { refuse } from './codec.js';
-import type { Scope } from './scope.js';
-import { checkOptions, keyBytes, microsOf } from './scope.js';
+import { checkOptions, checkWhole } from './check.js';
+import { refuse } from './error.js';
+import type { Part, Scope } from './scope.js';
+import { keyBytes, microsOf, scopeIn } from './scope.js';
 import { type Durability, LEVELS, type WriteOperation, type Written } from './wire.js';
 
 /** How a write is done. */
@@ -52,25 +53,26 @@ export type Operation<K, V> =
   | ({ type: 'delete'; key: K } & ConditionOptions);
 
 function expiry({ expires, ttl }: ExpiryOptions): number | undefined {
-  if (expires) return microsOf(expires);
+  if (expires !== undefined) return microsOf(expires);
   if (ttl === undefined) return undefined;
-  if (!(ttl > 0)) refuse('ttl must be milliseconds, more than 0');
+  if (typeof ttl !== 'number' || !(ttl > 0)) refuse('ttl must be milliseconds, more than 0');
   return microsOf(new Date(Date.now() + ttl));
 }
 
-function condition(options: ConditionOptions): number | null | undefined {
-  checkOptions(options, 'durability ttl expires ifSeq ifAbsent type key value');
-  if (options.ifAbsent || options.ifSeq === 0) return null;
-  return options.ifSeq;
+function condition({ ifAbsent, ifSeq }: ConditionOptions): number | null | undefined {
+  if (ifAbsent || ifSeq === 0) return null;
+  return ifSeq === undefined ? undefined : checkWhole(ifSeq, 'ifSeq');
 }
 
-/** A `set` in bytes. */
+/** A `set` in bytes. `also`: what else its options may have. */
 export function packSet<K, V>(
   scope: Scope<K, V>,
   key: K,
   value: V,
   options: ExpiryOptions & ConditionOptions = {},
+  also = '',
 ): WriteOperation {
+  checkOptions(options, `ttl expires ifSeq ifAbsent${also}`);
   return {
     key: keyBytes(scope, key),
     value: scope.values.encode(value),
@@ -79,28 +81,37 @@ export function packSet<K, V>(
   };
 }
 
-/** A `delete` in bytes. */
+/** A `delete` in bytes. `also`: what else its options may have. */
 export function packDelete<K>(
   scope: Scope<K, any>,
   key: K,
   options: ConditionOptions = {},
+  also = '',
 ): WriteOperation {
+  checkOptions(options, `ifSeq ifAbsent${also}`);
   return { key: keyBytes(scope, key), ifSeq: condition(options) };
 }
 
+const OPERATION = ' type key value';
+
 /** An operation in bytes. */
 export function packOperation<K, V>(scope: Scope<K, V>, op: Operation<K, V>): WriteOperation {
-  if (op?.type === 'set') return packSet(scope, op.key, op.value, op);
-  if (op?.type === 'delete') return packDelete(scope, op.key, op);
+  if (op?.type === 'set') return packSet(scope, op.key, op.value, op, OPERATION);
+  if (op?.type === 'delete') return packDelete(scope, op.key, op, OPERATION);
   return refuse('an operation has the type `set` or `delete`');
 }
 
 /** The level that a caller asked for, if any. */
-export function levelOf({ durability }: CommitOptions): Durability | undefined {
+export function levelOf(durability: Durability | undefined): Durability | undefined {
   if (durability !== undefined && LEVELS.indexOf(durability) < 1) {
     refuse('durability is `synced`, `flushed` or `buffered`');
   }
   return durability;
+}
+
+/** The same of options that may have nothing else, but what the caller takes `also`. */
+export function commitLevel(options: CommitOptions, also = ''): Durability | undefined {
+  return levelOf(checkOptions(options, `durability${also}`).durability);
 }
 
 /** The part of an answer that callers see. */
@@ -109,7 +120,10 @@ export function commitOf({ seq, durability, written }: Written): Commit {
 }
 
 /** How a batch is committed; `Done` is what comes of it, at once or later. */
-export type Committer<Done> = (ops: readonly WriteOperation[], options: CommitOptions) => Done;
+export type Committer<Done> = (
+  ops: readonly WriteOperation[],
+  durability: Durability | undefined,
+) => Done;
 
 /**
  * A batch that is put together step by step. Operations may go to different parts of one store;
@@ -145,12 +159,14 @@ export class Batch<K, V, Done = Promise<Commit>> {
   }
 
   /** The same batch, its next operations with the keys and codecs of another part of the store. */
-  in<K2, V2>(part: { readonly scope: Scope<K2, V2> }): Batch<K2, V2, Done> {
-    return new Batch(part.scope, this.#commit, this.#operations);
+  in<K2, V2>(part: Part<K2, V2>): Batch<K2, V2, Done> {
+    return new Batch(scopeIn(this.#scope, part), this.#commit, this.#operations);
   }
 
   /** Commits all of it; the batch is empty after. */
   commit(options: CommitOptions = {}): Done {
-    return this.#commit(this.#operations.splice(0), options);
+    // Checked first: what is refused stays to be committed otherwise.
+    const durability = commitLevel(options);
+    return this.#commit(this.#operations.splice(0), durability);
   }
 }

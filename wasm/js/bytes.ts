@@ -1,6 +1,7 @@
 /** Packing numbers and bytes: what the wire format is made of. */
 
-import { SiltError } from './error.js';
+import { checkWhole } from './check.js';
+import { refuse } from './error.js';
 
 const decoder = /* @__PURE__ */ new TextDecoder();
 
@@ -51,9 +52,7 @@ export class Writer {
 
   /** A whole number from 0 to 2^53 - 1. */
   n(value: number): this {
-    if (!Number.isSafeInteger(value) || value < 0) {
-      throw new SiltError('SILT_INVALID', `${value} is not a whole number from 0 to 2^53 - 1`);
-    }
+    checkWhole(value, value);
     for (; value >= 0x80; value = Math.floor(value / 0x80)) this.u8(value | 0x80);
     return this.u8(value);
   }
@@ -96,7 +95,7 @@ export class Reader {
   /** One byte. */
   u8(): number {
     const byte = this.#bytes[this.#at];
-    if (byte === undefined) throw cut();
+    if (byte === undefined) cut();
     this.#at += 1;
     return byte;
   }
@@ -108,14 +107,14 @@ export class Reader {
       const byte = this.u8();
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) return value;
-      if (scale > 2 ** 42) throw cut();
+      if (scale > 2 ** 42) cut();
     }
   }
 
   /** Bytes, as a view over the buffer. */
   b(): Uint8Array {
     const end = this.n() + this.#at;
-    if (end > this.#bytes.length) throw cut();
+    if (end > this.#bytes.length) cut();
     const bytes = this.#bytes.subarray(this.#at, end);
     this.#at = end;
     return bytes;
@@ -127,6 +126,18 @@ export class Reader {
   }
 }
 
-function cut(): SiltError {
-  return new SiltError('SILT_INVALID', 'a packed message ends early or is not one');
+/** A number that is not whole, in eight bytes whose order is that of the digits. */
+export function floatBytes(value: number): Uint8Array {
+  const eight = new Uint8Array(8);
+  new DataView(eight.buffer).setFloat64(0, value);
+  return eight;
+}
+
+/** The number of such bytes. */
+export function floatOf(eight: Uint8Array): number {
+  return new DataView(eight.buffer).getFloat64(0);
+}
+
+function cut(): never {
+  refuse('a message ends early');
 }

@@ -1,42 +1,25 @@
 /** The store as a program sees it. */
 
+import { type Difference, differenceOf, type Version, versionOf } from './answers.js';
 import type { Commit, CommitOptions, DeleteOptions, Operation, SetOptions } from './batch.js';
-import { Batch, commitOf, levelOf, packDelete, packOperation, packSet } from './batch.js';
+import { Batch, commitLevel, commitOf, levelOf, packDelete } from './batch.js';
+import { packOperation, packSet } from './batch.js';
+import { checkCount, checkFunction, checkOptions, checkWhole, mapList } from './check.js';
 import type { CodecOptions } from './codec.js';
-import type { Retention } from './engine.js';
+import type { Retention } from './engine-options.js';
 import type { Info, Plan, SegmentInfo, SegmentPage, Stats, StorageInfo } from './figures.js';
 import { compactStore, readStorage } from './maintain.js';
 import type { CompactOptions, CompactReport } from './maintain.js';
-import { Reads, Snapshot, expiryOf } from './reads.js';
+import { Reads, Snapshot } from './reads.js';
 import { packRetention, retentionOf } from './retention.js';
 import type { Range } from './scope.js';
-import { after, checkCount, checkOptions, dateOfSeq, keyBytes, partOf } from './scope.js';
-import { rangeBytes, scopeOf, seqOf, type Scope } from './scope.js';
+import { after, keyBytes, partOf, rangeBytes, scopeOf, seqOf, type Scope } from './scope.js';
 import type { Session } from './session.js';
 import type { Transaction, TransactionOptions } from './transaction.js';
 import { transact } from './transaction.js';
 import type { ChannelEvent } from './transport.js';
 import { type Change, type WatchOptions, watch } from './watch.js';
 import * as wire from './wire.js';
-
-/** A value that a key had. */
-export interface Version<V> {
-  /** The commit that has set or deleted it. */
-  seq: number;
-  /** The time of that commit. */
-  time: Date;
-  /** `delete`: the key had no value from here on. */
-  type: 'set' | 'delete';
-  value: V | undefined;
-  expires: Date | undefined;
-}
-
-/** A key that differs between two moments. */
-export interface Difference<K, V> {
-  key: K;
-  before: { value: V; seq: number } | undefined;
-  after: { value: V; seq: number } | undefined;
-}
 
 const DIFF_RECORDS = 2048;
 const PARTS = 1000;
@@ -58,12 +41,14 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
 
   /** Sets a key to a value. Resolves when the commit is as durable as was asked for. */
   async set(key: K, value: V, options: SetOptions = {}): Promise<Commit> {
-    return this.#write([packSet(this.scope, key, value, options)], options);
+    const operation = packSet(this.scope, key, value, options, ' durability');
+    return this.#write([operation], levelOf(options.durability));
   }
 
   /** Deletes a key. One that has no value is fine. */
   async delete(key: K, options: DeleteOptions = {}): Promise<Commit> {
-    return this.#write([packDelete(this.scope, key, options)], options);
+    const operation = packDelete(this.scope, key, options, ' durability');
+    return this.#write([operation], levelOf(options.durability));
   }
 
   /** Deletes every key of a range, in one commit; of the whole store or part if none is given. */
@@ -71,9 +56,8 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
     range: Range<K> = {},
     options: CommitOptions = {},
   ): Promise<Commit & { count: number }> {
-    checkOptions(range, 'gt gte lt lte prefix');
     const bounds = rangeBytes(this.scope, range);
-    const durability = levelOf(options);
+    const durability = commitLevel(options);
     return this.session.request(
       (w) => wire.encodeDeleteRange(w, bounds, durability),
       wire.decodeWrite,
@@ -88,19 +72,21 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
     operations?: readonly Operation<K, V>[],
     options: CommitOptions = {},
   ): Batch<K, V> | Promise<Commit> {
-    if (!operations) return new Batch(this.scope, (ops, how) => this.#write(ops, how));
+    if (operations === undefined) {
+      return new Batch(this.scope, (ops, durability) => this.#write(ops, durability));
+    }
     return this.#batch(operations, options);
   }
 
   async #batch(operations: readonly Operation<K, V>[], options: CommitOptions): Promise<Commit> {
-    return this.#write(operations.map((op) => packOperation(this.scope, op)), options);
+    const packed = mapList(operations, 'operations', (op) => packOperation(this.scope, op));
+    return this.#write(packed, commitLevel(options));
   }
 
   async #write(
     operations: readonly wire.WriteOperation[],
-    options: CommitOptions,
+    durability: wire.Durability | undefined,
   ): Promise<Commit> {
-    const durability = levelOf(options);
     return this.session.request(
       (w) => wire.encodeWrite(w, operations, durability),
       (r) => commitOf(wire.decodeWrite(r)),
@@ -116,6 +102,7 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
     change: (value: V | undefined) => V | undefined | Promise<V | undefined>,
     options: TransactionOptions = {},
   ): Promise<V | undefined> {
+    checkFunction(change, 'change');
     return this.transaction(async (tx) => {
       const next = await change(await tx.get(key));
       if (next === undefined) tx.delete(key);
@@ -133,23 +120,16 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
     body: (tx: Transaction<K, V>) => Promise<T> | T,
     options: TransactionOptions = {},
   ): Promise<T> {
-    return (await transact(this.session, this.scope, body, options)).result;
+    return transact(this.session, this.scope, body, options);
   }
 
   /** The values that a key had, newest first, as far back as the store's retention reaches. */
   async history(key: K, options: { limit?: number | undefined } = {}): Promise<Version<V>[]> {
     const raw = keyBytes(this.scope, key);
-    const limit = checkCount(options.limit, 0, 'limit');
-    const { values } = this.scope;
+    const limit = checkCount(checkOptions(options, 'limit').limit, 0, 'limit');
     return this.session.request(
       (w) => wire.encodeHistory(w, raw, limit),
-      (r) => wire.decodeHistory(r).map(({ seq, value, expires }) => ({
-        seq,
-        time: dateOfSeq(seq),
-        type: value ? 'set' : 'delete',
-        value: value && values.decode(value),
-        expires: expiryOf(expires),
-      })),
+      (r) => wire.decodeHistory(r).map((version) => versionOf(this.scope, version)),
     );
   }
 
@@ -161,18 +141,13 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
   ): AsyncGenerator<Difference<K, V>, void, void> {
     const { scope } = this;
     const bounds = rangeBytes(scope, range);
-    const side = (found: { value: Uint8Array; seq: number } | undefined) =>
-      found && { value: scope.values.decode(found.value), seq: found.seq };
     const [first, second] = [seqOf(from), seqOf(to)];
     for (;;) {
       const found = await this.session.request(
         (w) => wire.encodeDiff(w, bounds, first, second, DIFF_RECORDS),
         wire.decodeDiff,
       );
-      for (const { key, before, after } of found) {
-        yield { key: scope.keys.decode(key.subarray(scope.prefix.length)),
-          before: side(before), after: side(after) };
-      }
+      for (const difference of found) yield differenceOf(scope, difference);
       const last = found.at(-1)?.key;
       if (!last || found.length < DIFF_RECORDS) return;
       bounds.from = after(last);
@@ -235,8 +210,8 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
     segment: number,
     options: { from?: number | undefined; limit?: number | undefined } = {},
   ): Promise<SegmentPage> {
-    const number = checkCount(segment, 0, 'segment');
-    const from = checkCount(options.from, 0, 'from');
+    const number = checkWhole(segment, 'segment');
+    const from = checkCount(checkOptions(options, 'from limit').from, 0, 'from');
     const limit = checkCount(options.limit, PARTS, 'limit');
     return this.session.request(
       (w) => wire.encodeRecords(w, number, from, limit),
@@ -249,8 +224,8 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
    * 64 KiB at most, fewer where the file ends.
    */
   async bytes(file: string | number, offset: number, length: number): Promise<Uint8Array> {
-    const name = String(file);
-    const [from, count] = [checkCount(offset, 0, 'offset'), checkCount(length, 0, 'length')];
+    const name = `${file}`;
+    const [from, count] = [checkWhole(offset, 'offset'), checkWhole(length, 'length')];
     return this.session.request((w) => wire.encodeBytes(w, name, from, count), wire.decodeBytes);
   }
 
@@ -279,9 +254,8 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
 
   /** Asks the browser not to throw the site's data away when space is short. */
   async persist(): Promise<boolean> {
-    const storage = globalThis.navigator?.storage;
-    if (storage?.persist) return storage.persist();
-    return (await this.session.call('persist')) as boolean;
+    const persisted = await globalThis.navigator?.storage?.persist?.();
+    return persisted ?? ((await this.session.call('persist')) as boolean);
   }
 
   /** A consistent copy of the whole store in one `.silt` file, which every home can restore. */
@@ -291,6 +265,7 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
 
   /** Listens to what happens to the store: commits, change of role, fallback, closing. */
   onEvent(listen: (event: ChannelEvent) => void): () => void {
+    checkFunction(listen, 'listen');
     return this.session.onEvent(listen);
   }
 
@@ -315,5 +290,5 @@ export async function attach<K, V>(
   session.onEvent((event) => {
     if (event.type === 'role') live.role = event.role;
   });
-  return new Silt(session, scopeOf(codecs), live);
+  return new Silt(session, scopeOf(codecs, session), live);
 }

@@ -5,7 +5,8 @@
  * there: keys in UTF-8, values in JSON.
  */
 
-import { SiltError } from './error.js';
+import { Reader } from './bytes.js';
+import { refuse } from './error.js';
 
 /** Turns keys into bytes and back. The order of the bytes is the order of the keys. */
 export interface KeyCodec<K> {
@@ -39,11 +40,6 @@ export interface CodecOptions<K, V> {
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 const decoder = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** Refuses what a codec cannot hold. */
-export function refuse(message: string, cause?: unknown): never {
-  throw new SiltError('SILT_INVALID', message, { cause });
-}
 
 /** Plain text up to so long is encoded and decoded faster here than by a call out of the script. */
 const SHORT = 40;
@@ -82,8 +78,25 @@ export function decodeText(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch (cause) {
-    refuse('the bytes are not UTF-8: read them with the codec `bytes`', cause);
+    foreign('utf8', cause);
   }
+}
+
+/** Refuses bytes that a codec cannot read. */
+export function foreign(codec: string, cause?: unknown): never {
+  refuse(`the bytes are not of the codec ${codec}: read them with their own`, cause);
+}
+
+/** What all of these bytes are to the codec of that name. */
+export function unpacked<T>(codec: string, raw: Uint8Array, unpack: (reader: Reader) => T): T {
+  const reader = new Reader(raw);
+  try {
+    const value = unpack(reader);
+    if (reader.done) return value;
+  } catch (cause) {
+    foreign(codec, cause);
+  }
+  foreign(codec);
 }
 
 /** Strings in UTF-8, for keys and values. Keys order by code point. */
@@ -110,21 +123,21 @@ export const json: ValueCodec<any> = {
     const lost = ArrayBuffer.isView(value) || value instanceof ArrayBuffer
       || value instanceof Map || value instanceof Set;
     let text: string | undefined;
+    let cause: unknown;
     try {
       text = lost ? undefined : JSON.stringify(value);
-    } catch (cause) {
-      refuse(`JSON cannot hold the value: ${String(cause)}`, cause);
+    } catch (e) {
+      cause = e;
     }
-    if (text === undefined) {
-      refuse('JSON cannot hold the value: use the codec `structured` or `bytes`');
-    }
-    return encodeText(text);
+    return text === undefined
+      ? refuse('JSON cannot hold the value: use the codec `structured` or `bytes`', cause)
+      : encodeText(text);
   },
   decode(raw) {
     try {
       return JSON.parse(decodeText(raw));
     } catch (cause) {
-      refuse('the value is not JSON: open the store with its codec', cause);
+      foreign('json', cause);
     }
   },
 };

@@ -1,11 +1,13 @@
 /** A store in Node: the engine runs in the thread that uses it. */
 
 import { readFileSync } from 'node:fs';
-import { Engine, type EngineOptions, engineLoaded, loadEngine } from './engine.js';
-import { SiltError } from './error.js';
+import { Engine, engineLoaded, loadEngine } from './engine.js';
+import { checkEngine, type EngineOptions } from './engine-options.js';
+import { refuseNoBlob, SiltError } from './error.js';
 import type { Info } from './figures.js';
 import { MemoryStorage } from './memory.js';
 import { NodeStorage } from './node-fs.js';
+import { checkDirectory } from './node-stores.js';
 import { Owner, sourceOf } from './owner.js';
 import type { AsyncStorage } from './storage.js';
 import type { Channel, ChannelEvent } from './transport.js';
@@ -33,11 +35,13 @@ export function storageNode(
   directory: string,
   options: NodeOptions,
 ): { storage: AsyncStorage; engine: EngineOptions; info: Info } {
-  const { backend = 'node-fs', wasm, restore: _, storage: given, ...rest } = options;
+  checkEngine(options, ' backend wasm restore storage');
+  checkDirectory(directory);
+  const { backend = 'node-fs', wasm, restore, storage: given, ...rest } = options;
+  if (restore !== undefined) refuseNoBlob(restore);
   loadNode(wasm);
   // What is acknowledged in Node survives power loss, unless asked otherwise.
-  const engine = { durability: 'synced', ...rest } as const;
-  if (typeof directory !== 'string') throw new SiltError('SILT_INVALID', 'name a directory');
+  const engine = { ...rest, durability: rest.durability ?? 'synced' };
   const memory = backend === 'memory';
   if (!memory && backend !== 'node-fs' && backend !== 'auto') {
     const what = `in Node a store is in node-fs or in memory, not in ${String(backend)}`;
@@ -60,10 +64,12 @@ export class LocalChannel implements Channel {
     this.#info = info;
     owner.onCommit = (seq) => {
       // Told after the reply: whoever hears of it finds the commit's promise resolved.
-      queueMicrotask(() => {
-        for (const listen of [...this.#listeners]) listen({ type: 'change', seq });
-      });
+      queueMicrotask(() => this.#tell({ type: 'change', seq }));
     };
+  }
+
+  #tell(event: ChannelEvent): void {
+    for (const listen of [...this.#listeners]) listen(event);
   }
 
   async send(request: Uint8Array): Promise<Uint8Array> {
@@ -98,6 +104,7 @@ export class LocalChannel implements Channel {
       this.#owner.close();
     } finally {
       await this.#owner.storage.shut?.();
+      this.#tell({ type: 'closed' });
     }
   }
 }

@@ -1,6 +1,6 @@
 /** A client's way to the worker that runs its store, or leads to the one that does. */
 
-import { closed, SiltError } from './error.js';
+import { cannot, closed, SiltError } from './error.js';
 import { fullError } from './plain-error.js';
 import { gone, randomNumber } from './tabs.js';
 import {
@@ -38,7 +38,7 @@ export async function connect(name: string, options: ConnectOptions = {}): Promi
 /** Options without what cannot cross threads. */
 function plain(options: ConnectOptions): PlainOptions {
   const { worker, now, random, wasm, ...rest } = options;
-  return { ...rest, wasm: wasm instanceof URL ? String(wasm) : wasm };
+  return { ...rest, wasm: wasm instanceof URL ? `${wasm}` : wasm };
 }
 
 class WorkerChannel implements Channel {
@@ -48,8 +48,8 @@ class WorkerChannel implements Channel {
   readonly #client = randomNumber();
   readonly #unanswered = new Map<number, Unanswered>();
   readonly #listeners = new Set<(event: ChannelEvent) => void>();
-  /** What happened before anyone listened. */
-  #early: ChannelEvent[] = [];
+  /** What happened until it was open, told to everyone who listens. */
+  readonly #early: ChannelEvent[] = [];
   #numbers = 0;
   /** The last seq that a reply told. */
   #seq = 0;
@@ -99,7 +99,6 @@ class WorkerChannel implements Channel {
   onEvent(listen: (event: ChannelEvent) => void): () => void {
     this.#listeners.add(listen);
     for (const event of this.#early) listen(event);
-    this.#early = [];
     return () => this.#listeners.delete(listen);
   }
 
@@ -117,18 +116,15 @@ class WorkerChannel implements Channel {
     let worker: Worker;
     const { worker: given } = this.#options;
     try {
-      if (given === undefined) {
-        throw new SiltError('SILT_INVALID', 'options.worker is missing');
-      }
       if (typeof given === 'object' && 'serve' in given) {
         const { port1, port2 } = new MessageChannel();
         given.serve(port2, () => port2.close());
         this.#attach(port1);
         return;
       }
-      worker = typeof given === 'function' ? given() : new Worker(given, { type: 'module' });
+      worker = typeof given === 'function' ? given() : new Worker(given as URL, { type: 'module' });
     } catch (e) {
-      this.#end(new SiltError('SILT_NOT_SUPPORTED', `no worker: ${String(e)}`, { cause: e }));
+      this.#end(new SiltError('SILT_NOT_SUPPORTED', `no worker: ${e}`, { cause: e }));
       return;
     }
     worker.onerror = (event) => {
@@ -165,9 +161,11 @@ class WorkerChannel implements Channel {
     }, ms / STEPS);
   }
 
-  #unwatch(): void {
+  /** Ends the worker. */
+  #stop(): void {
     clearTimeout(this.#watching);
     this.#port = undefined;
+    this.#worker?.terminate();
   }
 
   /** Talks to a worker, a new one or the one after it. */
@@ -187,7 +185,11 @@ class WorkerChannel implements Channel {
     this.#watch(port);
     const options = plain(this.#options);
     if (this.#isOpen) delete options.restore;
-    port.postMessage({ t: 'open', name: this.#name, client: this.#client, options });
+    try {
+      port.postMessage({ t: 'open', name: this.#name, client: this.#client, options });
+    } catch (e) {
+      this.#end(cannot('open the store', e));
+    }
     for (const { message } of this.#unanswered.values()) {
       port.postMessage(message.t === 'send' ? { ...message, again: this.#seq } : message);
     }
@@ -250,38 +252,27 @@ class WorkerChannel implements Channel {
       this.#end(new SiltError(code, `the worker does not live: ${why}`));
       return;
     }
-    this.#unwatch();
-    this.#worker?.terminate();
+    this.#stop();
     if (this.#deaths === 1) this.#start();
     else setTimeout(() => this.#start(), PAUSE_MS * this.#deaths);
   }
 
   #tell(event: ChannelEvent): void {
-    if (this.#listeners.size === 0 && event.type !== 'change') this.#early.push(event);
+    if (!this.#isOpen) this.#early.push(event);
     for (const listen of [...this.#listeners]) listen(event);
   }
 
   #end(error: SiltError): void {
     if (this.#closed) return;
     this.#closed = error;
-    this.#unwatch();
+    this.#stop();
     this.#page.abort();
-    this.#worker?.terminate();
     for (const { reject } of this.#unanswered.values()) reject(error);
     this.#unanswered.clear();
     this.#settleOpen.reject(error);
     this.opened.catch(() => undefined);
     this.#tell({ type: 'closed' });
     this.#whenClosed();
-  }
-
-  /**
-   * The worker is frozen with its page, before it could give lock and files back: so it is ended.
-   * What is unanswered is put to the next one.
-   */
-  #putAway(): void {
-    this.#unwatch();
-    this.#worker?.terminate();
   }
 
   /** A page that is put away gives its files to others, and asks for them when it comes back. */
@@ -293,7 +284,9 @@ class WorkerChannel implements Channel {
       if (this.#frozen === freeze) return;
       this.#frozen = freeze;
       if (!this.#worker) this.#port?.postMessage({ t: freeze ? 'freeze' : 'thaw' });
-      else if (freeze) this.#putAway();
+      // Frozen with its page, before it could give lock and files back. What is unanswered is put
+      // to the next one.
+      else if (freeze) this.#stop();
       else this.#start();
     };
     addEventListener('pagehide', (e) => e.persisted && turn(true), { signal });

@@ -1,44 +1,9 @@
 /** The engine as a class: a thin face of what is compiled to WebAssembly. */
 
 import { initSync, Engine as RawEngine } from './gen/siltdb.js';
-import { Writer } from './bytes.js';
+import { type EngineOptions, packOptions } from './engine-options.js';
 import { closed, SiltError, type SiltErrorCode } from './error.js';
-import { packRetention } from './retention.js';
 import type { HostStorage } from './storage.js';
-import { LEVELS, type Durability } from './wire.js';
-
-/** Which superseded versions compaction keeps: `ms` of time, or so many `versions` of a key. */
-export type Retention = 'latest' | 'forever' | { ms: number } | { versions: number };
-
-/** Options of an engine; what is left out has the store's default. */
-export interface EngineOptions {
-  /** What a write is acknowledged for unless it says otherwise. `flushed` if left out. */
-  durability?: Durability | undefined;
-  /** The active segment is sealed at this size, in bytes. 8 MiB if left out. */
-  segmentBytes?: number | undefined;
-  /** Longest time a flushed write waits for its sync. */
-  syncIntervalMs?: number | undefined;
-  /** The write buffer is written out at this many bytes. */
-  bufferBytesMax?: number | undefined;
-  /** The write buffer is written out after this time. */
-  bufferMsMax?: number | undefined;
-  /** Do not write a value that is the newest already. */
-  skipIdentical?: boolean | undefined;
-  /** Memory for what is in the files, in bytes; taken only as it is used. 32 MiB if left out. */
-  cacheBytes?: number | undefined;
-  /** Retention of a store that is created; an existing one keeps its own. */
-  retention?: Retention | undefined;
-  /** Whether a missing store is created; true if left out. */
-  create?: boolean | undefined;
-  /** Whether compaction runs by itself, in `work`; true if left out. */
-  autoCompact?: boolean | undefined;
-  /** On close an active segment of this many bytes is sealed. 1 MiB if left out. */
-  sealOnCloseBytes?: number | undefined;
-  /** The clock in milliseconds since 1970; for tests. */
-  now?: (() => number) | undefined;
-  /** Sixty-four random bits; for tests. */
-  random?: (() => bigint) | undefined;
-}
 
 /** What writing or restoring a snapshot did. */
 export interface SnapshotReport {
@@ -86,36 +51,6 @@ export function engineLoaded(): boolean {
   return loaded;
 }
 
-/** Options as `wasm/src/options.rs` reads them: a tag and a number each. */
-function packOptions(options: EngineOptions): Uint8Array {
-  const w = new Writer(64);
-  const { durability, retention } = options;
-  if (durability !== undefined) {
-    const level = LEVELS.indexOf(durability);
-    if (level < 1) {
-      throw new SiltError('SILT_INVALID', 'durability must be synced, flushed or buffered');
-    }
-    w.u8(1).n(level);
-  }
-  if (retention !== undefined) {
-    const { kind, amount } = packRetention(retention);
-    w.u8(8).n(kind).n(amount);
-  }
-  const numbers = [
-    [2, options.segmentBytes],
-    [3, options.syncIntervalMs],
-    [4, options.bufferBytesMax],
-    [5, options.bufferMsMax],
-    [6, options.skipIdentical],
-    [7, options.cacheBytes],
-    [9, options.create],
-    [10, options.autoCompact],
-    [11, options.sealOnCloseBytes],
-  ] as const;
-  for (const [tag, value] of numbers) if (value !== undefined) w.u8(tag).n(Number(value));
-  return w.take();
-}
-
 function randomBits(): bigint {
   return crypto.getRandomValues(new BigUint64Array(1))[0] as bigint;
 }
@@ -130,7 +65,7 @@ function call<T>(run: () => T): T {
     // memory is not to be trusted any more.
     const told = typeof thrown === 'string' ? /^(SILT_\w+): ([^]*)$/.exec(thrown) : null;
     if (told) throw new SiltError(told[1] as SiltErrorCode, told[2] as string);
-    throw new SiltError('SILT_CRASHED', `the engine stopped: ${String(thrown)}`, { cause: thrown });
+    throw new SiltError('SILT_CRASHED', `the engine stopped: ${thrown}`, { cause: thrown });
   }
 }
 

@@ -81,6 +81,8 @@ const CODES: Record<string, SiltErrorCode> = {
   NotFoundError: 'SILT_NOT_FOUND',
   NotAllowedError: 'SILT_DENIED',
   SecurityError: 'SILT_DENIED',
+  // Of an option that cannot be told to another thread.
+  DataCloneError: 'SILT_INVALID',
 };
 
 /** What the platform threw, or reported, as an error of ours. */
@@ -96,7 +98,12 @@ export function closed(): SiltError {
   return new SiltError('SILT_CLOSED', 'the store is closed');
 }
 
+/** Refuses what a caller gave. */
+export function refuse(message: string, cause?: unknown): never {
+  throw new SiltError('SILT_INVALID', message, { cause });
+}
+
 /** What is no file cannot be restored. */
 export function refuseNoBlob(snapshot: unknown): void {
-  if (!(snapshot instanceof Blob)) throw new SiltError('SILT_INVALID', 'a snapshot is a Blob');
+  if (!(snapshot instanceof Blob)) refuse('a snapshot is a Blob');
 }

@@ -1,5 +1,6 @@
 /** What every entry of the package gives besides `open`. */
 
+export type { Difference, Found, Version } from './answers.js';
 export { Batch } from './batch.js';
 export type {
   Commit,
@@ -11,10 +12,9 @@ export type {
   SetOptions,
 } from './batch.js';
 export { Silt } from './client.js';
-export type { Difference, Version } from './client.js';
 export { bytes, json, utf8 } from './codec.js';
 export type { CodecOptions, KeyCodec, ValueCodec } from './codec.js';
-export type { EngineOptions, Retention } from './engine.js';
+export type { EngineOptions, Retention } from './engine-options.js';
 export { SiltError } from './error.js';
 export type { SiltErrorCode } from './error.js';
 export type {
@@ -30,7 +30,6 @@ export type {
 } from './figures.js';
 export type { CompactOptions, CompactReport } from './maintain.js';
 export { Snapshot } from './reads.js';
-export type { Found } from './reads.js';
 export { Scan } from './scan.js';
 export type { ScanOptions } from './scan.js';
 export type { Range, ReadOptions } from './scope.js';

@@ -159,6 +159,6 @@ export async function deleteDatabase(store: string): Promise<void> {
       const error = new SiltError('SILT_LOCKED', `${store} is open, and goes when it is closed`);
       setTimeout(() => reject(error), BLOCKED_MS);
     };
-    request.onerror = () => reject(cannot('delete the store in IndexedDB', request.error));
+    request.onerror = () => reject(cannot('delete the store', request.error));
   });
 }

@@ -4,6 +4,8 @@ import { type Silt, attach } from './client.js';
 import type { CodecOptions } from './codec.js';
 import { connect } from './connect.js';
 import type { ConnectOptions } from './transport.js';
+import { refuseNoBlob } from './error.js';
+import { splitOptions } from './scope.js';
 import { Session } from './session.js';
 
 export * from './exports.js';
@@ -18,14 +20,17 @@ function worker(): Worker {
   return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'siltdb' });
 }
 
+async function reach(name: string, options: ConnectOptions): Promise<Session> {
+  return new Session(await connect(name, { ...options, worker: options.worker ?? worker }));
+}
+
 /** Opens a store of this site by its name, or creates one. */
 export async function open<K = string, V = any>(
   name: string,
   options: OpenOptions<K, V> = {},
 ): Promise<Silt<K, V>> {
-  const { keys, values, ...others } = options;
-  const session = new Session(await connect(name, { worker, ...others }));
-  return attach<K, V>(session, { keys, values });
+  const [codecs, others] = splitOptions(options);
+  return attach<K, V>(await reach(name, others), codecs);
 }
 
 /** Makes a store, of a name that has none yet, out of a `.silt` file. */
@@ -34,6 +39,8 @@ export async function importFile(
   file: Blob,
   options: ConnectOptions = {},
 ): Promise<void> {
-  const channel = await connect(name, { worker, ...options, restore: file });
-  await channel.close();
+  refuseNoBlob(file);
+  const [, others] = splitOptions(options);
+  const session = await reach(name, { ...others, restore: file });
+  await session.close();
 }

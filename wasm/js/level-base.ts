@@ -10,8 +10,8 @@ import {
 } from 'abstract-level';
 import { levelOf } from './batch.js';
 import { SiltError } from './error.js';
-import { RawScan, type RawScanOptions } from './scan.js';
-import { after } from './scope.js';
+import { CHUNK_BYTES, RawScan, type RawScanOptions } from './scan.js';
+import { after, tighter } from './scope.js';
 import type { LocalSession } from './local-session.js';
 import type { Session } from './session.js';
 import * as wire from './wire.js';
@@ -55,7 +55,7 @@ function bounds({ gt, gte, lt, lte }: RangeOptions): wire.KeyRange {
 }
 
 function durabilityOf(options: WriteOptions): wire.Durability | undefined {
-  return levelOf(options) ?? (options.sync === true ? 'synced' : undefined);
+  return levelOf(options.durability) ?? (options.sync === true ? 'synced' : undefined);
 }
 
 function momentOf(options: { snapshot?: SiltLevelSnapshot }): wire.Moment {
@@ -86,7 +86,8 @@ class SiltLevelSnapshot extends Base {
 
 /** What the three kinds of iterators share: records of a range, seen at one moment. */
 class Cursor {
-  readonly #scan: RawScan;
+  readonly #options: RawScanOptions;
+  #scan: RawScan;
   readonly #session: Session;
   readonly #own: wire.Moment | undefined;
   #records: wire.PackedRecord[] = [];
@@ -101,16 +102,16 @@ class Cursor {
       this.#own = moment = opened.moment;
     }
     const limit = options.limit ?? -1;
-    const raw: RawScanOptions = {
+    this.#options = {
       ...bounds(options),
       moment,
       reverse: options.reverse === true,
       keysOnly,
       limit: limit < 0 ? Infinity : limit,
-      chunkBytes: 512 << 10,
+      chunkBytes: CHUNK_BYTES,
       keep: false,
     };
-    this.#scan = new RawScan(session, raw);
+    this.#scan = new RawScan(session, this.#options);
   }
 
   async next(): Promise<wire.PackedRecord | undefined> {
@@ -137,7 +138,13 @@ class Cursor {
   seek(target: Uint8Array): void {
     this.#records = [];
     this.#at = 0;
-    this.#scan.seek(toStore(target));
+    this.#scan.close();
+    const key = toStore(target);
+    const range = { ...this.#options };
+    if (range.reverse) range.to = tighter(range.to, after(key), -1);
+    else range.from = tighter(range.from, key, 1);
+    // Level itself counts up to the limit.
+    this.#scan = new RawScan(this.#session, range);
   }
 
   async close(): Promise<void> {
@@ -240,10 +247,12 @@ export abstract class SiltLevelBase<Open extends object, K, V> extends AbstractL
   }
 
   /** @internal */
-  async _open(options: { createIfMissing: boolean; errorIfExists: boolean }): Promise<void> {
-    const { createIfMissing, errorIfExists } = options;
+  async _open(
+    options: { createIfMissing: boolean; errorIfExists: boolean; passive?: boolean },
+  ): Promise<void> {
+    const { createIfMissing, errorIfExists, passive: _, ...others } = options;
     const reach = (create: boolean) =>
-      this.reach(this.location, { ...options, ...this.#own, create });
+      this.reach(this.location, { ...others, ...this.#own, create });
     try {
       const session = await reach(createIfMissing && !errorIfExists);
       if (errorIfExists) {

@@ -1,6 +1,7 @@
 /** `siltdb/level` in Node: a store as an abstract-level 3 database. */
 
 import { connectNode } from './connect-node.js';
+import { engineOptionsOf } from './engine-options.js';
 import { SiltLevelBase, type SiltLevelOptions } from './level-base.js';
 import { LocalSession } from './local-session.js';
 import { MemoryStorage } from './memory.js';
@@ -17,7 +18,9 @@ export class SiltLevel<K = string, V = string> extends SiltLevelBase<OpenOptions
 
   /** @internal */
   protected override async reach(directory: string, options: OpenOptions): Promise<LocalSession> {
+    // Those of others are theirs: hooks may look for them.
+    const own = engineOptionsOf(options, ' backend wasm');
     const memory = options.backend === 'memory' ? { storage: this.#memory } : {};
-    return new LocalSession(await connectNode(directory, { ...options, ...memory }));
+    return new LocalSession(await connectNode(directory, { ...own, ...memory }));
   }
 }

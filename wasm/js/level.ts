@@ -2,8 +2,10 @@
 
 import type { OpenOptions } from './index.js';
 import { connect } from './connect.js';
+import { engineOptionsOf } from './engine-options.js';
 import { SiltLevelBase, type SiltLevelOptions } from './level-base.js';
 import { Session } from './session.js';
+import { HOST_OPTIONS } from './transport.js';
 
 /** What bundlers find and copy. */
 function worker(): Worker {
@@ -18,6 +20,8 @@ export class SiltLevel<K = string, V = string> extends SiltLevelBase<OpenOptions
 
   /** @internal */
   protected override async reach(name: string, options: OpenOptions): Promise<Session> {
-    return new Session(await connect(name, { worker, ...options }));
+    // Those of others are theirs: hooks may look for them.
+    const own = engineOptionsOf(options, `${HOST_OPTIONS} worker`);
+    return new Session(await connect(name, { ...own, worker: options.worker ?? worker }));
   }
 }

@@ -1,8 +1,8 @@
 /** Upkeep of a store: compaction and space. */
 
+import { checkCount, checkFunction, checkOptions, checkSignal } from './check.js';
 import type { StorageInfo } from './figures.js';
 import { aborted } from './scan.js';
-import { checkCount } from './scope.js';
 import type { Session } from './session.js';
 import { decodeCompactStep, decodeJson, encodeCompactStep, encodePlain, STATS } from './wire.js';
 
@@ -29,7 +29,9 @@ export async function compactStore(
   session: Session,
   options: CompactOptions,
 ): Promise<CompactReport> {
-  const { signal, onProgress } = options;
+  const { signal, onProgress } = checkOptions(options, 'signal onProgress stepBytes');
+  checkSignal(signal);
+  if (onProgress !== undefined) checkFunction(onProgress, 'onProgress');
   const budget = checkCount(options.stepBytes, 1 << 20, 'stepBytes');
   const size = async () => {
     const stats = await session.request((w) => encodePlain(w, STATS), decodeJson);

@@ -2,15 +2,22 @@
 
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { refuse } from './error.js';
 import { refused } from './node-error.js';
 import { NodeStorage } from './node-fs.js';
 import { LOCK } from './node-lock.js';
+
+/** Refuses what names no directory. */
+export function checkDirectory(directory: string): void {
+  if (typeof directory !== 'string' || directory === '') refuse('name a directory');
+}
 
 /**
  * Removes the store of a directory, and the directory unless it holds something else. One that
  * is not there is fine; `SILT_LOCKED` while it is open, and then nothing is removed.
  */
 export async function destroy(directory: string): Promise<void> {
+  checkDirectory(directory);
   if (!existsSync(directory)) return;
   const storage = new NodeStorage(directory, { create: false });
   try {

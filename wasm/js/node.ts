@@ -5,6 +5,7 @@ import { refuseNoBlob } from './error.js';
 import type { CodecOptions } from './codec.js';
 import { type NodeOptions, connectNode } from './connect-node.js';
 import { LocalSession } from './local-session.js';
+import { splitOptions } from './scope.js';
 
 export * from './exports.js';
 export type { NodeOptions } from './connect-node.js';
@@ -18,9 +19,9 @@ export async function open<K = string, V = any>(
   directory: string,
   options: OpenOptions<K, V> = {},
 ): Promise<Silt<K, V>> {
-  const { keys, values, ...others } = options;
+  const [codecs, others] = splitOptions(options);
   const session = new LocalSession(await connectNode(directory, others));
-  return attach<K, V>(session, { keys, values });
+  return attach<K, V>(session, codecs);
 }
 
 /** Makes the store of a directory that has none yet out of a `.silt` file. */
@@ -30,6 +31,7 @@ export async function importFile(
   options: NodeOptions = {},
 ): Promise<void> {
   refuseNoBlob(file);
-  const channel = await connectNode(directory, { ...options, restore: file });
+  const [, others] = splitOptions(options);
+  const channel = await connectNode(directory, { ...others, restore: file });
   await channel.close();
 }

@@ -10,7 +10,7 @@ export function plainError(thrown: unknown): PlainError {
   if (operation !== undefined) detail.operation = operation;
   if (found !== undefined) detail.found = found;
   if (oldest !== undefined) detail.oldest = oldest;
-  return { code: codeOf(thrown) ?? 'SILT_IO', message: message ?? String(thrown), detail };
+  return { code: codeOf(thrown) ?? 'SILT_IO', message: message ?? `${thrown}`, detail };
 }
 
 /** The same error, with its class. */

@@ -1,26 +1,14 @@
 /** The verbs that read: of a store, of a part of one, and of a snapshot. */
 
+import { dateOfSeq, entryOf, type Found, foundOf } from './answers.js';
+import { mapList } from './check.js';
 import { type ScanOptions, Scan, RawScan, rawOptions } from './scan.js';
 import { type Range, type ReadOptions, type Scope } from './scope.js';
-import { entryOf, keyBytes, keyOf, momentOf, rangeBytes } from './scope.js';
+import { keyBytes, keyOf, momentAt, momentOf, rangeBytes } from './scope.js';
 import type { Session } from './session.js';
-import type { Moment } from './wire.js';
+import type { Moment, PackedValue } from './wire.js';
 import { decodeGet, decodeGetMany, decodeHas, decodeNumber } from './wire.js';
 import { encodeCount, encodeGet, encodeGetMany, encodeHas } from './wire.js';
-
-/** A value with what the store knows of it. */
-export interface Found<V> {
-  value: V;
-  /** The commit that has set it: microseconds since 1970, and order of all commits. */
-  seq: number;
-  /** When it expires, if it does. */
-  expires: Date | undefined;
-}
-
-/** A date of microseconds, 0 standing for none. */
-export function expiryOf(expires: number): Date | undefined {
-  return expires === 0 ? undefined : new Date(expires / 1000);
-}
 
 /** What can be read. */
 export class Reads<K, V> {
@@ -37,32 +25,27 @@ export class Reads<K, V> {
 
   /** The value of a key, or undefined if it has none. */
   async get(key: K, options?: ReadOptions): Promise<V | undefined> {
-    const { scope } = this;
-    const raw = keyBytes(scope, key);
-    const moment = momentOf(scope, options);
-    return this.session.request(
-      (w) => encodeGet(w, raw, moment),
-      (r) => {
-        const found = decodeGet(r);
-        return found && scope.values.decode(found.value);
-      },
-    );
+    const { values } = this.scope;
+    return this.#find(key, options, ({ value }) => values.decode(value));
   }
 
   /** The value of a key with its seq and expiry, or undefined if it has none. */
   async getRecord(key: K, options?: ReadOptions): Promise<Found<V> | undefined> {
-    const { scope } = this;
-    const raw = keyBytes(scope, key);
-    const moment = momentOf(scope, options);
+    return this.#find(key, options, (found) => foundOf(this.scope, found));
+  }
+
+  #find<T>(
+    key: K,
+    options: ReadOptions | undefined,
+    give: (found: PackedValue) => T,
+  ): Promise<T | undefined> {
+    const raw = keyBytes(this.scope, key);
+    const moment = momentOf(this.scope, options);
     return this.session.request(
       (w) => encodeGet(w, raw, moment),
       (r) => {
         const found = decodeGet(r);
-        return found && {
-          value: scope.values.decode(found.value),
-          seq: found.seq,
-          expires: expiryOf(found.expires),
-        };
+        return found && give(found);
       },
     );
   }
@@ -70,7 +53,7 @@ export class Reads<K, V> {
   /** The values of many keys, in their order, undefined for those without one. */
   async getMany(keys: readonly K[], options?: ReadOptions): Promise<(V | undefined)[]> {
     const { scope } = this;
-    const raws = keys.map((key) => keyBytes(scope, key));
+    const raws = mapList(keys, 'keys', (key) => keyBytes(scope, key));
     const moment = momentOf(scope, options);
     return this.session.request(
       (w) => encodeGetMany(w, raws, moment),
@@ -87,8 +70,8 @@ export class Reads<K, V> {
 
   /** How many keys a range has, exactly. */
   async count(options: Range<K> & ReadOptions = {}): Promise<number> {
-    const range = rangeBytes(this.scope, options);
-    const moment = momentOf(this.scope, options);
+    const range = rangeBytes(this.scope, options, ' at');
+    const moment = momentAt(this.scope, options.at);
     return this.session.request((w) => encodeCount(w, range, moment), decodeNumber);
   }
 
@@ -127,19 +110,15 @@ export class Snapshot<K, V> extends Reads<K, V> implements AsyncDisposable {
   /** The time of that commit. */
   readonly time: Date;
   /** @internal */
-  readonly moment: Moment;
-
-  /** @internal */
   constructor(session: Session, scope: Scope<K, V>, moment: Moment, seq: number) {
     super(session, { ...scope, moment });
-    this.moment = moment;
     this.seq = seq;
-    this.time = new Date(seq / 1000);
+    this.time = dateOfSeq(seq);
   }
 
   /** Gives it back: what only it could read may now be compacted away. */
   async close(): Promise<void> {
-    await this.session.closeView(this.moment);
+    await this.session.closeView(this.scope.moment);
   }
 
   /** As `close()`. */

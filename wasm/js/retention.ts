@@ -1,18 +1,17 @@
 /** Retention rules: which superseded versions compaction keeps. */
 
-import { refuse } from './codec.js';
-import type { Retention } from './engine.js';
-import { checkCount } from './scope.js';
+import { checkWhole } from './check.js';
+import type { Retention } from './engine-options.js';
+import { refuse } from './error.js';
 import type { PackedRetention } from './wire.js';
 
 /** A retention rule as it is packed. */
 export function packRetention(rule: Retention): PackedRetention {
   if (rule === 'latest') return { kind: 0, amount: 0 };
   if (rule === 'forever') return { kind: 3, amount: 0 };
-  // `Infinity` is no number of them: that is `forever`.
   const { ms, versions } = Object(rule);
-  if (ms !== undefined) return { kind: 1, amount: checkCount(ms, NaN, 'ms') * 1000 };
-  if (versions !== undefined) return { kind: 2, amount: checkCount(versions, NaN, 'versions') };
+  if (ms !== undefined) return { kind: 1, amount: checkWhole(ms, 'ms') * 1000 };
+  if (versions !== undefined) return { kind: 2, amount: checkWhole(versions, 'versions') };
   return refuse('retention is `latest`, `forever`, { ms } or { versions }');
 }
 

@@ -1,7 +1,8 @@
 /** Ranges read piece by piece: one message brings many records, the next one comes meanwhile. */
 
+import { checkCount, checkSignal } from './check.js';
 import { SiltError } from './error.js';
-import { after, checkCount, compare, momentOf, rangeBytes } from './scope.js';
+import { after, momentAt, rangeBytes } from './scope.js';
 import type { Range, ReadOptions, Scope } from './scope.js';
 import type { Session } from './session.js';
 import type { KeyRange, Moment, PackedRecord, ScanRequest } from './wire.js';
@@ -20,7 +21,8 @@ export interface ScanOptions<K> extends Range<K>, ReadOptions {
 }
 
 const FIRST_RECORDS = 256;
-const CHUNK_BYTES = 512 << 10;
+/** Bytes of a chunk unless given. */
+export const CHUNK_BYTES = 512 << 10;
 
 /** What a scan of bytes needs to know. */
 export interface RawScanOptions extends KeyRange {
@@ -37,6 +39,7 @@ export interface RawScanOptions extends KeyRange {
 export class RawScan {
   readonly #session: Session;
   readonly #options: RawScanOptions;
+  /** What is left of it. */
   #range: KeyRange;
   #left: number;
   #records = FIRST_RECORDS;
@@ -45,22 +48,22 @@ export class RawScan {
   #kept: number | undefined;
   /** The moment of that view, once it is known: another host opens it again there. */
   #seq: number | undefined;
-  /** Grows whenever what is on its way is of no use any more. */
-  #turn = 0;
+  /** Closed: what is on its way is of no use any more. */
+  #over = false;
   #ahead: Promise<PackedRecord[]> | undefined;
 
   constructor(session: Session, options: RawScanOptions) {
     this.#session = session;
     this.#options = options;
-    this.#range = boundsOf(options);
+    const { from, to, prefix } = options;
+    this.#range = { from, to, prefix };
     this.#left = options.limit;
   }
 
   /** The records that follow; none at the end. */
   async chunk(): Promise<PackedRecord[]> {
-    const turn = this.#turn;
     const records = await (this.#ahead ?? this.#fetch());
-    if (turn !== this.#turn) return [];
+    if (this.#over) return [];
     this.#ahead = undefined;
     if (this.#more && this.#left > 0) {
       this.#ahead = this.#fetch();
@@ -71,9 +74,8 @@ export class RawScan {
   }
 
   async #fetch(): Promise<PackedRecord[]> {
-    if (!this.#more || this.#left <= 0) return [];
+    if (this.#over || !this.#more || this.#left <= 0) return [];
     const { reverse, keysOnly, chunkBytes, keep, moment } = this.#options;
-    const turn = this.#turn;
     const limit = Math.min(this.#records, this.#left);
     if (keep && this.#kept === undefined && limit < this.#left) {
       this.#kept = this.#session.nextView();
@@ -94,7 +96,7 @@ export class RawScan {
       (w) => encodeScan(w, request),
       decodeScan,
     );
-    if (turn !== this.#turn) return [];
+    if (this.#over) return [];
     if (this.#kept !== undefined) this.#seq = seq;
     this.#left -= records.length;
     this.#more = more;
@@ -115,30 +117,12 @@ export class RawScan {
     if (view !== undefined) this.#session.closeNumber(view).catch(() => {});
   }
 
-  /** Goes on at `key`, or where its order puts it. Only for a moment that somebody else holds. */
-  seek(key: Uint8Array): void {
-    const { from, to, reverse } = this.#options;
-    this.#range = boundsOf(this.#options);
-    if (reverse) {
-      const next = after(key);
-      if (!to || compare(next, to) < 0) this.#range.to = next;
-    } else if (!from || compare(key, from) > 0) this.#range.from = key;
-    this.#turn += 1;
-    this.#ahead = undefined;
-    this.#more = true;
-  }
-
   /** Ends it. */
   close(): void {
-    this.#turn += 1;
+    this.#over = true;
     this.#ahead = undefined;
-    this.#more = false;
     this.#unkeep();
   }
-}
-
-function boundsOf({ from, to, prefix }: KeyRange): KeyRange {
-  return { from, to, prefix };
 }
 
 /** What a caller's options ask of a scan of bytes. */
@@ -147,11 +131,13 @@ export function rawOptions<K>(
   options: ScanOptions<K>,
   keysOnly: boolean,
 ): RawScanOptions {
-  const moment = momentOf(scope, options);
+  const range = rangeBytes(scope, options, ' at reverse limit chunkBytes signal');
+  const moment = momentAt(scope, options.at);
+  checkSignal(options.signal);
   return {
-    ...rangeBytes(scope, options),
+    ...range,
     moment,
-    reverse: options.reverse === true,
+    reverse: Boolean(options.reverse),
     keysOnly,
     limit: checkCount(options.limit, Infinity, 'limit'),
     chunkBytes: checkCount(options.chunkBytes, CHUNK_BYTES, 'chunkBytes'),
@@ -183,37 +169,33 @@ export class Scan<T> implements AsyncIterableIterator<T>, AsyncDisposable {
 
   /** The next record. */
   async next(): Promise<IteratorResult<T, undefined>> {
-    // Several steps may be asked for at once: each looks again after it has waited.
-    while (this.#at >= this.#records.length && !this.#done) {
-      await (this.#asking ??= this.#ask().finally(() => (this.#asking = undefined)));
-    }
-    const record = this.#done && this.#at >= this.#records.length
-      ? undefined
-      : this.#records[this.#at++];
+    // Whoever else waited may have taken what came.
+    while (this.#at >= this.#records.length && !this.#done) await this.#more();
+    const record = this.#records[this.#at++];
     return record ? { done: false, value: this.#decode(record) } : { done: true, value: undefined };
   }
 
   /** The next `count` records, fewer at the end. */
   async take(count: number): Promise<T[]> {
+    const most = checkCount(count, Infinity, 'count');
     const taken: T[] = [];
-    while (taken.length < count) {
-      const step = await this.next();
-      if (step.done) break;
-      taken.push(step.value);
+    for (;;) {
+      while (taken.length < most && this.#at < this.#records.length) {
+        taken.push(this.#decode(this.#records[this.#at++] as PackedRecord));
+      }
+      if (this.#done || taken.length >= most) return taken;
+      await this.#more();
     }
-    return taken;
   }
 
   /** All the records that are left. */
   async all(): Promise<T[]> {
-    const taken: T[] = [];
-    for (;;) {
-      while (this.#at < this.#records.length) {
-        taken.push(this.#decode(this.#records[this.#at++] as PackedRecord));
-      }
-      if (this.#done) return taken;
-      await (this.#asking ??= this.#ask().finally(() => (this.#asking = undefined)));
-    }
+    return this.take(Infinity);
+  }
+
+  /** Several steps may be asked for at once: they wait for the same chunk. */
+  #more(): Promise<void> {
+    return (this.#asking ??= this.#ask().finally(() => (this.#asking = undefined)));
   }
 
   async #ask(): Promise<void> {

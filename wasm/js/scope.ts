@@ -1,8 +1,10 @@
 /** What the verbs of a store share: where its keys stand, its codecs and its moment. */
 
 import type { CodecOptions, KeyCodec, ValueCodec } from './codec.js';
-import { bytes, encodeText, json, refuse, utf8 } from './codec.js';
-import type { KeyRange, Moment, PackedRecord } from './wire.js';
+import { checkFunction, checkOptions, checkWhole } from './check.js';
+import { bytes, encodeText, json, utf8 } from './codec.js';
+import { refuse } from './error.js';
+import type { KeyRange, Moment } from './wire.js';
 
 /** Which keys: all bounds together. Keys order by their bytes. */
 export interface Range<K> {
@@ -20,8 +22,16 @@ export interface Range<K> {
 
 /** A moment that is held open; see `Silt.snapshot`. */
 export interface HeldMoment {
+  /** The last commit that is seen. */
+  readonly seq: number;
   /** @internal */
-  readonly moment: Moment;
+  readonly scope: Scope<any, any>;
+}
+
+/** A store, or a part of one. */
+export interface Part<K, V> {
+  /** @internal */
+  readonly scope: Scope<K, V>;
 }
 
 /** What a read looks at. */
@@ -39,11 +49,14 @@ export interface Scope<K, V> {
   readonly prefix: Uint8Array;
   readonly keys: KeyCodec<K>;
   readonly values: ValueCodec<V>;
+  /** What is the same for all parts of an open store, and for no others. */
+  readonly store: object;
   /** What reads look at unless told otherwise. */
   readonly moment: Moment;
 }
 
 const EMPTY = new Uint8Array(0);
+const ZERO = new Uint8Array(1);
 
 /**
  * The part of a scope whose keys begin with `prefix`. Its values are those of the whole unless told
@@ -56,13 +69,43 @@ export function partOf<K, V>(
 ): Scope<K, V> {
   const raw = typeof prefix === 'string' ? encodeText(prefix) : bytes.encode(prefix);
   if (raw.length === 0) refuse('a part needs a prefix');
-  const values = codecs.values ?? (whole.values as never);
-  return { ...scopeOf(codecs), values, prefix: join(whole.prefix, raw) };
+  const { values } = checkOptions(codecs, 'keys values');
+  checkCodecs(codecs);
+  const part = { ...codecs, values: values ?? (whole.values as never) };
+  return { ...scopeOf<K, V>(part, whole.store), prefix: join(whole.prefix, raw) };
 }
 
 /** All of a store, with these codecs for its keys and values. */
-export function scopeOf<K, V>({ keys, values }: CodecOptions<K, V>): Scope<K, V> {
-  return { prefix: EMPTY, keys: keys ?? (utf8 as never), values: values ?? json, moment: {} };
+export function scopeOf<K, V>(
+  { keys = utf8 as never, values = json }: CodecOptions<K, V>,
+  store: object,
+): Scope<K, V> {
+  return { prefix: EMPTY, keys, values, moment: {}, store };
+}
+
+/** The scope of another part of the same store. */
+export function scopeIn<K, V>(scope: Scope<any, any>, part: Part<K, V>): Scope<K, V> {
+  if (part?.scope?.store !== scope.store) refuse('a part of the same store is expected');
+  return part.scope;
+}
+
+/** The codecs among the options of an open, and the other ones. */
+export function splitOptions<K, V, Others extends object>(
+  options: CodecOptions<K, V> & Others,
+): [codecs: CodecOptions<K, V>, others: Omit<Others, 'keys' | 'values'>] {
+  if (typeof options !== 'object' || !options) refuse('options must be an object');
+  const { keys, values, ...others } = options;
+  return [checkCodecs({ keys, values }), others];
+}
+
+function checkCodecs<K, V>(codecs: CodecOptions<K, V>): CodecOptions<K, V> {
+  for (const codec of [codecs.keys, codecs.values]) {
+    if (codec === undefined) continue;
+    for (const turn of ['encode', 'decode'] as const) {
+      checkFunction(codec?.[turn], `${turn} of a codec`);
+    }
+  }
+  return codecs;
 }
 
 /** Two arrays, one after the other. */
@@ -76,9 +119,7 @@ export function join(first: Uint8Array, second: Uint8Array): Uint8Array {
 
 /** The first key after `key`. */
 export function after(key: Uint8Array): Uint8Array {
-  const next = new Uint8Array(key.length + 1);
-  next.set(key);
-  return next;
+  return join(key, ZERO);
 }
 
 /** Less than 0, 0 or more than 0, as `a` is before, at or after `b`. */
@@ -101,40 +142,30 @@ export function keyOf<K>(scope: Scope<K, unknown>, raw: Uint8Array): K {
   return scope.keys.decode(raw.subarray(scope.prefix.length));
 }
 
-/** The record as a pair of the caller's. */
-export function entryOf<K, V>(scope: Scope<K, V>, record: PackedRecord): [K, V] {
-  return [keyOf(scope, record.key), scope.values.decode(record.value)];
+/** Of two bounds the one that leaves less: the later one of first keys, whose order is 1. */
+export function tighter(
+  a: Uint8Array | undefined,
+  b: Uint8Array | undefined,
+  order: number,
+): Uint8Array | undefined {
+  return a && b && compare(a, b) * order < 0 ? b : a ?? b;
 }
 
-/** Refuses options that there are not: one that is misspelt would be passed over. */
-export function checkOptions(options: object, known: string): void {
-  if (typeof options !== 'object' || !options) refuse('options must be an object');
-  for (const name in options) {
-    if (!known.split(' ').includes(name)) refuse(`there is no option ${name}, but ${known}`);
-  }
-}
-
-/** The bounds in bytes. */
-export function rangeBytes<K>(scope: Scope<K, unknown>, range: Range<K> = {}): KeyRange {
+/** The bounds in bytes. `also`: options that the caller takes besides. */
+export function rangeBytes<K>(scope: Scope<K, unknown>, range: Range<K>, also = ''): KeyRange {
+  checkOptions(range, `gt gte lt lte prefix${also}`);
   const { gt, gte, lt, lte, prefix } = range;
-  const bounds: KeyRange = {};
-  const from = (key: Uint8Array) => {
-    if (!bounds.from || compare(bounds.from, key) < 0) bounds.from = key;
-  };
-  const to = (key: Uint8Array) => {
-    if (!bounds.to || compare(bounds.to, key) > 0) bounds.to = key;
-  };
-  if (gte !== undefined) from(keyBytes(scope, gte));
-  if (gt !== undefined) from(after(keyBytes(scope, gt)));
-  if (lt !== undefined) to(keyBytes(scope, lt));
-  if (lte !== undefined) to(after(keyBytes(scope, lte)));
+  const at = (key: K | undefined) => (key === undefined ? undefined : keyBytes(scope, key));
+  const past = (key: K | undefined) =>
+    (key === undefined ? undefined : after(keyBytes(scope, key)));
   const { keys } = scope;
-  const begin = prefix === undefined
-    ? EMPTY
-    : keys.prefix ? keys.prefix(prefix) : keys.encode(prefix);
+  const begin = prefix === undefined ? EMPTY : (keys.prefix ?? keys.encode).call(keys, prefix);
   const whole = join(scope.prefix, begin);
-  if (whole.length > 0) bounds.prefix = whole;
-  return bounds;
+  return {
+    from: tighter(at(gte), past(gt), 1),
+    to: tighter(at(lt), past(lte), -1),
+    prefix: whole.length > 0 ? whole : undefined,
+  };
 }
 
 /** The microseconds of a date that a caller gave. */
@@ -144,29 +175,21 @@ export function microsOf(date: Date): number {
   return ms * 1000;
 }
 
-/** The date of a seq, whose microseconds it has not. */
-export function dateOfSeq(seq: number): Date {
-  return new Date(Math.floor(seq / 1000));
-}
-
 /** The seq that a caller gave as such or as a date. */
 export function seqOf(moment: number | Date): number {
   // The last seq of a date's millisecond.
-  return moment instanceof Date ? microsOf(moment) + 999 : moment;
+  return moment instanceof Date ? microsOf(moment) + 999 : checkWhole(moment, 'a moment');
 }
 
-/** What a read with these options looks at. */
-export function momentOf(scope: Scope<any, any>, options: ReadOptions | undefined): Moment {
-  const at = options?.at;
+/** What a read at this moment looks at. */
+export function momentAt(scope: Scope<any, any>, at: ReadOptions['at']): Moment {
   if (at === undefined) return scope.moment;
-  if (typeof at === 'number' || at instanceof Date) return { at: seqOf(at) };
-  if (typeof at?.moment?.view !== 'number') refuse('`at` is a snapshot, a seq or a date');
-  return at.moment;
+  if (typeof at !== 'object' || at instanceof Date) return { at: seqOf(at) };
+  if (at?.scope?.store !== scope.store) refuse('`at` is a snapshot of this store, a seq or a date');
+  return at.scope.moment;
 }
 
-/** A whole number that a caller gave, or the default. */
-export function checkCount(count: number | undefined, otherwise: number, name: string): number {
-  if (count === undefined || count === Infinity) return otherwise;
-  if (!Number.isSafeInteger(count) || count < 0) refuse(`${name} must be a whole number`);
-  return count;
+/** What the read of a key with these options looks at. */
+export function momentOf(scope: Scope<any, any>, options: ReadOptions | undefined): Moment {
+  return options === undefined ? scope.moment : momentAt(scope, checkOptions(options, 'at').at);
 }

@@ -1,15 +1,16 @@
 /** A client's worker: it leads the workers of a store, or follows the one that does. */
 
 import { compileEngine, openStore, type OpenStore } from './backend.js';
-import { SiltError } from './error.js';
+import { checkEngine } from './engine-options.js';
+import { refuse, SiltError } from './error.js';
 import { answer, Leader } from './leader.js';
 import { plainError } from './plain-error.js';
 import {
   type Call, type FromLeader, type Held, hold, linkName, locks, storeName, type ToLeader,
 } from './tabs.js';
 import {
-  type Answer, type ChannelEvent, type FromWorker, moved, type PlainOptions, type Port, type Role,
-  type ToWorker,
+  type Answer, type ChannelEvent, type FromWorker, HOST_OPTIONS, moved, type PlainOptions,
+  type Port, type Role, type ToWorker,
 } from './transport.js';
 
 type Asked = Extract<ToWorker, { n: number }>;
@@ -100,6 +101,8 @@ class Seat {
   }
 
   async #open({ name, client, options }: Extract<ToWorker, { t: 'open' }>): Promise<void> {
+    if (typeof name !== 'string') refuse('name a store');
+    checkEngine(options, HOST_OPTIONS);
     this.#name = name;
     this.#client = client;
     this.#options = options;

@@ -39,13 +39,11 @@ export class Session {
   #views = 0;
   readonly #open = new Set<Moment>();
   #closed: Promise<void> | undefined;
-  readonly #listeners = new Set<(event: ChannelEvent) => void>();
 
   constructor(channel: Channel) {
     this.channel = channel;
     channel.onEvent((event) => {
       if (event.type === 'role') this.#openAgain();
-      for (const listen of [...this.#listeners]) listen(event);
     });
   }
 
@@ -56,8 +54,8 @@ export class Session {
 
   /** Packs an operation into the next message, beside those of others. */
   request<T>(encode: (writer: Writer) => void, decode: (reader: Reader) => T): Promise<T> {
-    if (this.#closed) return Promise.reject(closed());
     return new Promise<T>((resolve, reject) => {
+      if (this.#closed) throw closed();
       if (this.#waiting.length === 0) queueMicrotask(() => this.send());
       this.#writer.whole(encode);
       this.#waiting.push({ decode, resolve, reject });
@@ -121,16 +119,15 @@ export class Session {
   }
 
   /** Calls a method of the host, after all that was asked for before. */
-  call(method: string): Promise<unknown> {
-    if (this.#closed) return Promise.reject(closed());
+  async call(method: string): Promise<unknown> {
+    if (this.#closed) throw closed();
     this.send();
     return this.channel.call(method);
   }
 
   /** Listens to what the host tells. Returns what ends it. */
   onEvent(listen: (event: ChannelEvent) => void): () => void {
-    this.#listeners.add(listen);
-    return () => this.#listeners.delete(listen);
+    return this.channel.onEvent(listen);
   }
 
   /** Closes the store here, after all that was asked for before. */
@@ -139,7 +136,6 @@ export class Session {
       this.send();
       this.#closed = this.channel.close();
       this.#closed.catch(() => {});
-      for (const listen of [...this.#listeners]) listen({ type: 'closed' });
     }
     return this.#closed as Promise<void>;
   }

@@ -13,7 +13,7 @@ async function storesFolder(): Promise<FileSystemDirectoryHandle | undefined> {
   try {
     return await (await storage.getDirectory()).getDirectoryHandle('siltdb');
   } catch (e) {
-    const error = cannot('open the origin private file system', e);
+    const error = cannot('look for stores', e);
     // Where files are not allowed at all, no store has any.
     if (error.code === 'SILT_NOT_FOUND' || error.code === 'SILT_DENIED') return undefined;
     throw error;

@@ -3,8 +3,9 @@
  * that is the same in every browser and version, so that it can be stored.
  */
 
-import { Reader, Writer } from './bytes.js';
-import { type ValueCodec, decodeText, encodeText, refuse } from './codec.js';
+import { floatBytes, floatOf, Reader, Writer } from './bytes.js';
+import { type ValueCodec, decodeText, encodeText, foreign, unpacked } from './codec.js';
+import { refuse } from './error.js';
 
 const UNDEFINED = 0;
 const NULL = 1;
@@ -28,26 +29,18 @@ const ERROR = 17;
 const SAME = 18;
 
 /** Kinds of binary views by number; a new one goes at the end. */
-const VIEWS = [
-  'Uint8Array', 'Int8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array',
-  'Uint32Array', 'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array', 'DataView',
-] as const;
-const ERRORS = [
-  'EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError',
-];
+const VIEWS = ('Uint8Array Int8Array Uint8ClampedArray Int16Array Uint16Array Int32Array '
+  + 'Uint32Array Float32Array Float64Array BigInt64Array BigUint64Array DataView').split(' ');
+const ERRORS = /^(Eval|Range|Reference|Syntax|Type|URI)Error$/;
 
 type ViewOf = new (buffer: ArrayBuffer, offset?: number, length?: number) => ArrayBufferView;
 
 function float(w: Writer, value: number): void {
-  const view = new DataView(new ArrayBuffer(8));
-  view.setFloat64(0, value, true);
-  for (let at = 0; at < 8; at += 1) w.u8(view.getUint8(at));
+  for (const byte of floatBytes(value).reverse()) w.u8(byte);
 }
 
 function readFloat(r: Reader): number {
-  const view = new DataView(new ArrayBuffer(8));
-  for (let at = 0; at < 8; at += 1) view.setUint8(at, r.u8());
-  return view.getFloat64(0, true);
+  return floatOf(new Uint8Array(8).map(() => r.u8()).reverse());
 }
 
 function text(w: Writer, ...texts: string[]): void {
@@ -64,7 +57,7 @@ class Packer {
       case 'undefined': w.u8(UNDEFINED); break;
       case 'boolean': w.u8(value ? TRUE : FALSE); break;
       case 'string': text(w.u8(STRING), value); break;
-      case 'bigint': text(w.u8(BIG), value.toString(36)); break;
+      case 'bigint': text(w.u8(BIG), `${value}`); break;
       case 'number':
         if (!Number.isSafeInteger(value) || Object.is(value, -0)) float(w.u8(FLOAT), value);
         else if (value >= 0) w.u8(NATURAL).n(value);
@@ -100,7 +93,7 @@ class Packer {
       w.u8(SET).n(value.size);
       for (const inner of value) this.pack(inner);
     } else if (ArrayBuffer.isView(value)) {
-      const kind = VIEWS.indexOf(value.constructor.name as (typeof VIEWS)[number]);
+      const kind = VIEWS.indexOf(value.constructor.name);
       const raw = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
       // A Buffer of Node, too, reads back as the Uint8Array that it is.
       w.u8(VIEW).u8(kind < 0 && value instanceof Uint8Array ? 0 : kind).b(raw);
@@ -113,8 +106,9 @@ class Packer {
   }
 
   #fields(value: object): void {
-    if (/^\[object (Promise|WeakMap|WeakSet|WeakRef|Blob|File)\]$/.test(String(value))) {
-      refuse(`${String(value)} cannot be stored`);
+    const kind = Object.prototype.toString.call(value);
+    if (/^\[object (Promise|WeakMap|WeakSet|WeakRef|Blob|File)\]$/.test(kind)) {
+      refuse(`${kind} cannot be stored`);
     }
     const fields = Object.entries(value);
     this.w.u8(OBJECT).n(fields.length);
@@ -140,9 +134,9 @@ class Unpacker {
       case FLOAT: return readFloat(r);
       case NATURAL: return r.n();
       case NEGATIVE: return -r.n();
-      case BIG: return big(r.s());
+      case BIG: return BigInt(r.s());
       case STRING: return decodeText(r.b());
-      case SAME: return this.#seen[r.n()] ?? refuse('the value was not written by the codec `structured`');
+      case SAME: return this.#seen[r.n()] ?? foreign('structured');
       default: return this.#object(tag);
     }
   }
@@ -173,14 +167,14 @@ class Unpacker {
       }
       case OBJECT: return this.#fields();
       case VIEW: {
-        const kind = VIEWS[r.u8()] ?? refuse('the value was written by a newer version');
+        const kind = VIEWS[r.u8()] ?? foreign('structured');
         const View = (globalThis as unknown as Record<string, ViewOf>)[kind] as ViewOf;
         return this.#keep(new View(r.b().slice().buffer as ArrayBuffer));
       }
       case BUFFER: return this.#keep(r.b().slice().buffer);
       case REGEXP: return this.#keep(new RegExp(r.s(), r.s()));
       case ERROR: return this.#keep(error(r.s(), r.s(), r.s()));
-      default: refuse('the value was not written by the codec `structured`');
+      default: foreign('structured');
     }
   }
 
@@ -190,31 +184,18 @@ class Unpacker {
       const name = decodeText(this.r.b());
       const value = this.unpack();
       // Assigned, this one name would change what the object is.
-      if (name === '__proto__') Object.defineProperty(object, name, FIELD(value));
-      else object[name] = value;
+      if (name !== '__proto__') object[name] = value;
+      else {
+        const field = { value, enumerable: true, writable: true, configurable: true };
+        Object.defineProperty(object, name, field);
+      }
     }
     return object;
   }
 }
 
-const FIELD = (value: unknown): PropertyDescriptor => ({
-  value,
-  enumerable: true,
-  writable: true,
-  configurable: true,
-});
-
-function big(text: string): bigint {
-  const negative = text.startsWith('-');
-  let value = 0n;
-  for (const digit of negative ? text.slice(1) : text) {
-    value = value * 36n + BigInt(Number.parseInt(digit, 36));
-  }
-  return negative ? -value : value;
-}
-
 function error(name: string, message: string, stack: string): Error {
-  const known = ERRORS.includes(name)
+  const known = ERRORS.test(name)
     ? (globalThis as unknown as Record<string, ErrorConstructor>)[name]
     : undefined;
   const made = new (known ?? Error)(message);
@@ -235,10 +216,5 @@ export const structured: ValueCodec<any> = {
     packer.pack(value);
     return packer.w.take();
   },
-  decode(raw) {
-    const reader = new Reader(raw);
-    const value = new Unpacker(reader).unpack();
-    if (!reader.done) refuse('the value was not written by the codec `structured`');
-    return value;
-  },
+  decode: (raw) => unpacked('structured', raw, (reader) => new Unpacker(reader).unpack()),
 };

@@ -3,22 +3,25 @@
  * synchronous. For Node, and for workers that have a store of their own.
  */
 
+import { type Difference, differenceOf, entryOf, type Found, foundOf } from './answers.js';
+import { type Version, versionOf } from './answers.js';
 import type { Commit, CommitOptions, DeleteOptions, Operation, SetOptions } from './batch.js';
-import { Batch, commitOf, levelOf, packDelete, packOperation, packSet } from './batch.js';
+import { Batch, commitLevel, commitOf, levelOf, packDelete } from './batch.js';
+import { packOperation, packSet } from './batch.js';
+import { checkCount, checkFunction, checkOptions, checkWhole, mapList } from './check.js';
 import type { CodecOptions } from './codec.js';
-import { refuse } from './codec.js';
-import type { Difference, Version } from './client.js';
-import { Engine, type EngineOptions, type Retention } from './engine.js';
+import { Engine } from './engine.js';
+import { checkEngine, type EngineOptions, type Retention } from './engine-options.js';
 import type { Plan, SegmentInfo, SegmentPage, Stats } from './figures.js';
+import { refuse } from './error.js';
 import { Owner } from './owner.js';
-import { type Found, expiryOf } from './reads.js';
 import { packRetention, retentionOf } from './retention.js';
-import { type ScanOptions, rawOptions } from './scan.js';
+import { aborted, type ScanOptions, rawOptions } from './scan.js';
 import type { Range, ReadOptions, Scope } from './scope.js';
-import { after, checkCount, checkOptions, dateOfSeq, entryOf, keyBytes, keyOf } from './scope.js';
-import { momentOf, partOf, rangeBytes, scopeOf, seqOf } from './scope.js';
+import { after, keyBytes, keyOf, momentAt, momentOf } from './scope.js';
+import { partOf, rangeBytes, scopeOf, seqOf, splitOptions } from './scope.js';
 import type { AsyncStorage } from './storage.js';
-import { type SyncSource, SyncTransaction } from './sync-transaction.js';
+import { type SyncRun, type SyncSource, SyncTransaction } from './sync-transaction.js';
 import * as wire from './wire.js';
 
 const SCAN_RECORDS = 1024;
@@ -54,16 +57,12 @@ export class SyncReads<K, V> {
     const raw = keyBytes(this.scope, key);
     const moment = momentOf(this.scope, options);
     const found = this.owner.request((w) => wire.encodeGet(w, raw, moment), wire.decodeGet);
-    return found && {
-      value: this.scope.values.decode(found.value),
-      seq: found.seq,
-      expires: expiryOf(found.expires),
-    };
+    return found && foundOf(this.scope, found);
   }
 
   /** The values of many keys, in their order, undefined for those without one. */
   getMany(keys: readonly K[], options?: ReadOptions): (V | undefined)[] {
-    const raws = keys.map((key) => keyBytes(this.scope, key));
+    const raws = mapList(keys, 'keys', (key) => keyBytes(this.scope, key));
     const moment = momentOf(this.scope, options);
     return this.owner
       .request((w) => wire.encodeGetMany(w, raws, moment), wire.decodeGetMany)
@@ -79,8 +78,8 @@ export class SyncReads<K, V> {
 
   /** How many keys a range has, exactly. */
   count(options: Range<K> & ReadOptions = {}): number {
-    const range = rangeBytes(this.scope, options);
-    const moment = momentOf(this.scope, options);
+    const range = rangeBytes(this.scope, options, ' at');
+    const moment = momentAt(this.scope, options.at);
     return this.owner.request((w) => wire.encodeCount(w, range, moment), wire.decodeNumber);
   }
 
@@ -113,6 +112,7 @@ export class SyncReads<K, V> {
     let more = true;
     try {
       while (more && left > 0) {
+        if (options.signal?.aborted) throw aborted(options.signal);
         const ask = Math.min(left, SCAN_RECORDS);
         const request = { ...range, ...moment, view, keep: keep && view !== undefined,
           reverse, keysOnly, limit: ask, bytes: chunkBytes };
@@ -134,20 +134,16 @@ export class SyncReads<K, V> {
 export class SyncSnapshot<K, V> extends SyncReads<K, V> implements Disposable {
   /** The last commit that is seen. */
   readonly seq: number;
-  /** @internal */
-  readonly moment: wire.Moment;
 
   /** @internal */
   constructor(owner: Owner, scope: Scope<K, V>, view: number, seq: number) {
-    const moment = { view };
-    super(owner, { ...scope, moment });
-    this.moment = moment;
+    super(owner, { ...scope, moment: { view } });
     this.seq = seq;
   }
 
   /** Gives it back. */
   close(): void {
-    this.owner.closeView(this.moment.view ?? 0);
+    this.owner.closeView(this.scope.moment.view ?? 0);
   }
 
   /** As `close()`. */
@@ -160,19 +156,20 @@ export class SyncSnapshot<K, V> extends SyncReads<K, V> implements Disposable {
 export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Disposable {
   /** Sets a key to a value. */
   set(key: K, value: V, options: SetOptions = {}): Commit {
-    return this.#write([packSet(this.scope, key, value, options)], options);
+    const operation = packSet(this.scope, key, value, options, ' durability');
+    return this.#write([operation], levelOf(options.durability));
   }
 
   /** Deletes a key. One that has no value is fine. */
   delete(key: K, options: DeleteOptions = {}): Commit {
-    return this.#write([packDelete(this.scope, key, options)], options);
+    const operation = packDelete(this.scope, key, options, ' durability');
+    return this.#write([operation], levelOf(options.durability));
   }
 
   /** Deletes every key of a range, in one commit; of the whole store or part if none is given. */
   deleteRange(range: Range<K> = {}, options: CommitOptions = {}): Commit & { count: number } {
-    checkOptions(range, 'gt gte lt lte prefix');
     const bounds = rangeBytes(this.scope, range);
-    const durability = levelOf(options);
+    const durability = commitLevel(options);
     return this.owner.request(
       (w) => wire.encodeDeleteRange(w, bounds, durability),
       wire.decodeWrite,
@@ -187,12 +184,17 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
     operations?: readonly Operation<K, V>[],
     options: CommitOptions = {},
   ): Batch<K, V, Commit> | Commit {
-    if (!operations) return new Batch(this.scope, (ops, how) => this.#write(ops, how));
-    return this.#write(operations.map((op) => packOperation(this.scope, op)), options);
+    if (operations === undefined) {
+      return new Batch(this.scope, (ops, durability) => this.#write(ops, durability));
+    }
+    const packed = mapList(operations, 'operations', (op) => packOperation(this.scope, op));
+    return this.#write(packed, commitLevel(options));
   }
 
-  #write(operations: readonly wire.WriteOperation[], options: CommitOptions): Commit {
-    const durability = levelOf(options);
+  #write(
+    operations: readonly wire.WriteOperation[],
+    durability: wire.Durability | undefined,
+  ): Commit {
     return commitOf(this.owner.request(
       (w) => wire.encodeWrite(w, operations, durability),
       wire.decodeWrite,
@@ -205,6 +207,8 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
     change: (value: V | undefined) => V | undefined,
     options: CommitOptions = {},
   ): V | undefined {
+    checkFunction(change, 'change');
+    commitLevel(options);
     // Nothing comes between: the engine is this thread's.
     const next = change(this.get(key));
     if (next === undefined) this.delete(key, options);
@@ -218,46 +222,44 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
    */
   transaction<T>(body: (tx: SyncTransaction<K, V>) => T, options: CommitOptions = {}): T {
     const { owner, scope } = this;
-    levelOf(options);
-    const written = new Map<string, wire.WriteOperation>();
+    checkFunction(body, 'body');
+    const durability = commitLevel(options);
     const source: SyncSource = {
       get: (raw) => owner.request((w) => wire.encodeGet(w, raw), wire.decodeGet)?.value,
       scan: (part, asked) => new SyncReads(owner, part).scan(asked, false, (record) => record),
     };
-    const result = body(new SyncTransaction({ source, written }, scope));
+    const run: SyncRun = { source, written: new Map() };
+    let result: T;
+    try {
+      result = body(new SyncTransaction(run, scope));
+    } finally {
+      run.over = true;
+    }
     if (typeof (result as { then?: unknown } | undefined)?.then === 'function') {
+      // Whatever becomes of it: what counts is told here.
+      Promise.resolve(result).catch(() => {});
       refuse('the function of a transaction must not be asynchronous');
     }
-    if (written.size > 0) this.#write([...written.values()], options);
+    if (run.written.size > 0) this.#write([...run.written.values()], durability);
     return result;
   }
 
   /** The values that a key had, newest first, as far back as the store's retention reaches. */
   history(key: K, options: { limit?: number | undefined } = {}): Version<V>[] {
     const raw = keyBytes(this.scope, key);
-    const limit = checkCount(options.limit, 0, 'limit');
-    const { values } = this.scope;
+    const limit = checkCount(checkOptions(options, 'limit').limit, 0, 'limit');
     return this.owner
       .request((w) => wire.encodeHistory(w, raw, limit), wire.decodeHistory)
-      .map(({ seq, value, expires }) => ({
-        seq,
-        time: dateOfSeq(seq),
-        type: value ? 'set' : 'delete',
-        value: value && values.decode(value),
-        expires: expiryOf(expires),
-      }));
+      .map((version) => versionOf(this.scope, version));
   }
 
   /** The keys whose values differ between two moments, in order. */
   diff(from: number | Date, to: number | Date, range: Range<K> = {}): Difference<K, V>[] {
     const { scope } = this;
     const bounds = rangeBytes(scope, range);
-    const side = (found: { value: Uint8Array; seq: number } | undefined) =>
-      found && { value: scope.values.decode(found.value), seq: found.seq };
     return this.owner
       .request((w) => wire.encodeDiff(w, bounds, seqOf(from), seqOf(to)), wire.decodeDiff)
-      .map(({ key, before, after: now }) => (
-        { key: keyOf(scope, key), before: side(before), after: side(now) }));
+      .map((difference) => differenceOf(scope, difference));
   }
 
   /** Holds the store as it is now, or was at a moment, for reading. Close it when it is done. */
@@ -281,6 +283,7 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
 
   /** Gives the space of what is superseded back. */
   compact(onProgress?: (progress: { done: number; total: number }) => void): void {
+    if (onProgress !== undefined) checkFunction(onProgress, 'onProgress');
     for (;;) {
       const { more, done, total } = this.owner.request(
         (w) => wire.encodeCompactStep(w, COMPACT_BYTES),
@@ -315,8 +318,8 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
     segment: number,
     options: { from?: number | undefined; limit?: number | undefined } = {},
   ): SegmentPage {
-    const number = checkCount(segment, 0, 'segment');
-    const from = checkCount(options.from, 0, 'from');
+    const number = checkWhole(segment, 'segment');
+    const from = checkCount(checkOptions(options, 'from limit').from, 0, 'from');
     const limit = checkCount(options.limit, PARTS, 'limit');
     return this.owner.request(
       (w) => wire.encodeRecords(w, number, from, limit),
@@ -329,7 +332,7 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
    * 64 KiB at most, fewer where the file ends.
    */
   bytes(file: string | number, offset: number, length: number): Uint8Array {
-    const [from, count] = [checkCount(offset, 0, 'offset'), checkCount(length, 0, 'length')];
+    const [from, count] = [checkWhole(offset, 'offset'), checkWhole(length, 'length')];
     return this.owner.request(
       (w) => wire.encodeBytes(w, String(file), from, count),
       wire.decodeBytes,
@@ -383,7 +386,8 @@ export function openOver<K, V>(
   storage: AsyncStorage,
   options: EngineOptions & CodecOptions<K, V>,
 ): SiltSync<K, V> {
-  const { keys, values, ...engine } = options;
-  const owner = new Owner(Engine.open(storage, engine), storage);
-  return new SiltSync<K, V>(owner, scopeOf({ keys, values }));
+  const [codecs, others] = splitOptions(options);
+  checkEngine(others);
+  const owner = new Owner(Engine.open(storage, others), storage);
+  return new SiltSync<K, V>(owner, scopeOf(codecs, owner));
 }

@@ -1,11 +1,12 @@
 /** What both entries of `siltdb/sync` give. */
 
+export type { Difference, Found, Version } from './answers.js';
 export { Batch } from './batch.js';
 export type * from './batch.js';
 export { bytes, json, utf8 } from './codec.js';
 export type { CodecOptions, KeyCodec, ValueCodec } from './codec.js';
 export { loadEngine } from './engine.js';
-export type { EngineOptions, Retention } from './engine.js';
+export type { EngineOptions, Retention } from './engine-options.js';
 export { SiltError } from './error.js';
 export type { SiltErrorCode } from './error.js';
 export type {

@@ -3,7 +3,9 @@
 import type { CodecOptions } from './codec.js';
 import { type NodeOptions, storageNode } from './connect-node.js';
 import { Engine } from './engine.js';
+import { refuse } from './error.js';
 import { sourceOf } from './owner.js';
+import { splitOptions } from './scope.js';
 import { type SiltSync, openOver } from './sync-client.js';
 
 export * from './sync-exports.js';
@@ -14,10 +16,10 @@ export function openSync<K = string, V = any>(
   directory: string,
   options: Omit<NodeOptions, 'restore'> & CodecOptions<K, V> = {},
 ): SiltSync<K, V> {
-  const { keys, values, ...others } = options;
+  const [codecs, others] = splitOptions(options);
   const { storage, engine } = storageNode(directory, others);
   try {
-    return openOver<K, V>(storage, { ...engine, keys, values });
+    return openOver<K, V>(storage, { ...engine, ...codecs });
   } catch (error) {
     void storage.shut?.();
     throw error;
@@ -30,7 +32,9 @@ export function importFileSync(
   snapshot: Uint8Array,
   options: NodeOptions = {},
 ): void {
-  const { storage } = storageNode(directory, options);
+  if (!(snapshot instanceof Uint8Array)) refuse('a snapshot is a Uint8Array');
+  const [, others] = splitOptions(options);
+  const { storage } = storageNode(directory, others);
   try {
     Engine.restore(storage, sourceOf(snapshot));
   } finally {

@@ -5,8 +5,9 @@
 
 import { compileEngine, openStorage } from './backend.js';
 import type { CodecOptions } from './codec.js';
-import type { EngineOptions } from './engine.js';
+import { checkEngine, type EngineOptions } from './engine-options.js';
 import { codeOf, SiltError } from './error.js';
+import { splitOptions } from './scope.js';
 import { openOver, type SiltSync } from './sync-client.js';
 import { hold, storeName } from './tabs.js';
 import type { HostedStorage } from './host.js';
@@ -32,14 +33,16 @@ export interface WorkerOptions<K = any, V = any> extends EngineOptions, CodecOpt
 export async function open<K = string, V = any>(
   name: string, options: WorkerOptions<K, V> = {},
 ): Promise<SiltSync<K, V>> {
-  const { backend = 'opfs', wasm, ...others } = options;
+  const [codecs, others] = splitOptions(options);
+  const { backend = 'opfs', wasm, ...engine } = others;
+  checkEngine(engine);
   const source = wasm instanceof URL ? String(wasm) : wasm;
   await compileEngine(source ?? new URL('./siltdb.wasm', import.meta.url));
   const held = await hold(storeName(name), { now: true });
   if (!held) throw new SiltError('SILT_LOCKED', `${name} is open in another tab or worker`);
   try {
     const { storage } = await openStorage(name, { backend }, () => {});
-    return await over(storage, others, () => held.release());
+    return await over(storage, { ...engine, ...codecs }, () => held.release());
   } catch (e) {
     held.release();
     throw e;

@@ -58,11 +58,11 @@ export interface Held {
  * Asks for a lock and resolves when it is held. `now`: undefined at once if it is not free.
  * With a signal the wait can be given up; it then rejects.
  */
-export function hold(
+export async function hold(
   name: string, options: { now?: boolean; signal?: AbortSignal } = {},
 ): Promise<Held | undefined> {
   const manager = locks();
-  if (!manager) return Promise.resolve({ release: () => {} });
+  if (!manager) return { release: () => {} };
   return new Promise((resolve, reject) => {
     const asked: LockOptions = options.now ? { ifAvailable: true } : {};
     if (options.signal) asked.signal = options.signal;

@@ -1,15 +1,17 @@
 /** Optimistic transactions: read at one moment, write at once if nothing read has changed. */
 
-import type { CommitOptions, Commit, ExpiryOptions } from './batch.js';
-import { levelOf, packDelete, packSet } from './batch.js';
-import { SiltError } from './error.js';
-import type { ScanOptions } from './scan.js';
-import { RawScan, rawOptions } from './scan.js';
-import type { Scope } from './scope.js';
-import { after, compare, keyBytes, keyOf, rangeBytes } from './scope.js';
+import type { CommitOptions } from './batch.js';
+import { commitLevel } from './batch.js';
+import { checkCount, checkFunction } from './check.js';
+import { refuse, SiltError } from './error.js';
+import { CHUNK_BYTES, RawScan, Scan } from './scan.js';
+import type { Part, Scope } from './scope.js';
+import { after, keyBytes, keyOf, rangeBytes, scopeIn } from './scope.js';
 import type { Session } from './session.js';
+import { type TransactionScanOptions, TransactionWrites } from './transaction-writes.js';
+import { merging, nameOf, type WritingRun } from './transaction-writes.js';
 import { pause } from './wait.js';
-import type { KeyRange, Moment, PackedRecord, RangeCheck, WriteOperation } from './wire.js';
+import type { KeyRange, Moment, RangeCheck, WriteOperation } from './wire.js';
 import { decodeGet, decodeWrite, encodeGet, encodeWrite } from './wire.js';
 
 /** How often to try, and how to commit. */
@@ -18,174 +20,93 @@ export interface TransactionOptions extends CommitOptions {
   retries?: number | undefined;
 }
 
-/** Bytes of a key as a string, to find it in a map. */
-export function nameOf(raw: Uint8Array): string {
-  let name = '';
-  for (const byte of raw) name += String.fromCharCode(byte);
-  return name;
-}
-
-function within(range: KeyRange, key: Uint8Array): boolean {
-  const { from, to, prefix } = range;
-  return !(from && compare(key, from) < 0) && !(to && compare(key, to) >= 0)
-    && !(prefix && compare(key.subarray(0, prefix.length), prefix) !== 0);
-}
-
 /** What a run of a transaction has read and wants to write; its parts share it. */
-class Run {
-  /** Seq by key that was read, null if the key was absent. */
-  readonly read = new Map<string, { key: Uint8Array; seq: number | null }>();
+class Run implements WritingRun {
+  over = false;
+  /** By name of the key: that what was read of it is still so. */
+  readonly read = new Map<string, WriteOperation>();
   readonly written = new Map<string, WriteOperation>();
   /** Ranges that were read, as far as they were. */
   readonly ranges: KeyRange[] = [];
 
   constructor(readonly session: Session, readonly moment: Moment) {}
 
-  note(key: Uint8Array, seq: number | null): void {
-    this.read.set(nameOf(key), { key, seq });
-  }
-
+  /** What is to be done if nothing that was read has changed. */
   operations(): WriteOperation[] {
-    const checks: WriteOperation[] = [];
-    for (const [name, { key, seq }] of this.read) {
-      const operation = this.written.get(name);
-      if (operation) operation.ifSeq = seq;
-      else checks.push({ key, ifSeq: seq, check: true });
+    const { read, written } = this;
+    for (const [name, operation] of written) {
+      const check = read.get(name);
+      if (check) operation.ifSeq = check.ifSeq;
     }
-    return [...this.written.values(), ...checks];
+    return [...new Map([...read, ...written]).values()];
   }
 }
 
 /** What a transaction's function is given: reads see its own writes. */
-export class Transaction<K, V> {
-  readonly #run: Run;
-  readonly #scope: Scope<K, V>;
-
-  /** @internal */
-  constructor(run: Run, scope: Scope<K, V>) {
-    this.#run = run;
-    this.#scope = scope;
+export class Transaction<K, V> extends TransactionWrites<K, V, Run> {
+  async #find(key: K): Promise<Uint8Array | undefined> {
+    const { run } = this;
+    const raw = keyBytes(this.scope, key);
+    const own = run.written.get(nameOf(raw));
+    if (own) return own.value;
+    const found = await run.session.request((w) => encodeGet(w, raw, run.moment), decodeGet);
+    run.read.set(nameOf(raw), { key: raw, ifSeq: found?.seq ?? null, check: true });
+    return found?.value;
   }
 
   /** The value of a key. */
   async get(key: K): Promise<V | undefined> {
-    const run = this.#run;
-    const { values } = this.#scope;
-    const raw = keyBytes(this.#scope, key);
-    const own = run.written.get(nameOf(raw));
-    if (own) return own.value && values.decode(own.value);
-    const found = await run.session.request((w) => encodeGet(w, raw, run.moment), decodeGet);
-    run.note(raw, found?.seq ?? null);
-    return found && values.decode(found.value);
+    const found = await this.#find(key);
+    return found && this.scope.values.decode(found);
   }
 
   /** Whether a key has a value. */
   async has(key: K): Promise<boolean> {
-    const raw = keyBytes(this.#scope, key);
-    const own = this.#run.written.get(nameOf(raw));
-    return own ? own.value !== undefined : (await this.get(key)) !== undefined;
-  }
-
-  /** Sets a key when the transaction commits. */
-  set(key: K, value: V, options?: ExpiryOptions): void {
-    this.#write(packSet(this.#scope, key, value, options));
-  }
-
-  /** Deletes a key when the transaction commits. */
-  delete(key: K): void {
-    this.#write(packDelete(this.#scope, key));
-  }
-
-  #write(operation: WriteOperation): void {
-    this.#run.written.set(nameOf(operation.key), operation);
+    return (await this.#find(key)) !== undefined;
   }
 
   /** The same transaction, with the keys and codecs of another part of the store. */
-  in<K2, V2>(part: { readonly scope: Scope<K2, V2> }): Transaction<K2, V2> {
-    return new Transaction(this.#run, part.scope);
+  in<K2, V2>(part: Part<K2, V2>): Transaction<K2, V2> {
+    return new Transaction(this.run, scopeIn(this.scope, part));
   }
 
   /**
    * Keys with their values, in order. The commit fails if a key was added to what is read here of
    * the range, changed or deleted meanwhile.
    */
-  async *entries(options: Omit<ScanOptions<K>, 'at'> = {}): AsyncGenerator<[K, V], void, void> {
-    const scope = this.#scope;
-    const run = this.#run;
-    const order = options.reverse ? -1 : 1;
-    const range = rangeBytes(scope, options);
-    // Nothing of it is read yet.
+  async *entries(options: TransactionScanOptions<K> = {}): AsyncGenerator<[K, V], void, void> {
+    const { run, scope } = this;
+    const range = rangeBytes(scope, options, ' reverse limit');
+    const reverse = Boolean(options.reverse);
+    let left = checkCount(options.limit, Infinity, 'limit');
+    if (left === 0) return;
+    // As far as it was read, which is nowhere yet.
     const seen: KeyRange = { ...range };
-    const edge = (key: Uint8Array) => {
-      if (order > 0) seen.to = after(key);
-      else seen.from = key;
-    };
-    let begun = false;
-    const mine = merging(run, range, order);
-    let left = options.limit ?? Infinity;
-    const pair = (key: Uint8Array, value: Uint8Array): [K, V] =>
-      [keyOf(scope, key), scope.values.decode(value)];
-    const stored = records(run, { ...rawOptions(scope, options, false), limit: Infinity });
+    run.ranges.push(seen);
+    const mine = merging(run, range, reverse ? -1 : 1);
+    const { moment } = run;
+    const raw = new RawScan(run.session, { ...range, moment, reverse, keysOnly: false,
+      limit: Infinity, chunkBytes: CHUNK_BYTES, keep: false });
+    const stored = new Scan(raw, (record) => record);
     try {
       for (let step = await stored.next(); left > 0; ) {
-        const record = step.done ? undefined : step.value;
-        const { own, same } = mine.next(record?.key);
-        const key = own?.key ?? record?.key;
-        if (!begun) run.ranges.push(seen);
-        begun = true;
-        if (!key) {
+        const { own, same } = mine.next(step.value?.key);
+        const found = own ?? step.value;
+        if (!found) {
           // To its end.
           Object.assign(seen, { from: range.from, to: range.to });
           break;
         }
-        edge(key);
-        if (own) {
-          if (same) step = await stored.next();
-          if (!own.value) continue;
-          yield pair(own.key, own.value);
-        } else if (record) {
-          yield pair(record.key, record.value);
-          step = await stored.next();
-        }
+        if (reverse) seen.from = found.key;
+        else seen.to = after(found.key);
+        if (same || !own) step = await stored.next();
+        if (!found.value) continue;
         left -= 1;
+        yield [keyOf(scope, found.key), scope.values.decode(found.value)];
       }
     } finally {
       await stored.return();
     }
-  }
-}
-
-/** What a transaction has written in a range, to be merged with what is stored there. */
-export function merging(
-  run: { readonly written: Map<string, WriteOperation> },
-  range: KeyRange,
-  order: number,
-): { next(stored: Uint8Array | undefined): { own: WriteOperation | undefined; same: boolean } } {
-  const own = [...run.written.values()]
-    .filter(({ key }) => within(range, key))
-    .sort((a, b) => compare(a.key, b.key) * order);
-  let at = 0;
-  return {
-    /** What was written before the next stored key or in its place. */
-    next(stored) {
-      const mine = own[at];
-      const sign = !mine ? 1 : !stored ? -1 : compare(mine.key, stored) * order;
-      if (!mine || sign > 0) return { own: undefined, same: false };
-      at += 1;
-      return { own: mine, same: sign === 0 };
-    },
-  };
-}
-
-async function* records(
-  run: Run,
-  options: ReturnType<typeof rawOptions>,
-): AsyncGenerator<PackedRecord, void, void> {
-  const scan = new RawScan(run.session, { ...options, moment: run.moment, keep: false });
-  try {
-    for (let chunk = await scan.chunk(); chunk.length > 0; chunk = await scan.chunk()) yield* chunk;
-  } finally {
-    scan.close();
   }
 }
 
@@ -195,9 +116,11 @@ export async function transact<K, V, T>(
   scope: Scope<K, V>,
   body: (tx: Transaction<K, V>) => Promise<T> | T,
   options: TransactionOptions,
-): Promise<{ result: T; commit: Commit | undefined }> {
-  const retries = options.retries ?? 20;
-  const durability = levelOf(options);
+): Promise<T> {
+  checkFunction(body, 'body');
+  const durability = commitLevel(options, ' retries');
+  const { retries = 20 } = options;
+  if (!(retries >= 0)) refuse('retries must be a number');
   for (let tried = 0; ; tried += 1) {
     const { moment, seq } = session.openView();
     seq.catch(() => {});
@@ -206,25 +129,21 @@ export async function transact<K, V, T>(
     try {
       result = await body(new Transaction(run, scope));
     } finally {
+      run.over = true;
       session.closeView(moment).catch(() => {});
     }
-    if (run.written.size === 0) return { result, commit: undefined };
-    const operations = run.operations();
     const since = await seq;
+    if (run.written.size === 0) return result;
+    const operations = run.operations();
     const checks: RangeCheck[] = run.ranges.map((range) => ({ ...range, since }));
     try {
-      const commit = await session.request(
-        (w) => encodeWrite(w, operations, durability, checks),
-        decodeWrite,
-      );
-      return { result, commit };
+      await session.request((w) => encodeWrite(w, operations, durability, checks), decodeWrite);
+      return result;
     } catch (error) {
       if ((error as SiltError).code !== 'SILT_CONDITION_FAILED') throw error;
       if (tried >= retries) {
-        const times = `${tried + 1} times`;
-        throw new SiltError('SILT_CONFLICT', `others wrote what the transaction read, ${times}`, {
-          cause: error,
-        });
+        const what = `others wrote what it read, ${tried + 1} times`;
+        throw new SiltError('SILT_CONFLICT', what, { cause: error });
       }
     }
     // Whoever met the same one goes on at another time.

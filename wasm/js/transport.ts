@@ -1,6 +1,6 @@
 /** What stands between a client and the host of its store. */
 
-import type { EngineOptions } from './engine.js';
+import type { EngineOptions } from './engine-options.js';
 
 /** What part a client's worker plays among those that share a store. */
 export type Role = 'leader' | 'follower' | 'solo';
@@ -57,6 +57,10 @@ export interface ConnectOptions extends EngineOptions {
   /** Makes the store of this snapshot; `SILT_NOT_EMPTY` if there is one. */
   restore?: Blob | undefined;
 }
+
+/** The names of those that a worker is told, besides those of the engine. */
+export const HOST_OPTIONS =
+  ' backend fallback multiTab startTimeoutMs answerTimeoutMs wasm restore';
 
 /** What `call('info')` gives. */
 export interface HostInfo {

@@ -5,7 +5,9 @@
  * strings, bytes, arrays; within a type by value, arrays part by part, a shorter one first.
  */
 
-import { type KeyCodec, decodeText, encodeText, refuse } from './codec.js';
+import { floatBytes, floatOf, type Reader } from './bytes.js';
+import { type KeyCodec, decodeText, encodeText, foreign, unpacked } from './codec.js';
+import { refuse } from './error.js';
 
 /** A key of the {@link tuple} codec: a part by itself, or an array of parts. */
 export type TupleKey =
@@ -35,9 +37,9 @@ const ESCAPE = 0xff;
 const BIG_BYTES_MAX = 126;
 
 function pushFloat(out: number[], value: number): void {
-  const eight = new Uint8Array(8);
+  if (Number.isNaN(value)) refuse('NaN cannot be a key');
   // Adding 0 makes one zero of two. Negative numbers order the other way round.
-  new DataView(eight.buffer).setFloat64(0, value + 0);
+  const eight = floatBytes(value + 0);
   const negative = (eight[0] as number) >= 0x80;
   eight.forEach((byte, at) => {
     out.push(negative ? byte ^ 0xff : at === 0 ? byte | 0x80 : byte);
@@ -49,7 +51,7 @@ function pushBig(out: number[], value: bigint): void {
   let digits = (negative ? -value : value).toString(16);
   if (digits.length % 2) digits = `0${digits}`;
   const length = value === 0n ? 0 : digits.length / 2;
-  if (length > BIG_BYTES_MAX) refuse(`a big integer in a key has at most ${BIG_BYTES_MAX} bytes`);
+  if (length > BIG_BYTES_MAX) refuse(`an integer in a key has ${BIG_BYTES_MAX} bytes at most`);
   out.push(negative ? 0x7f - length : 0x80 + length);
   for (let at = 0; at < length; at += 1) {
     const byte = Number.parseInt(digits.slice(at * 2, at * 2 + 2), 16);
@@ -70,10 +72,8 @@ function push(out: number[], part: TupleKey, open = false): void {
   else if (typeof part === 'boolean') out.push(part ? TRUE : FALSE);
   else if (typeof part === 'bigint') pushBig((out.push(BIG), out), part);
   else if (typeof part === 'number') {
-    if (Number.isNaN(part)) refuse('NaN has no place among keys');
     pushFloat((out.push(NUMBER), out), part);
   } else if (part instanceof Date) {
-    if (Number.isNaN(part.getTime())) refuse('an invalid date cannot be a key');
     pushFloat((out.push(DATE), out), part.getTime());
   } else {
     if (typeof part === 'string') pushEscaped((out.push(STRING), out), encodeText(part));
@@ -86,69 +86,52 @@ function push(out: number[], part: TupleKey, open = false): void {
   }
 }
 
-/** Takes parts off the bytes of a key. */
-class Parts {
-  at = 0;
-  constructor(readonly raw: Uint8Array) {}
+function float(r: Reader): number {
+  const eight = new Uint8Array(8).map(() => r.u8());
+  const negative = (eight[0] as number) < 0x80;
+  return floatOf(eight.map((byte, at) => byte ^ (negative ? 0xff : at === 0 ? 0x80 : 0)));
+}
 
-  byte(): number {
-    const byte = this.raw[this.at];
-    if (byte === undefined) refuse('the key was not written by the codec `tuple`');
-    this.at += 1;
-    return byte;
+function big(r: Reader): bigint {
+  const head = r.u8();
+  const negative = head < 0x80;
+  let value = 0n;
+  for (let left = negative ? 0x7f - head : head - 0x80; left > 0; left -= 1) {
+    value = value * 256n + BigInt(negative ? r.u8() ^ 0xff : r.u8());
   }
+  return negative ? -value : value;
+}
 
-  float(): number {
-    const eight = new Uint8Array(8);
-    for (let at = 0; at < 8; at += 1) eight[at] = this.byte();
-    const negative = (eight[0] as number) < 0x80;
-    for (let at = 0; at < 8; at += 1) {
-      eight[at] = (eight[at] as number) ^ (negative ? 0xff : at === 0 ? 0x80 : 0);
+function escaped(r: Reader, raw: Uint8Array): Uint8Array {
+  const content: number[] = [];
+  for (;;) {
+    const byte = r.u8();
+    if (byte === END) {
+      if (raw[r.position] !== ESCAPE) return new Uint8Array(content);
+      r.u8();
     }
-    return new DataView(eight.buffer).getFloat64(0);
+    content.push(byte);
   }
+}
 
-  big(): bigint {
-    const head = this.byte();
-    const negative = head < 0x80;
-    let value = 0n;
-    for (let left = negative ? 0x7f - head : head - 0x80; left > 0; left -= 1) {
-      value = value * 256n + BigInt(negative ? this.byte() ^ 0xff : this.byte());
+/** Takes a part off a reader of these bytes. */
+function part(r: Reader, raw: Uint8Array): TupleKey {
+  switch (r.u8()) {
+    case NULL: return null;
+    case FALSE: return false;
+    case TRUE: return true;
+    case NUMBER: return float(r);
+    case BIG: return big(r);
+    case DATE: return new Date(float(r));
+    case STRING: return decodeText(escaped(r, raw));
+    case BYTES: return escaped(r, raw);
+    case ARRAY: {
+      const parts: TupleKey[] = [];
+      while (raw[r.position] !== END) parts.push(part(r, raw));
+      r.u8();
+      return parts;
     }
-    return negative ? -value : value;
-  }
-
-  escaped(): Uint8Array {
-    const content: number[] = [];
-    for (;;) {
-      const byte = this.byte();
-      if (byte === END) {
-        if (this.raw[this.at] !== ESCAPE) return new Uint8Array(content);
-        this.at += 1;
-      }
-      content.push(byte);
-    }
-  }
-
-  part(): TupleKey {
-    const tag = this.byte();
-    switch (tag) {
-      case NULL: return null;
-      case FALSE: return false;
-      case TRUE: return true;
-      case NUMBER: return this.float();
-      case BIG: return this.big();
-      case DATE: return new Date(this.float());
-      case STRING: return decodeText(this.escaped());
-      case BYTES: return this.escaped();
-      case ARRAY: {
-        const parts: TupleKey[] = [];
-        while (this.raw[this.at] !== END) parts.push(this.part());
-        this.at += 1;
-        return parts;
-      }
-      default: refuse('the key was not written by the codec `tuple`');
-    }
+    default: return foreign('tuple');
   }
 }
 
@@ -168,10 +151,5 @@ export const tuple: KeyCodec<TupleKey> = {
     push(out, key, true);
     return new Uint8Array(out);
   },
-  decode(raw) {
-    const parts = new Parts(raw);
-    const key = parts.part();
-    if (parts.at !== raw.length) refuse('the key was not written by the codec `tuple`');
-    return key;
-  },
+  decode: (raw) => unpacked('tuple', raw, (reader) => part(reader, raw)),
 };

@@ -1,9 +1,10 @@
 /** The change feed: commits of this tab and all others, from any retained moment, and on. */
 
-import { expiryOf } from './reads.js';
+import { type Version, versionOf } from './answers.js';
+import { checkSignal } from './check.js';
 import { aborted } from './scan.js';
 import type { Range, Scope } from './scope.js';
-import { dateOfSeq, keyOf, rangeBytes, seqOf } from './scope.js';
+import { keyOf, rangeBytes, seqOf } from './scope.js';
 import type { Session } from './session.js';
 import { decodeChanges, encodeChanges } from './wire.js';
 
@@ -20,17 +21,10 @@ export interface WatchOptions<K> extends Range<K> {
   signal?: AbortSignal | undefined;
 }
 
-/** One key that a commit has changed. */
-export interface Change<K, V> {
-  /** The commit; several changes of one batch have the same. */
-  seq: number;
-  /** Its time. */
-  time: Date;
+/** One key that a commit has changed; several changes of one batch have the same seq. */
+export interface Change<K, V> extends Version<V> {
+  /** What was set or deleted. */
   key: K;
-  type: 'set' | 'delete';
-  /** Undefined for a delete. */
-  value: V | undefined;
-  expires: Date | undefined;
   /** Whether it is the last one of its commit in this range: then go on `since` its seq. */
   last: boolean;
 }
@@ -38,31 +32,15 @@ export interface Change<K, V> {
 const CHUNK_RECORDS = 4096;
 const CHUNK_BYTES = 512 << 10;
 
-/** Resolves when a commit after `seq` is told, or the watching has to end. */
-function commitAfter(session: Session, told: { seq: number; closed: boolean }, seq: number,
-  signal: AbortSignal | undefined): Promise<void> {
-  if (told.seq > seq || told.closed || signal?.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = () => {
-      stop();
-      signal?.removeEventListener('abort', done);
-      resolve();
-    };
-    const stop = session.onEvent((event) => {
-      if (event.type === 'closed' || event.type === 'role' || event.type === 'change') done();
-    });
-    signal?.addEventListener('abort', done);
-  });
-}
-
 /** Yields changes; see `Silt.watch`. */
 export function watch<K, V>(
   session: Session,
   scope: Scope<K, V>,
   options: WatchOptions<K>,
 ): AsyncGenerator<Change<K, V>, void, void> {
-  const range = rangeBytes(scope, options);
+  const range = rangeBytes(scope, options, ' since live signal');
   const { since } = options;
+  checkSignal(options.signal);
   let start: Promise<number>;
   if (since === undefined) {
     // Asked for here, so that every later call of this client is among the changes.
@@ -80,44 +58,44 @@ async function* follow<K, V>(
   scope: Scope<K, V>,
   range: ReturnType<typeof rangeBytes>,
   start: Promise<number>,
-  { live, signal }: WatchOptions<K>,
+  { live = true, signal }: WatchOptions<K>,
 ): AsyncGenerator<Change<K, V>, void, void> {
-  const told = { seq: 0, closed: session.closed };
+  let cursor = 0;
+  let over = session.closed;
+  /** Something happened since the store was asked. */
+  let news = false;
+  let wake = () => {};
   const stop = session.onEvent((event) => {
+    if (event.type === 'closed') over = true;
     // After a change of leader anything may have been missed.
-    if (event.type === 'role') told.seq = Infinity;
-    else if (event.type === 'change') told.seq = Math.max(told.seq, event.seq);
-    else if (event.type === 'closed') told.closed = true;
+    if (event.type === 'change' && event.seq <= cursor) return;
+    news = true;
+    wake();
   });
+  const end = () => wake();
+  signal?.addEventListener('abort', end);
   try {
-    let cursor = await start;
+    cursor = await start;
     for (;;) {
       if (signal?.aborted) throw aborted(signal);
-      if (told.closed) return;
-      if (told.seq === Infinity) told.seq = 0;
+      if (over) return;
+      news = false;
       const { next, more, changes } = await session.request(
         (w) => encodeChanges(w, cursor, CHUNK_RECORDS, CHUNK_BYTES, range),
         decodeChanges,
       );
       for (let at = 0; at < changes.length; at += 1) {
         const change = changes[at] as (typeof changes)[number];
-        const { seq, key, value, expires } = change;
-        yield {
-          seq,
-          time: dateOfSeq(seq),
-          key: keyOf(scope, key),
-          type: value ? 'set' : 'delete',
-          value: value && scope.values.decode(value),
-          expires: expiryOf(expires),
-          last: changes[at + 1]?.seq !== seq,
-        };
+        const last = changes[at + 1]?.seq !== change.seq;
+        yield { ...versionOf(scope, change), key: keyOf(scope, change.key), last };
       }
       cursor = Math.max(cursor, next);
       if (more) continue;
-      if (live === false) return;
-      await commitAfter(session, told, cursor, signal);
+      if (!live) return;
+      if (!news && !signal?.aborted) await new Promise<void>((resolve) => (wake = resolve));
     }
   } finally {
     stop();
+    signal?.removeEventListener('abort', end);
   }
 }

@@ -94,13 +94,17 @@ export interface ScanRequest extends KeyRange, Moment {
   bytes: number;
 }
 
-/** A record, its bytes still packed. */
-export interface PackedRecord {
-  key: Uint8Array;
+/** A value with what is known of it, its bytes still packed. */
+export interface PackedValue {
   value: Uint8Array;
   seq: number;
   /** Microseconds since 1970, 0 for never. */
   expires: number;
+}
+
+/** The same with its key. */
+export interface PackedRecord extends PackedValue {
+  key: Uint8Array;
 }
 
 /** A version of a key; `value` is undefined for a delete. */
@@ -292,9 +296,7 @@ function record(r: Reader): PackedRecord {
   return { key: r.b(), value: r.b(), seq: r.n(), expires: r.n() };
 }
 
-export function decodeGet(
-  r: Reader,
-): { value: Uint8Array; seq: number; expires: number } | undefined {
+export function decodeGet(r: Reader): PackedValue | undefined {
   return found(r) ? { value: r.b(), seq: r.n(), expires: r.n() } : undefined;
 }
 

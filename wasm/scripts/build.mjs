@@ -59,6 +59,10 @@ function buildEngine() {
 const SPARE = [
   [/if \(!\('encodeInto' in cachedTextEncoder\)\) \{[^]*?\n\}\n/, ''],
   [/if \(module !== undefined\) \{[^]*?\n {4}\}\n/, '({ module } = module);\n'],
+  [/if \(realloc === undefined\) \{[^]*?\n {4}\}\n/, ''],
+  // A store is closed.
+  [/ {4}free\(\) \{[^]*?\n {4}\}\n/, ''],
+  [/if \(Symbol\.dispose\) .*\n/, ''],
 ];
 
 function trimGlue(file) {

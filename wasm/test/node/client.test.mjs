@@ -103,8 +103,9 @@ test('what there is not is refused by name, and what is asked for beside it is d
   for (const [options, why] of [
     [{ ifAbsnt: true }, /no option ifAbsnt, but .* ifAbsent/], [null, /options must be an object/],
     ['synced', /options must be an object/], [{ durability: 'sync' }, /`synced`, `flushed` or/],
-    [{ ifSeq: '5' }, /5 is not a whole number/], [{ ifSeq: NaN }, /NaN is not a whole number/],
-    [{ ttl: 0 }, /ttl must be milliseconds/], [{ ttl: '5' }, date], [{ ttl: Infinity }, date],
+    [{ ifSeq: '5' }, /ifSeq must be a whole number/], [{ ifSeq: NaN }, /ifSeq must be a whole number/],
+    [{ ttl: 0 }, /ttl must be milliseconds/], [{ ttl: '5' }, /ttl must be milliseconds/],
+    [{ ttl: Infinity }, date],
     [{ ttl: 2 ** 43 - 1 }, date], [{ expires: 5 }, date], [{ expires: new Date(NaN) }, date],
     [{ expires: new Date(-1) }, date], [{ expires: new Date(8.64e15) }, date],
   ]) {

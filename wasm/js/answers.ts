@@ -1,0 +1,77 @@
+/** What the store answers, as callers see it. */
+
+import type { Scope } from './scope.js';
+import { keyOf } from './scope.js';
+import type { PackedDiff, PackedRecord, PackedValue, PackedVersion } from './wire.js';
+
+/** A value with what the store knows of it. */
+export interface Found<V> {
+  value: V;
+  /** The commit that has set it: microseconds since 1970, and order of all commits. */
+  seq: number;
+  /** When it expires, if it does. */
+  expires: Date | undefined;
+}
+
+/** A value that a key had. */
+export interface Version<V> {
+  /** The commit that has set or deleted it. */
+  seq: number;
+  /** The time of that commit. */
+  time: Date;
+  /** `delete`: the key had no value from here on. */
+  type: 'set' | 'delete';
+  value: V | undefined;
+  expires: Date | undefined;
+}
+
+/** A key that differs between two moments. */
+export interface Difference<K, V> {
+  key: K;
+  before: { value: V; seq: number } | undefined;
+  after: { value: V; seq: number } | undefined;
+}
+
+/** The date of a seq, whose microseconds it has not. */
+export function dateOfSeq(seq: number): Date {
+  return new Date(seq / 1000);
+}
+
+/** When a value expires, which is at 0 for never. */
+export function expiryOf(expires: number): Date | undefined {
+  return expires === 0 ? undefined : dateOfSeq(expires);
+}
+
+/** The record as a pair. */
+export function entryOf<K, V>(scope: Scope<K, V>, { key, value }: PackedRecord): [K, V] {
+  return [keyOf(scope, key), scope.values.decode(value)];
+}
+
+/** A value with what is known of it. */
+export function foundOf<V>(scope: Scope<any, V>, { value, seq, expires }: PackedValue): Found<V> {
+  return { value: scope.values.decode(value), seq, expires: expiryOf(expires) };
+}
+
+/** A version of a key. */
+export function versionOf<V>(
+  scope: Scope<any, V>,
+  { seq, value, expires }: PackedVersion,
+): Version<V> {
+  return {
+    seq,
+    time: dateOfSeq(seq),
+    type: value ? 'set' : 'delete',
+    value: value && scope.values.decode(value),
+    expires: expiryOf(expires),
+  };
+}
+
+/** How a key differs. */
+export function differenceOf<K, V>(
+  scope: Scope<K, V>,
+  { key, before, after }: PackedDiff,
+): Difference<K, V> {
+  const side = (found: PackedDiff['before']) =>
+    found && { value: scope.values.decode(found.value), seq: found.seq };
+  return { key: keyOf(scope, key), before: side(before), after: side(after) };
+}

@@ -1,0 +1,94 @@
+/** What both kinds of transactions write, kept until they commit, and seen by their reads. */
+
+import type { ExpiryOptions } from './batch.js';
+import { packDelete, packSet } from './batch.js';
+import { checkOptions } from './check.js';
+import { refuse } from './error.js';
+import type { Range, Scope } from './scope.js';
+import { compare } from './scope.js';
+import type { KeyRange, WriteOperation } from './wire.js';
+
+/** What the parts of a transaction share of its writes. */
+export interface WritingRun {
+  /** By name of the key. */
+  readonly written: Map<string, WriteOperation>;
+  /** It was committed or given up: what is written now would be lost. */
+  over?: boolean;
+}
+
+/** What a transaction reads of a range, and in which order. */
+export interface TransactionScanOptions<K> extends Range<K> {
+  /** From the last key to the first. */
+  reverse?: boolean | undefined;
+  /** At most so many records. */
+  limit?: number | undefined;
+}
+
+/** Bytes of a key as a string, to find it in a map. */
+export function nameOf(raw: Uint8Array): string {
+  let name = '';
+  for (const byte of raw) name += String.fromCharCode(byte);
+  return name;
+}
+
+function within(range: KeyRange, key: Uint8Array): boolean {
+  const { from, to, prefix } = range;
+  return !(from && compare(key, from) < 0) && !(to && compare(key, to) >= 0)
+    && !(prefix && compare(key.subarray(0, prefix.length), prefix) !== 0);
+}
+
+/** The verbs that write. */
+export abstract class TransactionWrites<K, V, Run extends WritingRun> {
+  readonly #run: Run;
+  /** @internal */
+  readonly scope: Scope<K, V>;
+
+  /** @internal */
+  constructor(run: Run, scope: Scope<K, V>) {
+    this.#run = run;
+    this.scope = scope;
+  }
+
+  /** What goes on. @internal */
+  protected get run(): Run {
+    if (this.#run.over) refuse('the transaction is over');
+    return this.#run;
+  }
+
+  /** Sets a key when the transaction commits. */
+  set(key: K, value: V, options: ExpiryOptions = {}): void {
+    checkOptions(options, 'ttl expires');
+    this.#write(packSet(this.scope, key, value, options));
+  }
+
+  /** Deletes a key when the transaction commits. */
+  delete(key: K): void {
+    this.#write(packDelete(this.scope, key));
+  }
+
+  #write(operation: WriteOperation): void {
+    this.run.written.set(nameOf(operation.key), operation);
+  }
+}
+
+/** What a transaction has written in a range, to be merged with what is stored there. */
+export function merging(
+  run: WritingRun,
+  range: KeyRange,
+  order: number,
+): { next(stored: Uint8Array | undefined): { own: WriteOperation | undefined; same: boolean } } {
+  const own = [...run.written.values()]
+    .filter(({ key }) => within(range, key))
+    .sort((a, b) => compare(a.key, b.key) * order);
+  let at = 0;
+  return {
+    /** What was written before the next stored key or in its place. */
+    next(stored) {
+      const mine = own[at];
+      const sign = !mine ? 1 : !stored ? -1 : compare(mine.key, stored) * order;
+      if (!mine || sign > 0) return { own: undefined, same: false };
+      at += 1;
+      return { own: mine, same: sign === 0 };
+    },
+  };
+}
