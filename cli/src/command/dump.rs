@@ -8,7 +8,7 @@ use clap::Args;
 use data_encoding::HEXLOWER;
 use siltdb::{DumpLine, DumpPart};
 use siltdb_core::error::{Error, ErrorKind, StorageErrorKind};
-use siltdb_core::format::SegmentKind;
+use siltdb_core::format::{SegmentKind, SegmentNumbers};
 use siltdb_core::storage::{FileId, FileKind};
 
 use super::{Context, EncodingArgs};
@@ -219,16 +219,41 @@ fn line_json(dump: &DumpLine, line: &mut Vec<u8>) -> std::io::Result<()> {
         )?,
         DumpPart::Fences { blocks } => write!(line, ",\"blocks\":{blocks}")?,
         DumpPart::Footer(footer) => {
-            let n = &footer.numbers;
-            // Names and order are those of the format; writing numbers to memory cannot fail.
-            line.extend_from_slice(b",\"numbers\":");
-            let _ = serde_json::to_writer(&mut *line, n);
+            numbers_json(&footer.numbers, line)?;
             line.push(b',');
             text::json_bytes("first_key", &footer.first_key, line);
             line.push(b',');
             text::json_bytes("last_key", &footer.last_key, line);
         }
         _ => {}
+    }
+    line.push(b'}');
+    Ok(())
+}
+
+/// Names and order are those of the format.
+fn numbers_json(n: &SegmentNumbers, line: &mut Vec<u8>) -> std::io::Result<()> {
+    write!(
+        line,
+        ",\"numbers\":{{\"number\":{},\"salt\":{},\"sorted\":{}",
+        n.number, n.salt, n.sorted
+    )?;
+    for (name, number) in [
+        ("base_seq", n.base_seq),
+        ("min_seq", n.min_seq),
+        ("max_seq", n.max_seq),
+        ("records", n.records),
+        ("tombstones", n.tombstones),
+        ("payload_bytes", n.payload_bytes),
+        ("expiring_bytes", n.expiring_bytes),
+        ("expires_min", n.expires_min),
+        ("expires_max", n.expires_max),
+        ("data_end", n.data_end),
+        ("fences_offset", n.fences_offset),
+        ("filter_offset", n.filter_offset),
+        ("footer_offset", n.footer_offset),
+    ] {
+        write!(line, ",\"{name}\":{number}")?;
     }
     line.push(b'}');
     Ok(())
