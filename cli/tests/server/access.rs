@@ -4,7 +4,7 @@ use std::path::Path;
 
 use siltdb::{Retention, ScanOptions};
 
-use crate::served::{ADMIN, READER, Served, WRITER, private, tokens, wait};
+use crate::served::{ADMIN, READER, Served, WRITER, ended, private, tokens, wait};
 use crate::silt::Silt;
 
 fn code<T: std::fmt::Debug>(result: siltdb::client::Result<T>) -> String {
@@ -81,7 +81,7 @@ fn what_is_not_safe_does_not_start() {
     let serve = |more: &[&str]| {
         let mut all = vec!["serve", "--port=0", "--http-port=0", "--resp-port=0"];
         all.extend(more);
-        silt.run(&all)
+        ended(silt.command(&all))
     };
     serve(&["--host", "0.0.0.0"]).failed(2, "SILT_USAGE");
     let tokens = tokens(&silt);

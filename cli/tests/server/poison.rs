@@ -1,7 +1,5 @@
 //! The store of a running server can no longer write.
 
-use std::time::{Duration, Instant};
-
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use siltdb::ScanOptions;
 use tonic_health::pb::HealthCheckRequest;
@@ -9,20 +7,12 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::http;
 use crate::resp::peer::{Peer, bulk};
-use crate::served::{Served, wait};
+use crate::served::{Served, until, wait};
 
 /// From now on no file of the server may grow, as on a full disk; and none may be overwritten.
 fn fill_disk(served: &Served) {
     let limit = Rlimit { current: Some(1), maximum: Some(1) };
     prlimit(Some(served.pid()), Resource::Fsize, limit).unwrap();
-}
-
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// What the health service of gRPC says: 1 for serving, 2 for not serving.

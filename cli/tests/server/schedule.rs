@@ -1,8 +1,9 @@
 //! Snapshots on schedule, through the binary.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 
-use crate::served::{Served, of};
+use crate::served::{Served, of, until};
 use crate::silt::Silt;
 
 #[test]
@@ -23,22 +24,22 @@ fn snapshots_come_on_schedule_and_restore() {
         names.sort();
         names
     };
-    let mut seen = std::collections::BTreeSet::new();
-    let begun = Instant::now();
-    while seen.len() < 5 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{seen:?}");
+    let mut seen = BTreeSet::new();
+    until("five snapshots", || {
         served.ok(&["set", "k", &seen.len().to_string()]);
         seen.extend(names());
-    }
-    served.ok(&["set", "k", "last"]);
-    let before = names();
-    while names() == before {
-        assert!(begun.elapsed() < Duration::from_secs(60));
-        std::thread::sleep(Duration::from_millis(20));
+        seen.len() >= 5
+    });
+    let line = served.ok(&["set", "k", "last", "--json"]);
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let last = format!("silt-{:016}.snapshot", line["seq"].as_u64().unwrap());
+    // The oldest goes once the newest is there.
+    until("a snapshot of the last write", || names().len() == 2 && names()[1] == last);
+    for path in [dir.clone(), dir.join(&names()[0])] {
+        assert_eq!(path.metadata().unwrap().mode() & 0o077, 0, "{}", path.display());
     }
     let silt = served.stop();
-    assert_eq!(names().len(), 2);
-    let newest = dir.join(names().pop().unwrap()).display().to_string();
+    let newest = dir.join(last).display().to_string();
     let restored = silt.path("restored").display().to_string();
     silt.ok(&["restore", &newest, &restored]);
     assert_eq!(of(&restored, &["get", "k"]), "last");

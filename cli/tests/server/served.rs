@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr};
+use std::process::{Child, ChildStderr, Command};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -212,6 +212,20 @@ impl Log {
         self.thread.take().unwrap().join().unwrap();
         self.text.lock().unwrap().clone()
     }
+}
+
+/// Runs a command that is to end by itself.
+pub fn ended(mut command: Command) -> Ended {
+    let mut child = command.spawn().unwrap();
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if begun.elapsed() > Duration::from_secs(30) {
+            child.kill().unwrap();
+            panic!("it goes on: {command:?}");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ended(child.wait_with_output().unwrap())
 }
 
 /// Waits until something is so.

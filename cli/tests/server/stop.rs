@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use siltdb::ScanOptions;
 use tokio::task::JoinSet;
 
-use crate::served::{Served, wait};
+use crate::served::{Served, until, wait};
 
 #[test]
 fn what_was_acknowledged_before_stopping_is_there() {
@@ -37,7 +37,7 @@ fn stopped_under_writers(served: Served) {
                 }
             });
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        until("writes enough", || acknowledged.load(Ordering::Relaxed) > 200);
         is_stopped.store(true, Ordering::Relaxed);
         served.signal(Signal::TERM);
         while let Some(task) = tasks.join_next().await {
@@ -47,7 +47,6 @@ fn stopped_under_writers(served: Served) {
     let (code, log, silt) = served.ended();
     assert_eq!(code, Some(0), "{log}");
     let acknowledged = acknowledged.load(Ordering::Relaxed);
-    assert!(acknowledged > 100, "{acknowledged}");
     let held: u64 = silt.ok(&["count"]).trim().parse().unwrap();
     assert!(held >= acknowledged, "{held} of {acknowledged}");
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use super::peer::{Answer, Peer, request};
-use crate::served::Served;
+use crate::served::{Served, wait};
 use crate::silt::Silt;
 
 const WRITERS: u64 = 12;
@@ -129,4 +131,21 @@ fn no_acknowledged_write_is_lost() {
         check(&silt, &mut known);
     }
     assert!(acknowledged > kills * 10, "too little was written: {acknowledged}");
+}
+
+#[test]
+fn what_was_synced_survives_a_kill_behind_buffered_writes() {
+    for way in ["SAVE", "WAITAOF 1 0 0", "POST /v1/sync", "sync"] {
+        let served = Served::new(&["--durability", "buffered"]);
+        let mut peer = Peer::new(served.address("resp"));
+        assert_eq!(peer.say("SET k v"), Answer::Simple("OK".into()));
+        match way {
+            "POST /v1/sync" => drop(crate::http::Peer::of(&served).post("/v1/sync", "").is(200)),
+            "sync" => drop(wait(async { served.client().await.sync().await.unwrap() })),
+            words => assert!(!matches!(peer.say(words), Answer::Error(_)), "{words}"),
+        }
+        served.signal(Signal::KILL);
+        let (_, _, silt) = served.ended();
+        assert_eq!(silt.run(&["get", "k"]).stdout(), "v", "{way}");
+    }
 }
