@@ -2,6 +2,7 @@
 
 import { cannot, closed, SiltError } from './error.js';
 import { fullError } from './plain-error.js';
+import { storesFolder } from './stores.js';
 import { gone, randomNumber } from './tabs.js';
 import {
   type Channel, type ChannelEvent, type ConnectOptions, type FromWorker, type PlainOptions,
@@ -30,6 +31,8 @@ interface Unanswered {
 
 /** Opens a store by name. */
 export async function connect(name: string, options: ConnectOptions = {}): Promise<Channel> {
+  // Browsers take long over the first file they are asked for: they begin while the worker starts.
+  storesFolder().catch(() => {});
   const channel = new WorkerChannel(name, options);
   await channel.opened;
   return channel;

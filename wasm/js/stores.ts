@@ -7,7 +7,7 @@ import { hold, storeName } from './tabs.js';
 import { whileLocked } from './wait.js';
 
 /** The folder of all stores, if the platform has one. */
-async function storesFolder(): Promise<FileSystemDirectoryHandle | undefined> {
+export async function storesFolder(): Promise<FileSystemDirectoryHandle | undefined> {
   const storage = globalThis.navigator?.storage;
   if (!storage?.getDirectory) return undefined;
   try {
