@@ -6,6 +6,7 @@ import type { PackedDiff, PackedRecord, PackedValue, PackedVersion } from './wir
 
 /** A value with what the store knows of it. */
 export interface Found<V> {
+  /** The value. */
   value: V;
   /** The commit that has set it: microseconds since 1970, and order of all commits. */
   seq: number;
@@ -21,14 +22,19 @@ export interface Version<V> {
   time: Date;
   /** `delete`: the key had no value from here on. */
   type: 'set' | 'delete';
+  /** Undefined for a delete. */
   value: V | undefined;
+  /** When it expired or will, if so. */
   expires: Date | undefined;
 }
 
 /** A key that differs between two moments. */
 export interface Difference<K, V> {
+  /** The key. */
   key: K;
+  /** Its value at the first moment, undefined if it had none. */
   before: { value: V; seq: number } | undefined;
+  /** The same at the second moment. */
   after: { value: V; seq: number } | undefined;
 }
 

@@ -1,6 +1,6 @@
 /** Opening a store: where it can be kept, the engine over it, the host that runs it. */
 
-import { codeOf, refuse, refuseNoBlob, SiltError } from './error.js';
+import { codeOf, SiltError } from './error.js';
 import { Engine, engineLoaded, loadEngine } from './engine.js';
 import { Host, type HostedStorage, type HostSettings } from './host.js';
 import { IdbStorage } from './idb.js';
@@ -30,10 +30,6 @@ const OPENERS: Record<string, (store: string) => Promise<HostedStorage>> = {
 /** The kinds of storage to try, in order. */
 function candidates(options: PlainOptions): Backend[] {
   const { backend = 'auto', fallback } = options;
-  if (backend === 'node-fs') {
-    throw new SiltError('SILT_NOT_SUPPORTED', 'the backend node-fs is there in Node only');
-  }
-  if (backend !== 'auto' && !(backend in OPENERS)) refuse('backend is auto, opfs, idb or memory');
   const first: Backend[] = backend === 'auto' ? ['opfs', 'idb'] : [backend];
   return fallback === 'memory' && backend !== 'memory' ? [...first, 'memory'] : first;
 }
@@ -103,7 +99,6 @@ async function withFiles<T>(
 }
 
 async function restore(storage: HostedStorage, snapshot: Blob): Promise<void> {
-  refuseNoBlob(snapshot);
   const bytes = new Uint8Array(await snapshot.arrayBuffer());
   // A restore names its files only as it comes to them: each attempt has those of the one before.
   storage.reuse = true;

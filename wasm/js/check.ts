@@ -27,6 +27,13 @@ export function checkFunction(given: unknown, name: string): void {
   if (typeof given !== 'function') refuse(`${name} must be a function`);
 }
 
+/** One of some words, or none. */
+export function checkWord(given: unknown, name: string, words: string): void {
+  if (given !== undefined && !words.split(' ').includes(given as string)) {
+    refuse(`${name} is one of ${words}`);
+  }
+}
+
 /** A signal, or none. */
 export function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
   if (signal !== undefined && !signal?.addEventListener) refuse('signal must be an AbortSignal');

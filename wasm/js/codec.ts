@@ -84,7 +84,7 @@ export function decodeText(bytes: Uint8Array): string {
 
 /** Refuses bytes that a codec cannot read. */
 export function foreign(codec: string, cause?: unknown): never {
-  refuse(`the bytes are not of the codec ${codec}: read them with their own`, cause);
+  refuse(`the bytes are not of the codec ${codec}`, cause);
 }
 
 /** What all of these bytes are to the codec of that name. */
@@ -130,7 +130,7 @@ export const json: ValueCodec<any> = {
       cause = e;
     }
     return text === undefined
-      ? refuse('JSON cannot hold the value: use the codec `structured` or `bytes`', cause)
+      ? refuse('JSON cannot hold it: use the codec `structured` or `bytes`', cause)
       : encodeText(text);
   },
   decode(raw) {

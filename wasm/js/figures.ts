@@ -14,30 +14,45 @@ export interface Info {
 export interface Stats {
   /** Keys that have a value. */
   keys: number;
+  /** Files of records. */
   segments: number;
   /** Records held, superseded ones among them. */
   records: number;
+  /** All files together. */
   fileBytes: number;
+  /** Keys and values of all records held. */
   payloadBytes: number;
   /** What compaction can give back. */
   deadBytes: number;
+  /** What the newest versions take, and those that retention keeps. */
   liveBytes: number;
+  /** Memory that the index of keys takes. */
   indexBytes: number;
+  /** Memory of what is not sealed yet. */
   memtableBytes: number;
+  /** Memory of what was lately read. */
   cacheBytes: number;
+  /** Reads that the cache has answered. */
   cacheHits: number;
+  /** Reads that went to a file. */
   cacheMisses: number;
+  /** The last commit. */
   lastSeq: number;
   /** Last commit that is safe from power loss. */
   durableSeq: number;
   /** Oldest moment that can be read. */
   horizon: number;
+  /** Commits since the store was opened, as is all that follows. */
   commits: number;
+  /** Times that files were made safe from power loss. */
   syncs: number;
+  /** Bytes that writes have appended. */
   bytesAppended: number;
+  /** Bytes that compaction has written. */
   bytesCompacted: number;
   /** What opening the store found and did. */
   recovery: Recovery;
+  /** What else the engine tells. */
   [figure: string]: unknown;
 }
 
@@ -51,12 +66,15 @@ export interface Recovery {
   rewritten: boolean;
   /** Sealed segments, of whose records nothing had to be read. */
   segments: number;
-  /** Files of the log, bytes of them that hold and were read, and records in these. */
+  /** Files of the log. */
   logSegments: number;
+  /** Bytes of them that hold and were read. */
   logBytes: number;
+  /** Records in these. */
   records: number;
-  /** Bytes of a torn append, which were dropped, and whole records among them. */
+  /** Bytes of a torn append, which were dropped. */
   droppedBytes: number;
+  /** Whole records among them. */
   droppedRecords: number;
   /** Files that were left of unfinished work, and removed. */
   removedFiles: number;
@@ -70,21 +88,33 @@ export interface SegmentInfo {
   file: string;
   /** `active`, `rolled`, `arrival` or `sorted`. */
   state: string;
+  /** Bytes of the file. */
   fileBytes: number;
+  /** Bytes that compaction can give back. */
   deadBytes: number;
+  /** Records in it, deletes among them. */
   records: number;
+  /** Deletes in it. */
   tombstones: number;
+  /** Its oldest commit. */
   minSeq: number;
+  /** Its newest commit. */
   maxSeq: number;
+  /** What else the engine tells. */
   [figure: string]: unknown;
 }
 
 /** One rewriting that a compaction would do. */
 export interface Plan {
+  /** Numbers of the files that it reads, oldest first. */
   segments: number[];
+  /** Bytes of these. */
   inputBytes: number;
+  /** Bytes that it gives back. */
   deadBytes: number;
+  /** Why it is worth it, for people. */
   reason: string;
+  /** What else the engine tells. */
   [figure: string]: unknown;
 }
 
@@ -107,14 +137,19 @@ interface Place {
 
 /** One version of a key, where it stands in its segment. */
 export interface RecordPart extends Place {
+  /** Tells it from other parts. */
   kind: 'record';
   /** As it stands in the store, the prefix of a part and all. */
   key: Uint8Array;
+  /** Bytes of its value. */
   valueLength: number;
+  /** The commit. */
   seq: number;
   /** `live`: the newest version of its key. Superseded ones are kept as retention asks. */
   state: 'live' | 'superseded' | 'tombstone';
+  /** Whether it is a delete. */
   tombstone: boolean;
+  /** When it expires, if it does. */
   expires?: Date;
   /** Whether the batch goes on in the next record. */
   more: boolean;
@@ -137,6 +172,7 @@ export type SegmentPart =
 
 /** A stretch of a segment. */
 export interface SegmentPage {
+  /** What stands there, in the order of the file. */
   parts: SegmentPart[];
   /** Where to go on; not there at the end. */
   next?: number;

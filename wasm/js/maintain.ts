@@ -18,9 +18,11 @@ export interface CompactOptions {
 
 /** What a compaction did. */
 export interface CompactReport {
-  /** Bytes of the files before and after. */
+  /** Bytes of the files before. */
   before: number;
+  /** The same after. */
   after: number;
+  /** Milliseconds that it took. */
   ms: number;
 }
 

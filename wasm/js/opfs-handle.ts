@@ -2,6 +2,7 @@
 
 import { cannot, SiltError } from './error.js';
 import { folderName } from './names.js';
+import { opfsRoot } from './opfs-root.js';
 import { whileLocked } from './wait.js';
 
 /** An open file of the origin private file system, synchronous. */
@@ -30,12 +31,9 @@ export async function openHandle(file: FolderFile): Promise<SyncHandle> {
 
 /** The folder of a store, made if it is not there. */
 export async function storeFolder(store: string): Promise<FileSystemDirectoryHandle> {
-  const storage = globalThis.navigator?.storage;
-  if (typeof storage?.getDirectory !== 'function') {
-    throw new SiltError('SILT_NOT_SUPPORTED', 'the origin private file system is not offered here');
-  }
   try {
-    const root = await storage.getDirectory();
+    const root = await opfsRoot();
+    if (!root) throw new SiltError('SILT_NOT_SUPPORTED', 'files are not offered here');
     const all = await made((create) => root.getDirectoryHandle('siltdb', { create }));
     return await made((create) => all.getDirectoryHandle(folderName(store), { create }));
   } catch (e) {

@@ -85,7 +85,7 @@ export function scopeOf<K, V>(
 
 /** The scope of another part of the same store. */
 export function scopeIn<K, V>(scope: Scope<any, any>, part: Part<K, V>): Scope<K, V> {
-  if (part?.scope?.store !== scope.store) refuse('a part of the same store is expected');
+  if (part?.scope?.store !== scope.store) refuse('`in` takes a part of this store');
   return part.scope;
 }
 

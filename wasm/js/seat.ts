@@ -1,8 +1,9 @@
 /** A client's worker: it leads the workers of a store, or follows the one that does. */
 
 import { compileEngine, openStore, type OpenStore } from './backend.js';
+import { checkWord } from './check.js';
 import { checkEngine } from './engine-options.js';
-import { refuse, SiltError } from './error.js';
+import { refuseNoBlob, SiltError } from './error.js';
 import { answer, Leader } from './leader.js';
 import { plainError } from './plain-error.js';
 import {
@@ -101,8 +102,13 @@ class Seat {
   }
 
   async #open({ name, client, options }: Extract<ToWorker, { t: 'open' }>): Promise<void> {
-    if (typeof name !== 'string') refuse('name a store');
+    // Refuses what is no name.
+    storeName(name);
     checkEngine(options, HOST_OPTIONS);
+    if (options.restore !== undefined) refuseNoBlob(options.restore);
+    checkWord(options.backend, 'backend', 'auto opfs idb memory');
+    checkWord(options.fallback, 'fallback', 'error memory');
+    checkWord(options.multiTab, 'multiTab', 'auto exclusive');
     this.#name = name;
     this.#client = client;
     this.#options = options;

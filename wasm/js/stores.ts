@@ -3,19 +3,17 @@
 import { cannot, codeOf, SiltError } from './error.js';
 import { databasePrefix, deleteDatabase } from './idb-database.js';
 import { folderName, storeOfFolder } from './names.js';
+import { opfsRoot } from './opfs-root.js';
 import { hold, storeName } from './tabs.js';
 import { whileLocked } from './wait.js';
 
-/** The folder of all stores, if the platform has one. */
+/** The folder of all stores, if there is one. */
 export async function storesFolder(): Promise<FileSystemDirectoryHandle | undefined> {
-  const storage = globalThis.navigator?.storage;
-  if (!storage?.getDirectory) return undefined;
   try {
-    return await (await storage.getDirectory()).getDirectoryHandle('siltdb');
+    return await (await opfsRoot())?.getDirectoryHandle('siltdb');
   } catch (e) {
     const error = cannot('look for stores', e);
-    // Where files are not allowed at all, no store has any.
-    if (error.code === 'SILT_NOT_FOUND' || error.code === 'SILT_DENIED') return undefined;
+    if (error.code === 'SILT_NOT_FOUND') return undefined;
     throw error;
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import { compileEngine, openStorage } from './backend.js';
+import { checkWord } from './check.js';
 import type { CodecOptions } from './codec.js';
 import { checkEngine, type EngineOptions } from './engine-options.js';
 import { codeOf, SiltError } from './error.js';
@@ -36,6 +37,7 @@ export async function open<K = string, V = any>(
   const [codecs, others] = splitOptions(options);
   const { backend = 'opfs', wasm, ...engine } = others;
   checkEngine(engine);
+  checkWord(backend, 'backend', 'opfs memory');
   const source = wasm instanceof URL ? String(wasm) : wasm;
   await compileEngine(source ?? new URL('./siltdb.wasm', import.meta.url));
   const held = await hold(storeName(name), { now: true });

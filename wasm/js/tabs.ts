@@ -7,6 +7,7 @@
  * is granted that one knows that the worker is gone.
  */
 
+import { refuse } from './error.js';
 import type { ChannelEvent, FromWorker, ToWorker } from './transport.js';
 
 /** On the channel of a store. */
@@ -27,8 +28,9 @@ export type FromLeader =
   | Extract<FromWorker, { t: 'reply' | 'result' | 'error' }>
   | { t: 'leader'; epoch: number };
 
-/** The lock of a store, and its channel. */
+/** The lock of a store, and its channel; refuses what is no name. */
 export function storeName(store: string): string {
+  if (typeof store !== 'string') refuse('name a store');
   return `siltdb:${store}`;
 }
 

@@ -60,6 +60,11 @@ const SPARE = [
   [/if \(!\('encodeInto' in cachedTextEncoder\)\) \{[^]*?\n\}\n/, ''],
   [/if \(module !== undefined\) \{[^]*?\n {4}\}\n/, '({ module } = module);\n'],
   [/if \(realloc === undefined\) \{[^]*?\n {4}\}\n/, ''],
+  [/\(typeof FinalizationRegistry === 'undefined'\)\n[^]*?\n {4}: /, ''],
+  // It serves what is rare.
+  [/let cachedDataViewMemory0 = null;\n([^]*?\{\n)[^]*?\n\}\n/,
+    '$1    return new DataView(wasm.memory.buffer);\n}\n'],
+  [/ {4}cachedDataViewMemory0 = null;\n/, ''],
   // A store is closed.
   [/ {4}free\(\) \{[^]*?\n {4}\}\n/, ''],
   [/if \(Symbol\.dispose\) .*\n/, ''],
@@ -91,6 +96,9 @@ const ENTRIES = [
   ['level-node.cjs', 'level-node.ts', 'cjs', 'node'],
 ];
 
+/** What the licences ask to be given along. */
+const LICENSES = ['LICENSE', 'LICENSE-APACHE', 'LICENSE-MIT'];
+
 async function bundle() {
   rmSync(at('dist'), { recursive: true, force: true });
   mkdirSync(at('dist'), { recursive: true });
@@ -120,6 +128,8 @@ async function bundle() {
     if (platform === 'browser') await shorten(at('dist', output));
   }
   copyFileSync(join(generated, 'siltdb_bg.wasm'), at('dist', 'siltdb.wasm'));
+  // npm packs them from here, and follows no links.
+  for (const name of LICENSES) copyFileSync(at('..', name), at(name));
 }
 
 /** Names of fields and methods that no caller sees, nor another file. */

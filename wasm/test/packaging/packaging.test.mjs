@@ -97,6 +97,14 @@ test('the tarball has one compiled engine, types of every entry and no script', 
   for (const path of named) readFileSync(join(installed, path));
 });
 
+test('the licences are packed as the repository has them', () => {
+  for (const name of ['LICENSE', 'LICENSE-APACHE', 'LICENSE-MIT']) {
+    const text = readFileSync(join(wasm, '..', name), 'utf8');
+    assert.ok(text.includes('SiltDB') || text.includes('Apache License'));
+    assert.equal(readFileSync(join(installed, name), 'utf8'), text);
+  }
+});
+
 test('the entry for browsers is small', () => {
   for (const name of ['index.js', 'slim.js']) {
     const { length } = gzipSync(readFileSync(join(installed, 'dist', name)), { level: 9 });

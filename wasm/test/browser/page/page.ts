@@ -2,6 +2,7 @@
 import { Reader, Writer } from '../../../js/bytes.js';
 import { attach } from '../../../js/client.js';
 import { connect } from '../../../js/connect.js';
+import * as siltdb from '../../../js/index.js';
 import { serve } from '../../../js/seat.js';
 import { Session } from '../../../js/session.js';
 import { destroy, list } from '../../../js/stores.js';
@@ -166,6 +167,6 @@ async function removeFile(name: string, pattern: RegExp) {
 }
 
 Object.assign(globalThis, {
-  serve, destroy_: destroy, list_: list, open_: open, silt_: silt, silts, stores, workers, told, files, putFiles, removeFile,
-  openFiles,
+  serve, siltdb, destroy_: destroy, list_: list, open_: open, silt_: silt, silts, stores, workers,
+  told, files, putFiles, removeFile, openFiles,
 });

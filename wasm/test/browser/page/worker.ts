@@ -4,6 +4,7 @@
 //                      are written in part, the journal knows nothing of it
 //   space=BYTES        files take so many bytes more, then a write is cut short as Chromium does it
 //   without=opfs,idb   the platform lacks these
+//   refuses=ERROR      it offers OPFS and refuses it, as browsers do in private windows
 //   muteAt=N           stops for ever when it would send its Nth reply: the request is done by then
 //   exportMs=N         an export takes so long
 //   dropFrom=N         replies from the Nth on are lost
@@ -16,6 +17,10 @@ import { serve } from '../../../js/seat.js';
 const faults = new URLSearchParams(self.name);
 const without = faults.get('without') ?? '';
 if (without.includes('opfs')) delete (StorageManager.prototype as any).getDirectory;
+const refuses = faults.get('refuses');
+if (refuses) {
+  StorageManager.prototype.getDirectory = () => Promise.reject(new DOMException('no', refuses));
+}
 if (without.includes('idb')) Object.defineProperty(self, 'indexedDB', { value: undefined });
 const native = (globalThis as any).FileSystemSyncAccessHandle?.prototype;
 let space = Number(faults.get('space') ?? Infinity);

@@ -1,0 +1,71 @@
+// Whoever looks at a name of the package in an editor is told what it is.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+const dist = new URL('../../dist/', import.meta.url);
+const { exports } = JSON.parse(readFileSync(new URL('../package.json', dist)));
+const text = (file) => readFileSync(new URL(file, dist), 'utf8');
+const beside = (file, path) => new URL(path.replace(/\.js$/, '.d.ts'), new URL(file, dist)).href
+  .slice(dist.href.length);
+
+/** What a module gives: the file and name of each declaration. */
+function given(file) {
+  const all = [];
+  const source = text(file);
+  for (const [, star, list, from] of source.matchAll(
+    /^export (?:type )?(?:(\*)|\{([^}]*)\})(?: from '([^']+)')?;/gm)) {
+    if (!from) continue;
+    const there = beside(file, from);
+    if (star) all.push(...given(there));
+    else {
+      const names = list.split(',').map((name) => name.trim().replace(/^type /, '')).filter(Boolean);
+      all.push(...names.map((name) => [there, name]));
+    }
+  }
+  for (const [, name] of source.matchAll(DECLARED)) all.push([file, name]);
+  return all;
+}
+
+const DECLARED =
+  /^export (?:declare )?(?:abstract )?(?:class|interface|type|const|function) (\w+)/gm;
+/** A member at the first level of a class or an interface. */
+const MEMBER = /^ {4}(?!#private|\/?\*| |\}|private)(?:readonly |static |abstract |protected |get |set )*(\[?[\w.]+\]?)/;
+
+/** The first line of a declaration, whether it has a comment, and the same of its members. */
+function read(file, name) {
+  const lines = text(file).split('\n');
+  const at = lines.findIndex((line) =>
+    new RegExp(`^export (declare )?(abstract )?(class|interface|type|const|function) ${name}\\b`)
+      .test(line));
+  assert.ok(at >= 0, `${file} declares ${name}`);
+  const told = (line) => lines[line - 1]?.endsWith('*/') === true;
+  const members = new Map();
+  for (let i = at + 1; / (class|interface) /.test(lines[at]) && lines[i] !== '}'; i += 1) {
+    const member = MEMBER.exec(lines[i])?.[1];
+    if (!member || /^constructor|^\[Symbol/.test(member) || members.has(member)) continue;
+    members.set(member, told(i));
+  }
+  return { head: lines[at], told: told(at), members };
+}
+
+/** What is declared without a comment: the name itself, or members of it. */
+function bare([file, name], all) {
+  const { head, told, members } = read(file, name);
+  // What an interface says of a member is shown for a class that has it, too.
+  const shown = / implements (\w+)/.exec(head)?.[1];
+  const from = all.find(([, other]) => other === shown);
+  const more = from ? read(...from).members : new Map();
+  const missing = [...members].filter(([member, told]) => !told && !more.get(member));
+  return [...(told ? [] : [name]), ...missing.map(([member]) => `${name}.${member}`)];
+}
+
+test('every public name and member has a comment of its own', () => {
+  const entries = JSON.stringify(exports).match(/[\w/-]+\.d\.ts/g)
+    .map((path) => path.replace('/dist/', ''));
+  const named = entries.flatMap(given).map((one) => [one.join(' '), one]);
+  const all = [...new Map(named).values()];
+  assert.ok(all.length > 60, `${all.length} names`);
+  assert.deepEqual(all.flatMap((one) => bare(one, all)), []);
+});
