@@ -37,7 +37,7 @@ const MEMBER = /^ {4}(?!#private|\/?\*| |\}|private)(?:readonly |static |abstrac
 function read(file, name) {
   const lines = text(file).split('\n');
   const at = lines.findIndex((line) =>
-    new RegExp(`^export (declare )?(abstract )?(class|interface|type|const|function) ${name}\\b`)
+    new RegExp(`^(export )?(declare )?(abstract )?(class|interface|type|const|function) ${name}\\b`)
       .test(line));
   assert.ok(at >= 0, `${file} declares ${name}`);
   const told = (line) => lines[line - 1]?.endsWith('*/') === true;
@@ -61,10 +61,27 @@ function bare([file, name], all) {
   return [...(told ? [] : [name]), ...missing.map(([member]) => `${name}.${member}`)];
 }
 
+/** The declarations of the package that one is built on, whose members it has. */
+function bases([file, name]) {
+  // `class A<K extends B = C> extends D<K>`: what stands between brackets is no base.
+  let { head } = read(file, name);
+  while (/<[^<>]*>/.test(head)) head = head.replace(/<[^<>]*>/g, '');
+  const names = / extends ([^{]+)/.exec(head)?.[1].match(/\b[A-Z]\w+/g) ?? [];
+  return names.flatMap((base) => {
+    const source = text(file);
+    const from = [...source.matchAll(/^import [^;]*?\{([^}]*)\} from '(\.[^']+)'/gm)]
+      .find(([, list]) => new RegExp(`\\b${base}\\b`).test(list))?.[2];
+    const there = from ? beside(file, from) : file;
+    if (!new RegExp(` (class|interface) ${base}\\b`).test(text(there))) return [];
+    return [[there, base], ...bases([there, base])];
+  });
+}
+
 test('every public name and member has a comment of its own', () => {
   const entries = JSON.stringify(exports).match(/[\w/-]+\.d\.ts/g)
     .map((path) => path.replace('/dist/', ''));
-  const named = entries.flatMap(given).map((one) => [one.join(' '), one]);
+  const named = entries.flatMap(given).flatMap((one) => [one, ...bases(one)])
+    .map((one) => [one.join(' '), one]);
   const all = [...new Map(named).values()];
   assert.ok(all.length > 60, `${all.length} names`);
   assert.deepEqual(all.flatMap((one) => bare(one, all)), []);
