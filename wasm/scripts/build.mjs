@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { minify } from 'terser';
+import { INTERNAL } from './internal.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const at = (...parts) => join(root, ...parts);
@@ -131,15 +132,6 @@ async function bundle() {
   // npm packs them from here, and follows no links.
   for (const name of LICENSES) copyFileSync(at('..', name), at(name));
 }
-
-/** Names of fields and methods that no caller sees, nor another file. */
-const INTERNAL = new RegExp(`^(${[
-  'session', 'scope', 'moment', 'openView', 'closeView', 'closeNumber', 'nextView', 'requestSync',
-  'keysOnly', 'ranges', 'chunk', 'mayFail', 'under', 'exclusively', 'dropClient', 'takeSynced',
-  'crashed', 'reopen', 'settle', 'dirty', 'notes', 'retire', 'misheard', 'hear', 'reload',
-  'channel', 'amount', 'opened', 'pack', 'unpack', 'operations', 'whole', 'keep', 'raw',
-  'byte', 'float', 'big', 'escaped', 'part',
-].join('|')})$`);
 
 /** What a page loads is made a little shorter still. */
 async function shorten(file) {

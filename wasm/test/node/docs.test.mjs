@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { INTERNAL } from '../../scripts/internal.mjs';
 
 const dist = new URL('../../dist/', import.meta.url);
 const { exports } = JSON.parse(readFileSync(new URL('../package.json', dist)));
@@ -45,7 +46,7 @@ function read(file, name) {
   for (let i = at + 1; / (class|interface) /.test(lines[at]) && lines[i] !== '}'; i += 1) {
     const member = MEMBER.exec(lines[i])?.[1];
     if (!member || /^constructor|^\[Symbol/.test(member) || members.has(member)) continue;
-    members.set(member, told(i));
+    if (!lines[i - 1].includes('@internal')) members.set(member, told(i));
   }
   return { head: lines[at], told: told(at), members };
 }
@@ -77,12 +78,26 @@ function bases([file, name]) {
   });
 }
 
-test('every public name and member has a comment of its own', () => {
+/** All that the entries give, and what it is built on. */
+function everything() {
   const entries = JSON.stringify(exports).match(/[\w/-]+\.d\.ts/g)
     .map((path) => path.replace('/dist/', ''));
   const named = entries.flatMap(given).flatMap((one) => [one, ...bases(one)])
     .map((one) => [one.join(' '), one]);
-  const all = [...new Map(named).values()];
+  return [...new Map(named).values()];
+}
+
+test('every public name and member has a comment of its own', () => {
+  const all = everything();
   assert.ok(all.length > 60, `${all.length} names`);
   assert.deepEqual(all.flatMap((one) => bare(one, all)), []);
+});
+
+test('what callers and other threads see is not shortened in what a page loads', () => {
+  const members = everything().flatMap((one) => [...read(...one).members.keys()]);
+  const told = ['storage', 'transport', 'tabs', 'figures'].flatMap((file) => (
+    [...text(`${file}.d.ts`).matchAll(/(\w+)\??[:(]/g)].map(([, name]) => name)));
+  const seen = [...new Set([...members, ...told])];
+  assert.ok(seen.includes('settle') && seen.includes('getMany') && seen.includes('lock'));
+  assert.deepEqual(seen.filter((name) => INTERNAL.test(name)), []);
 });
