@@ -2,13 +2,15 @@
 //!
 //! A writer that finds nobody leading leads at once, without a switch to another thread. The
 //! others leave a ticket; the leader takes the tickets there are, writes and syncs once for all,
-//! answers them, and makes the first that came meanwhile the next leader. Those who do not wait in
-//! a thread of their own leave a function to be called; the committer, a thread that exists once
-//! there was such a commit, leads for them.
+//! answers them, and wakes the first that came meanwhile. The next who comes leads, be it that one
+//! or somebody who is awake already, and takes the tickets along: nobody waits for a sleeper. Those
+//! who do not wait in a thread of their own leave a function to be called; the committer, a thread
+//! that exists once there was such a commit, leads for them.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use siltdb_core::batch::Batch;
 use siltdb_core::error::{ErrorKind, Result};
@@ -25,10 +27,13 @@ const BYTES_MAX: usize = 1 << 20;
 const YIELDS_MAX: usize = 150;
 /// How often it looks in between.
 const LOOKS: usize = 64;
+/// How long a sync is put off for those who are expected.
+const COMPANY_WAIT_MAX: Duration = Duration::from_micros(60);
 
 enum State {
     Waiting,
-    Leads,
+    /// Nobody led when this was said.
+    MayLead,
     Done(Result<Commit>),
 }
 
@@ -65,22 +70,22 @@ impl Ticket {
         }
     }
 
-    /// Makes the one who waits the leader, if that is a thread.
-    fn lead(&self) -> bool {
+    /// Wakes the one who waits to lead, if that is a thread.
+    fn wake(&self) -> bool {
         let Waiter::Thread(state, changed) = &self.waiter else { return false };
-        *lock(state) = State::Leads;
+        *lock(state) = State::MayLead;
         changed.notify_one();
         true
     }
 
-    /// Waits for the answer, or `None` if the one who waits is to lead.
+    /// Waits for the answer, or `None` if the one who waits may lead.
     fn wait(&self) -> Option<Result<Commit>> {
         let Waiter::Thread(state, changed) = &self.waiter else { return None };
         let mut state = lock(state);
         loop {
             match std::mem::replace(&mut *state, State::Waiting) {
                 State::Done(result) => return Some(result),
-                State::Leads => return None,
+                State::MayLead => return None,
                 State::Waiting => {
                     state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
@@ -93,7 +98,7 @@ impl Ticket {
 struct Line {
     leading: bool,
     waiting: VecDeque<Arc<Ticket>>,
-    /// The committer is to lead.
+    /// The committer may lead.
     called: bool,
     closed: bool,
 }
@@ -105,6 +110,8 @@ pub(super) struct Queue {
     for_committer: Condvar,
     /// Somebody leads and syncs nothing, so it is soon over. A hint; the truth is in the line.
     soon_over: AtomicBool,
+    /// Commits that the last group that was synced took along.
+    company: AtomicUsize,
 }
 
 /// Held by the one thread that leads. Dropping it makes the next in line the leader.
@@ -129,14 +136,28 @@ impl Queue {
             let ticket = Arc::new(Ticket { batch: batch.clone(), durability, waiter });
             line.waiting.push_back(Arc::clone(&ticket));
             drop(line);
-            if let Some(result) = ticket.wait() {
-                return Ok(result);
+            loop {
+                if let Some(result) = ticket.wait() {
+                    return Ok(result);
+                }
+                line = lock(&self.line);
+                let place = line.waiting.iter().position(|other| Arc::ptr_eq(other, &ticket));
+                // Who was faster takes this commit along, or wakes it again.
+                if let (false, Some(place)) = (line.leading, place) {
+                    line.waiting.remove(place);
+                    break;
+                }
+                drop(line);
             }
-        } else {
-            line.leading = true;
-            self.begins(durability);
         }
-        Err(Leadership { queue: self, taken: Vec::new() })
+        Err(self.lead(line, durability))
+    }
+
+    /// Leads from now on, for a commit of this durability at least.
+    fn lead(&self, mut line: MutexGuard<'_, Line>, durability: Durability) -> Leadership<'_> {
+        line.leading = true;
+        self.begins(durability);
+        Leadership { queue: self, taken: Vec::new() }
     }
 
     /// Somebody leads, with a commit of this durability or with such a one taken along.
@@ -161,13 +182,8 @@ impl Queue {
 
     /// Leadership at once, if nobody has it, for a commit that needs no sync.
     pub(super) fn try_lead(&self) -> Option<Leadership<'_>> {
-        let mut line = lock(&self.line);
-        if line.leading || line.closed {
-            return None;
-        }
-        line.leading = true;
-        self.begins(Durability::Flushed);
-        Some(Leadership { queue: self, taken: Vec::new() })
+        let line = lock(&self.line);
+        (!line.leading && !line.closed).then(|| self.lead(line, Durability::Flushed))
     }
 
     /// Puts a commit in line and goes on; the committer must be running.
@@ -181,7 +197,6 @@ impl Queue {
         }
         line.waiting.push_back(ticket);
         if !line.leading {
-            line.leading = true;
             self.call_committer(line);
         }
     }
@@ -196,9 +211,9 @@ impl Queue {
     pub(super) fn wait_to_lead(&self) -> Option<Leadership<'_>> {
         let mut line = lock(&self.line);
         loop {
-            if line.called {
-                line.called = false;
-                return Some(Leadership { queue: self, taken: Vec::new() });
+            let called = std::mem::take(&mut line.called);
+            if called && !line.leading && !line.waiting.is_empty() {
+                return Some(self.lead(line, Durability::Flushed));
             }
             if line.closed && line.waiting.is_empty() {
                 return None;
@@ -215,6 +230,20 @@ impl Queue {
 }
 
 impl Leadership<'_> {
+    /// Waits a little for as many commits as the last sync took along, where this one is synced, too:
+    /// threads that write one record after the other are back soon, and come along.
+    pub(super) fn wait_for_company(&self) {
+        let expected = self.queue.company.load(Ordering::Relaxed);
+        if expected == 0 || self.queue.soon_over.load(Ordering::Relaxed) {
+            return;
+        }
+        let start = Instant::now();
+        while lock(&self.queue.line).waiting.len() < expected && start.elapsed() < COMPANY_WAIT_MAX
+        {
+            std::thread::yield_now();
+        }
+    }
+
     /// Takes along those who wait.
     pub(super) fn take(&mut self) -> &[Arc<Ticket>] {
         let mut line = lock(&self.queue.line);
@@ -228,6 +257,9 @@ impl Leadership<'_> {
                 self.queue.begins(Durability::Synced);
             }
             self.taken.push(ticket);
+        }
+        if !self.queue.soon_over.load(Ordering::Relaxed) {
+            self.queue.company.store(self.taken.len(), Ordering::Relaxed);
         }
         &self.taken
     }
@@ -247,21 +279,12 @@ impl Drop for Leadership<'_> {
             ticket.answer(Err(ErrorKind::Poisoned.into()));
         }
         let mut line = lock(&self.queue.line);
-        match line.waiting.pop_front() {
-            Some(next) => {
-                self.queue.begins(next.durability);
-                if !next.lead() {
-                    line.waiting.push_front(next);
-                    self.queue.call_committer(line);
-                }
-            }
-            None => {
-                line.leading = false;
-                self.queue.soon_over.store(false, Ordering::Relaxed);
-                if line.closed {
-                    self.queue.for_committer.notify_all();
-                }
-            }
+        line.leading = false;
+        self.queue.soon_over.store(false, Ordering::Relaxed);
+        match line.waiting.front() {
+            Some(next) if !next.wake() => self.queue.call_committer(line),
+            None if line.closed => self.queue.for_committer.notify_all(),
+            _ => {}
         }
     }
 }
@@ -332,13 +355,36 @@ mod tests {
 
         queue.submit(batch(3), Durability::Flushed, Box::new(|_| ()));
         drop(leadership);
-        assert!(soon_over(), "the next in line leads");
+        assert!(!soon_over(), "nobody leads until the committer is awake");
         let Some(mut leadership) = queue.wait_to_lead() else { panic!("it was called") };
         assert_eq!(leadership.take().len(), 1);
         drop(leadership);
         assert!(!soon_over(), "nobody leads");
         let synced = queue.enter(&batch(4), Durability::Synced);
         assert!(synced.is_err() && !soon_over(), "who leads syncs");
+    }
+
+    #[test]
+    fn a_sync_waits_for_as_many_as_the_last_one_took_along_and_not_for_ever() {
+        let queue = Queue::default();
+        let sync = || {
+            let Err(mut leadership) = queue.enter(&batch(1), Durability::Synced) else {
+                panic!("nobody leads yet")
+            };
+            let start = Instant::now();
+            leadership.wait_for_company();
+            let waited = start.elapsed();
+            let taken = leadership.take().len();
+            leadership.answer((0..taken as u64).map(commit));
+            (taken, waited)
+        };
+        let submit = |n| queue.submit(batch(n), Durability::Synced, Box::new(|_| ()));
+        submit(2);
+        assert_eq!(sync().0, 1);
+        let (taken, waited) = sync();
+        assert!(taken == 0 && waited >= COMPANY_WAIT_MAX, "nobody else came");
+        submit(3);
+        assert_eq!(sync().0, 1);
     }
 
     #[test]

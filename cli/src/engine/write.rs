@@ -112,6 +112,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
         let mut results = Vec::new();
         if let Some((batch, durability)) = own {
             self.lead(&mut log, &mut results, batch, durability);
+            leadership.wait_for_company();
         }
         for ticket in leadership.take() {
             self.lead(&mut log, &mut results, &ticket.batch, ticket.durability);
