@@ -107,12 +107,14 @@ export async function load(database: IDBDatabase, own: boolean): Promise<Loaded>
 
 /** Makes a change, whole or not at all. */
 export async function commit(database: IDBDatabase, change: Change): Promise<void> {
-  let lost = false;
+  let lost: SiltError | undefined;
   await transact(database, 'readwrite', 'write', change.strict, (chunks, meta, transaction) => {
     const epoch = meta.get('epoch');
     epoch.onsuccess = () => {
       if (epoch.result === change.epoch) return;
-      lost = true;
+      lost = epoch.result === undefined
+        ? new SiltError('SILT_NOT_FOUND', 'the store was deleted while it was open')
+        : new SiltError('SILT_LOCKED', 'the store was taken over by another tab');
       transaction.abort();
     };
     for (const name of change.removed) {
@@ -124,8 +126,7 @@ export async function commit(database: IDBDatabase, change: Change): Promise<voi
     }
     for (const note of change.notes) meta.put(note, ['note', note[0] % NOTES_MAX]);
   }).catch((e: unknown) => {
-    if (lost) throw new SiltError('SILT_LOCKED', 'the store was taken over by another tab');
-    throw e;
+    throw lost ?? e;
   });
 }
 

@@ -60,9 +60,9 @@ function buildEngine() {
 const SPARE = [
   [/if \(!\('encodeInto' in cachedTextEncoder\)\) \{[^]*?\n\}\n/, ''],
   [/if \(module !== undefined\) \{[^]*?\n {4}\}\n/, '({ module } = module);\n'],
-  [/if \(realloc === undefined\) \{[^]*?\n {4}\}\n/, ''],
   [/\(typeof FinalizationRegistry === 'undefined'\)\n[^]*?\n {4}: /, ''],
-  // It serves what is rare.
+  // These serve what is rare: names of files, messages of errors.
+  [/if \(realloc === undefined\) \{\n([^]*?)\n {4}\}\n[^]*?\n\}\n/, '$1\n}\n'],
   [/let cachedDataViewMemory0 = null;\n([^]*?\{\n)[^]*?\n\}\n/,
     '$1    return new DataView(wasm.memory.buffer);\n}\n'],
   [/ {4}cachedDataViewMemory0 = null;\n/, ''],

@@ -132,3 +132,26 @@ test('idb: a write is acknowledged when its transaction is complete', TIME, asyn
   assert.deepEqual(found, [one('relaxed'), one('strict'), one('relaxed')]);
   await page.close();
 });
+
+test('idb: a store that the browser has thrown away says so, and can be made again', TIME, async () => {
+  const page = await site.page();
+  await page.evaluate(async () => {
+    const s = await open_('thrown', { backend: 'idb' });
+    await s.set('a', '1', 'synced');
+  });
+  const cdp = await site.chrome.context.newCDPSession(page);
+  const origin = new URL(site.url).origin;
+  await cdp.send('Storage.clearDataForOrigin', { origin, storageTypes: 'indexeddb' });
+  const found = await page.evaluate(async () => {
+    const s = stores.thrown;
+    const first = await told(() => s.set('b', '2', 'synced'));
+    const again = await told(() => s.set('c', '3', 'synced'));
+    await told(() => s.close());
+    const fresh = await open_('thrown', { backend: 'idb' });
+    const before = await fresh.count();
+    await fresh.set('d', '4', 'synced');
+    return [first.code, again.code, before, await fresh.get('d')];
+  });
+  assert.deepEqual(found, ['SILT_NOT_FOUND', 'SILT_NOT_FOUND', 0, '4']);
+  await page.close();
+});
