@@ -40,6 +40,10 @@ pub const BODY_RATE_MIN: u64 = 1 << 10;
 pub const IDLE_TIME_DEFAULT: Duration = Duration::from_secs(60);
 /// A peer that takes nothing of a reply for so long is cut off.
 pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
+/// What a peer of RESP may still send after it was told why its connection ends, and for how long.
+pub const LINGER_BYTES_MAX: usize = 64 << 20;
+/// See [`LINGER_BYTES_MAX`].
+pub const LINGER_TIME_MAX: Duration = Duration::from_secs(2);
 /// Records in one page or message of a scan.
 pub const PAGE_RECORDS_MAX: usize = 1_000;
 /// Bytes in one page or message of a scan, unless a single record has more.

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::time::timeout;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::commands::table::find;
@@ -127,9 +128,28 @@ impl Connection {
             }
             self.send(&mut work).await?;
             if matches!(next, Next::Close) {
-                return self.conn.shutdown().await;
+                return self.close().await;
             }
         }
+    }
+
+    /// Ends the connection. Closed at once, what the peer is still sending would make the system
+    /// throw away what it was told last: that its request is too long, say.
+    async fn close(mut self) -> io::Result<()> {
+        self.conn.shutdown().await?;
+        let mut thrown_away = vec![0; READ_LEN];
+        let rest = async {
+            let mut len = 0;
+            while len < limits::LINGER_BYTES_MAX {
+                match self.conn.read(&mut thrown_away).await {
+                    Ok(0) | Err(_) => return,
+                    Ok(more) => len += more,
+                }
+            }
+        };
+        // Whether or not the peer is done by then.
+        let _ = timeout(limits::LINGER_TIME_MAX, rest).await;
+        Ok(())
     }
 
     /// Reads what has come; `false` when no more will, or the connection is to end.

@@ -77,6 +77,27 @@ fn lines_and_counts_without_end_are_cut_off() {
 }
 
 #[test]
+fn who_sends_too_long_a_value_is_told_so_and_nothing_else_is_kept_of_it() {
+    let served = Served::new(&["--durability", "flushed"]);
+    let before = served.memory();
+    for len in [(16 << 20) + 1, 24 << 20] {
+        let mut peer = Peer::new(served.address("resp"));
+        peer.write(&request(&["SET", "k", &"v".repeat(len)])).unwrap();
+        let told = peer.answer().unwrap();
+        assert_eq!(told, Answer::Error("ERR Protocol error: invalid bulk length".into()));
+        assert!(peer.answer().is_err(), "the connection goes on");
+    }
+    // Who does not stop is cut off.
+    let mut endless = TcpStream::connect(served.address("resp")).unwrap();
+    endless.write_all(b"*2\r\n$3\r\nGET\r\n$999999999\r\n").unwrap();
+    let begun = Instant::now();
+    while endless.write_all(&[b'x'; 1 << 16]).is_ok() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it may send for ever");
+    }
+    still_serves(&served, before + 24 * MIB);
+}
+
+#[test]
 fn who_shows_no_token_is_given_little_memory() {
     let silt = Silt::new();
     let file = tokens(&silt);

@@ -82,6 +82,9 @@ fn redis_cli_talks_by_tls() {
     let mut command = Command::new("redis-cli");
     command.args(["--tls", "--cacert", &ca, "--sni", "localhost", "-p", &port, "SET", "a", "1"]);
     assert_eq!(run(&mut command), "OK\n");
+    let mut command = Command::new("redis-cli");
+    command.args(["--tls", "--cacert", &ca, "--sni", "localhost", "-p", &port, "CONFIG", "GET"]);
+    assert_eq!(run(command.args(["tls-port", "port"])), format!("port\n0\ntls-port\n{port}\n"));
     let mut plain = Peer::new(served.address("resp"));
     assert!(plain.try_ask(&["PING"]).is_err(), "no plain text where TLS is asked for");
 }

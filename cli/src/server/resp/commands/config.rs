@@ -14,6 +14,8 @@ fn parameters(call: &Call<'_>) -> Vec<(&'static str, String)> {
         Durability::Buffered => "no",
     };
     let idle = config.idle_time.as_secs();
+    let port = call.resp.local.port();
+    let (port, tls_port) = if config.tls.is_some() { (0, port) } else { (port, 0) };
     vec![
         ("appendfsync", fsync.into()),
         ("appendonly", "yes".into()),
@@ -23,11 +25,11 @@ fn parameters(call: &Call<'_>) -> Vec<(&'static str, String)> {
         ("maxclients", config.connections.to_string()),
         ("maxmemory", "0".into()),
         ("maxmemory-policy", "noeviction".into()),
-        ("port", config.resp_port.unwrap_or(0).to_string()),
+        ("port", port.to_string()),
         ("proto-max-bulk-len", config.value_len_max.to_string()),
         ("save", String::new()),
         ("timeout", if idle > 1 << 31 { 0 } else { idle }.to_string()),
-        ("tls-port", "0".into()),
+        ("tls-port", tls_port.to_string()),
     ]
 }
 
