@@ -193,6 +193,22 @@ mod at_a_terminal {
     }
 
     #[test]
+    fn a_terminal_that_is_closed_takes_no_history_with_it() {
+        let silt = Silt::with(&[("a", "1")]);
+        let mut session = shell(&silt);
+        types(&mut session, "get a\r");
+        session.exp_string("ms)").unwrap();
+        // Nobody leaves the shell: it ends with the terminal, which hangs it up.
+        drop(session);
+        assert_eq!(std::fs::read_to_string(silt.path("history")).unwrap(), "#V2\nget a\n");
+        let mut session = shell(&silt);
+        types(&mut session, "\x1b[A\r");
+        session.exp_string("ms)").unwrap();
+        types(&mut session, "\x04");
+        session.exp_eof().unwrap();
+    }
+
+    #[test]
     fn ctrl_c_ends_the_command_and_not_the_shell() {
         let silt = Silt::new();
         let lines: String = (0..200_000).map(|i| format!("{i:07}\tvalue\n")).collect();

@@ -58,7 +58,7 @@ pub fn run(session: &mut Session) -> Run<()> {
         .build();
     let mut editor: Editor<Prompt<'_>, FileHistory> =
         Editor::with_config(config).map_err(failed)?;
-    let history = history_file();
+    let mut history = history_file();
     if let Some(file) = &history {
         // The first shell has none.
         let _ = editor.load_history(file);
@@ -77,6 +77,13 @@ pub fn run(session: &mut Session) -> Run<()> {
             Ok(line) => {
                 // History is a comfort: what cannot be kept is not worth a failure.
                 let _ = editor.add_history_entry(line.trim_end());
+                // At once: who closes the terminal ends the shell without a word.
+                if let Some(file) = &history
+                    && let Err(e) = save_history(&mut editor, file)
+                {
+                    note(&format!("silt: history is not kept: {}: {e}", file.display()));
+                    history = None;
+                }
                 if matches!(shared.borrow_mut().run(&line, None), Ended::Leave) {
                     break;
                 }
@@ -85,11 +92,6 @@ pub fn run(session: &mut Session) -> Run<()> {
             Err(ReadlineError::Eof) => break,
             Err(e) => return Err(failed(e)),
         }
-    }
-    if let Some(file) = &history
-        && let Err(e) = save_history(&mut editor, file)
-    {
-        note(&format!("silt: history is not kept: {}: {e}", file.display()));
     }
     Ok(())
 }
