@@ -1,8 +1,10 @@
 /** What the store answers, as callers see it. */
 
+import type { MakeOfRecord } from './bytes.js';
+import { decodeAt } from './codec.js';
 import type { Scope } from './scope.js';
 import { keyOf } from './scope.js';
-import type { PackedDiff, PackedRecord, PackedValue, PackedVersion } from './wire.js';
+import type { PackedDiff, PackedValue, PackedVersion } from './wire.js';
 
 /** A value with what the store knows of it. */
 export interface Found<V> {
@@ -48,9 +50,22 @@ export function expiryOf(expires: number): Date | undefined {
   return expires === 0 ? undefined : dateOfSeq(expires);
 }
 
-/** The record as a pair. */
-export function entryOf<K, V>(scope: Scope<K, V>, { key, value }: PackedRecord): [K, V] {
-  return [keyOf(scope, key), scope.values.decode(value)];
+/** Makes pairs of records. */
+export function entriesOf<K, V>({ prefix, keys, values }: Scope<K, V>): MakeOfRecord<[K, V]> {
+  return (bytes, key, keyEnd, value, valueEnd) => [
+    decodeAt(keys, bytes, key + prefix.length, keyEnd),
+    decodeAt(values, bytes, value, valueEnd),
+  ];
+}
+
+/** Makes their keys of records. */
+export function keysOf<K>({ prefix, keys }: Scope<K, unknown>): MakeOfRecord<K> {
+  return (bytes, key, keyEnd) => decodeAt(keys, bytes, key + prefix.length, keyEnd);
+}
+
+/** Makes their values of records. */
+export function valuesOf<V>({ values }: Scope<any, V>): MakeOfRecord<V> {
+  return (bytes, _key, _keyEnd, value, valueEnd) => decodeAt(values, bytes, value, valueEnd);
 }
 
 /** A value with what is known of it. */

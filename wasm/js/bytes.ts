@@ -65,13 +65,22 @@ export class Writer {
     return this;
   }
 
+  /** What was written, as it is until something else is; the writer is empty after. */
+  view(): Uint8Array {
+    const bytes = this.#bytes.subarray(0, this.#length);
+    this.#length = 0;
+    return bytes;
+  }
+
   /** What was written, in an array of its own; the writer is empty after. */
   take(): Uint8Array<ArrayBuffer> {
-    const bytes = this.#bytes.slice(0, this.#length);
-    this.#length = 0;
-    return bytes as Uint8Array<ArrayBuffer>;
+    return this.view().slice() as Uint8Array<ArrayBuffer>;
   }
 }
+
+/** Makes something of a record, given where its key and its value begin and end. */
+export type MakeOfRecord<T> =
+  (bytes: Uint8Array, key: number, keyEnd: number, value: number, valueEnd: number) => T;
 
 /** Takes fields off a buffer. */
 export class Reader {
@@ -111,13 +120,22 @@ export class Reader {
     }
   }
 
+  /** Passes over bytes and says where they begin; they end at the position then. */
+  #skip(): number {
+    const length = this.n();
+    this.#at += length;
+    if (this.#at > this.#bytes.length) cut();
+    return this.#at - length;
+  }
+
   /** Bytes, as a view over the buffer. */
   b(): Uint8Array {
-    const end = this.n() + this.#at;
-    if (end > this.#bytes.length) cut();
-    const bytes = this.#bytes.subarray(this.#at, end);
-    this.#at = end;
-    return bytes;
+    return this.#bytes.subarray(this.#skip(), this.#at);
+  }
+
+  /** What is made of a record: bytes of a key, and of a value. */
+  record<T>(make: MakeOfRecord<T>): T {
+    return make(this.#bytes, this.#skip(), this.#at, this.#skip(), this.#at);
   }
 
   /** A string. */
@@ -138,6 +156,7 @@ export function floatOf(eight: Uint8Array): number {
   return new DataView(eight.buffer).getFloat64(0);
 }
 
-function cut(): never {
+/** Refuses a message that is none. */
+export function cut(): never {
   refuse('a message ends early');
 }

@@ -99,6 +99,16 @@ export function unpacked<T>(codec: string, raw: Uint8Array, unpack: (reader: Rea
   foreign(codec);
 }
 
+/** What a codec makes of a part of a buffer; Node has a shorter way for text. */
+export let decodeAt = <T>(
+  codec: { decode(bytes: Uint8Array): T }, buffer: Uint8Array, start: number, end: number,
+): T => codec.decode(buffer.subarray(start, end));
+
+/** Has parts of buffers decoded another way. */
+export function decodeBy(way: typeof decodeAt): void {
+  decodeAt = way;
+}
+
 /** Strings in UTF-8, for keys and values. Keys order by code point. */
 export const utf8: KeyCodec<string> & ValueCodec<string> = {
   name: 'utf8',

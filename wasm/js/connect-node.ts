@@ -8,9 +8,12 @@ import type { Info } from './figures.js';
 import { MemoryStorage } from './memory.js';
 import { NodeStorage } from './node-fs.js';
 import { checkDirectory } from './node-stores.js';
+import { readTextOfNode } from './node-text.js';
 import { Owner, sourceOf } from './owner.js';
 import type { AsyncStorage } from './storage.js';
 import type { Channel, ChannelEvent } from './transport.js';
+
+readTextOfNode();
 
 /** Options of a store in Node, beside those of its engine. */
 export interface NodeOptions extends EngineOptions {
@@ -55,12 +58,13 @@ export function storageNode(
 
 /** A client and its engine in one thread. */
 export class LocalChannel implements Channel {
-  readonly #owner: Owner;
+  /** What runs the engine. */
+  readonly owner: Owner;
   readonly #info: Info;
   readonly #listeners = new Set<(event: ChannelEvent) => void>();
 
   constructor(owner: Owner, info: Info) {
-    this.#owner = owner;
+    this.owner = owner;
     this.#info = info;
     owner.onCommit = (seq) => {
       // Told after the reply: whoever hears of it finds the commit's promise resolved.
@@ -73,21 +77,16 @@ export class LocalChannel implements Channel {
   }
 
   async send(request: Uint8Array): Promise<Uint8Array> {
-    return this.#owner.execute(request);
-  }
-
-  /** The same at once. */
-  sendSync(request: Uint8Array): Uint8Array {
-    return this.#owner.execute(request);
+    return this.owner.execute(request);
   }
 
   async call(method: string): Promise<unknown> {
     switch (method) {
       case 'info': return this.#info;
-      case 'export': return new Blob(this.#owner.pieces(), { type: 'application/x-silt' });
+      case 'export': return new Blob(this.owner.pieces(), { type: 'application/x-silt' });
       case 'persist': return this.#info.persistent;
       case 'storage': {
-        const usage = this.#owner.storage.list().reduce((sum, [, length]) => sum + length, 0);
+        const usage = this.owner.storage.list().reduce((sum, [, length]) => sum + length, 0);
         return { usage, quota: Infinity, persisted: this.#info.persistent };
       }
       default: throw new SiltError('SILT_NOT_SUPPORTED', `a store in Node has no ${method}`);
@@ -101,9 +100,9 @@ export class LocalChannel implements Channel {
 
   async close(): Promise<void> {
     try {
-      this.#owner.close();
+      this.owner.close();
     } finally {
-      await this.#owner.storage.shut?.();
+      await this.owner.storage.shut?.();
       this.#tell({ type: 'closed' });
     }
   }

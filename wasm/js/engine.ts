@@ -1,6 +1,8 @@
 /** The engine as a class: a thin face of what is compiled to WebAssembly. */
 
-import { initSync, Engine as RawEngine } from './gen/siltdb.js';
+import { initSync, memoryNow, Engine as RawEngine } from './gen/siltdb.js';
+import { cut } from './bytes.js';
+import { decodeAt, type ValueCodec } from './codec.js';
 import { type EngineOptions, packOptions } from './engine-options.js';
 import { closed, SiltError, type SiltErrorCode } from './error.js';
 import type { HostStorage } from './storage.js';
@@ -35,15 +37,12 @@ export function loadEngine(source: WebAssembly.Module | BufferSource): void {
   loaded = true;
 }
 
-/** Bytes in the engine's memory: there until the next call into it. */
-function bytesAt(at: number, length: number): Uint8Array {
-  // Loaded as it is by now, it only tells its memory, which grows, and after a crash is another.
-  return new Uint8Array(initSync(0 as never).memory.buffer, at, length);
-}
-
-/** Puts bytes where the next call takes them. */
-function put(raw: RawEngine, bytes: Uint8Array): void {
-  bytesAt(raw.take(bytes.length), bytes.length).set(bytes);
+/** Puts bytes where the next call takes them, and says how many. */
+function put(raw: RawEngine, bytes: Uint8Array): number {
+  // It may grow for them.
+  const at = raw.take(bytes.length);
+  memoryNow().set(bytes, at);
+  return bytes.length;
 }
 
 /** Whether {@link loadEngine} was called. */
@@ -102,6 +101,7 @@ export class Engine {
     return this.#raw;
   }
 
+
   /**
    * Runs the operations of a request from `position` on, and gives their answers. It stops
    * early, with {@link Engine.position} before the request's end, while the storage is not ready.
@@ -109,9 +109,10 @@ export class Engine {
   execute(client: number, request: Uint8Array, position = 0): Uint8Array {
     const raw = this.use();
     return call(() => {
-      put(raw, request);
-      const length = raw.execute(client, position);
-      return bytesAt(raw.given(), length).slice();
+      const length = raw.execute(client, put(raw, request), position);
+      if (length < 0) cut();
+      const at = raw.given();
+      return memoryNow().slice(at, at + length);
     });
   }
 
@@ -164,12 +165,16 @@ export class Engine {
   }
 }
 
-/** The newest value of a key, a view that holds until the next call into any engine. */
-export function newestOf(engine: Engine, key: Uint8Array): Uint8Array | undefined {
+/** What a codec makes of the newest value of a key; `otherwise` is asked where it is not read. */
+export function newestOf<V>(
+  engine: Engine,
+  key: Uint8Array,
+  codec: ValueCodec<V>,
+  otherwise: () => V | undefined,
+): V | undefined {
   const raw = engine.use();
-  return call(() => {
-    put(raw, key);
-    const length = raw.get();
-    return length < 0 ? undefined : bytesAt(raw.given(), length);
-  });
+  const length = call(() => raw.get(put(raw, key)));
+  if (length < 0) return length < -1 ? otherwise() : undefined;
+  const at = raw.given();
+  return decodeAt(codec, memoryNow(), at, at + length);
 }

@@ -90,8 +90,7 @@ class Cursor {
   #scan: RawScan;
   readonly #session: Session;
   readonly #own: wire.Moment | undefined;
-  #records: wire.PackedRecord[] = [];
-  #at = 0;
+  #records = wire.NONE;
 
   constructor(session: Session, options: RangeOptions, keysOnly: boolean) {
     this.#session = session;
@@ -111,33 +110,26 @@ class Cursor {
       chunkBytes: CHUNK_BYTES,
       keep: false,
     };
-    this.#scan = new RawScan(session, this.#options);
+    this.#scan = new RawScan(session, { ...this.#options });
   }
 
   async next(): Promise<wire.PackedRecord | undefined> {
-    if (this.#at >= this.#records.length) {
-      this.#records = await this.#scan.chunk();
-      this.#at = 0;
-    }
-    return this.#records[this.#at++];
+    if (this.#records.done) this.#records = await this.#scan.chunk();
+    return this.#records.done ? undefined : this.#records.record(wire.packed);
   }
 
   async nextv<T>(size: number, item: (record: wire.PackedRecord) => T): Promise<T[]> {
     const items: T[] = [];
     while (items.length < size) {
-      const record = await this.next();
-      if (!record) break;
-      items.push(item(record));
-      while (this.#at < this.#records.length && items.length < size) {
-        items.push(item(this.#records[this.#at++] as wire.PackedRecord));
-      }
+      if (this.#records.done) this.#records = await this.#scan.chunk();
+      if (this.#records.done) break;
+      items.push(item(this.#records.record(wire.packed)));
     }
     return items;
   }
 
   seek(target: Uint8Array): void {
-    this.#records = [];
-    this.#at = 0;
+    this.#records = wire.NONE;
     this.#scan.close();
     const key = toStore(target);
     const range = { ...this.#options };
@@ -148,7 +140,7 @@ class Cursor {
   }
 
   async close(): Promise<void> {
-    this.#records = [];
+    this.#records = wire.NONE;
     this.#scan.close();
     if (this.#own !== undefined) await this.#session.closeView(this.#own);
   }

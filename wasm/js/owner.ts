@@ -1,6 +1,7 @@
 /** An engine in this thread, with the upkeep that it needs around its calls. */
 
 import { Reader, Writer } from './bytes.js';
+import type { ValueCodec } from './codec.js';
 import { type Engine, newestOf } from './engine.js';
 import { closed, SiltError } from './error.js';
 import type { AsyncStorage } from './storage.js';
@@ -62,19 +63,21 @@ export class Owner {
     return reply;
   }
 
-  /** The newest value of a key, a view that holds until the next call. */
-  get(key: Uint8Array): Uint8Array | undefined {
-    if (this.#closed || !this.storage.ready()) {
-      return this.request((w) => wire.encodeGet(w, key), wire.decodeGet)?.value;
-    }
+  /** What a codec makes of the newest value of a key. */
+  get<V>(key: Uint8Array, codec: ValueCodec<V>): V | undefined {
+    const otherwise = () => {
+      const found = this.request((w) => wire.encodeGet(w, key), wire.decodeGet);
+      return found && codec.decode(found.value);
+    };
+    if (this.#closed || !this.storage.ready()) return otherwise();
     this.#requests += 1;
-    return newestOf(this.engine, key);
+    return newestOf(this.engine, key, codec, otherwise);
   }
 
   /** Runs one operation. */
   request<T>(encode: (writer: Writer) => void, decode: (reader: Reader) => T): T {
     this.#writer.whole(encode);
-    return decode(new Reader(this.execute(this.#writer.take())));
+    return decode(new Reader(this.execute(this.#writer.view())));
   }
 
   /** Awaits what the storage does asynchronously. */

@@ -1,12 +1,13 @@
 /** The verbs that read: of a store, of a part of one, and of a snapshot. */
 
-import { dateOfSeq, entryOf, type Found, foundOf } from './answers.js';
+import { dateOfSeq, entriesOf, type Found, foundOf, keysOf, valuesOf } from './answers.js';
+import type { MakeOfRecord } from './bytes.js';
 import { mapList } from './check.js';
 import { type ScanOptions, Scan, RawScan, rawOptions } from './scan.js';
 import { type Range, type ReadOptions, type Scope } from './scope.js';
-import { keyBytes, keyOf, momentAt, momentOf, rangeBytes } from './scope.js';
+import { keyBytes, momentAt, momentOf, rangeBytes } from './scope.js';
 import type { Session } from './session.js';
-import type { Moment, PackedValue } from './wire.js';
+import type { Moment } from './wire.js';
 import { decodeGet, decodeGetMany, decodeHas, decodeNumber } from './wire.js';
 import { encodeCount, encodeGet, encodeGetMany, encodeHas } from './wire.js';
 
@@ -25,27 +26,20 @@ export class Reads<K, V> {
 
   /** The value of a key, or undefined if it has none. */
   async get(key: K, options?: ReadOptions): Promise<V | undefined> {
-    const { values } = this.scope;
-    return this.#find(key, options, ({ value }) => values.decode(value));
+    const raw = keyBytes(this.scope, key);
+    const moment = momentOf(this.scope, options);
+    return this.session.get(raw, moment, this.scope.values);
   }
 
   /** The value of a key with its seq and expiry, or undefined if it has none. */
   async getRecord(key: K, options?: ReadOptions): Promise<Found<V> | undefined> {
-    return this.#find(key, options, (found) => foundOf(this.scope, found));
-  }
-
-  #find<T>(
-    key: K,
-    options: ReadOptions | undefined,
-    give: (found: PackedValue) => T,
-  ): Promise<T | undefined> {
     const raw = keyBytes(this.scope, key);
     const moment = momentOf(this.scope, options);
     return this.session.request(
       (w) => encodeGet(w, raw, moment),
       (r) => {
         const found = decodeGet(r);
-        return found && give(found);
+        return found && foundOf(this.scope, found);
       },
     );
   }
@@ -77,29 +71,26 @@ export class Reads<K, V> {
 
   /** Keys with their values, in order. */
   entries(options: ScanOptions<K> = {}): Scan<[K, V]> {
-    const { scope } = this;
-    return this.#scan(options, false, (record) => entryOf(scope, record));
+    return this.#scan(options, false, entriesOf(this.scope));
   }
 
   /** Keys, in order. Values are not read. */
   keys(options: ScanOptions<K> = {}): Scan<K> {
-    const { scope } = this;
-    return this.#scan(options, true, (record) => keyOf(scope, record.key));
+    return this.#scan(options, true, keysOf(this.scope));
   }
 
   /** Values, in the order of their keys. */
   values(options: ScanOptions<K> = {}): Scan<V> {
-    const { values } = this.scope;
-    return this.#scan(options, false, (record) => values.decode(record.value));
+    return this.#scan(options, false, valuesOf(this.scope));
   }
 
   #scan<T>(
     options: ScanOptions<K>,
     keysOnly: boolean,
-    decode: ConstructorParameters<typeof Scan<T>>[1],
+    make: MakeOfRecord<T>,
   ): Scan<T> {
     const raw = new RawScan(this.session, rawOptions(this.scope, options, keysOnly));
-    return new Scan<T>(raw, decode, options.signal);
+    return new Scan<T>(raw, make, options.signal);
   }
 }
 

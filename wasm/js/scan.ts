@@ -1,12 +1,13 @@
 /** Ranges read piece by piece: one message brings many records, the next one comes meanwhile. */
 
+import type { MakeOfRecord, Reader } from './bytes.js';
 import { checkCount, checkSignal } from './check.js';
 import { SiltError } from './error.js';
 import { after, momentAt, rangeBytes } from './scope.js';
 import type { Range, ReadOptions, Scope } from './scope.js';
 import type { Session } from './session.js';
-import type { KeyRange, Moment, PackedRecord, ScanRequest } from './wire.js';
-import { decodeScan, encodeScan } from './wire.js';
+import type { KeyRange, Moment } from './wire.js';
+import { decodeScan, encodeScan, NONE } from './wire.js';
 
 /** What to read, in which order, and how it travels. */
 export interface ScanOptions<K> extends Range<K>, ReadOptions {
@@ -38,75 +39,65 @@ export interface RawScanOptions extends KeyRange {
 /** A range of records in bytes. At most two chunks are held: one is used, one is on its way. */
 export class RawScan {
   readonly #session: Session;
-  readonly #options: RawScanOptions;
   /** What is left of it. */
-  #range: KeyRange;
-  #left: number;
+  readonly #options: RawScanOptions;
+  /** How many come next, if they are small. */
   #records = FIRST_RECORDS;
-  #more = true;
+  #more: boolean;
   /** The view that this scan has opened and has to close. */
   #kept: number | undefined;
-  /** The moment of that view, once it is known: another host opens it again there. */
-  #seq: number | undefined;
-  /** Closed: what is on its way is of no use any more. */
-  #over = false;
-  #ahead: Promise<PackedRecord[]> | undefined;
+  /** The chunk that is on its way; none after the last. */
+  ahead: Promise<Reader> | undefined;
 
+  /** It changes these options. */
   constructor(session: Session, options: RawScanOptions) {
     this.#session = session;
     this.#options = options;
-    const { from, to, prefix } = options;
-    this.#range = { from, to, prefix };
-    this.#left = options.limit;
+    this.#more = options.limit > 0;
   }
 
   /** The records that follow; none at the end. */
-  async chunk(): Promise<PackedRecord[]> {
-    const records = await (this.#ahead ?? this.#fetch());
-    if (this.#over) return [];
-    this.#ahead = undefined;
-    if (this.#more && this.#left > 0) {
-      this.#ahead = this.#fetch();
-      // A failure is told when it is asked for.
-      this.#ahead.catch(() => {});
-    }
+  async chunk(): Promise<Reader> {
+    const records = await (this.ahead ?? this.#fetch());
+    this.ahead = this.#more ? this.#fetch() : undefined;
+    // A failure is told when it is asked for.
+    this.ahead?.catch(() => {});
     return records;
   }
 
-  async #fetch(): Promise<PackedRecord[]> {
-    if (this.#over || !this.#more || this.#left <= 0) return [];
-    const { reverse, keysOnly, chunkBytes, keep, moment } = this.#options;
-    const limit = Math.min(this.#records, this.#left);
-    if (keep && this.#kept === undefined && limit < this.#left) {
-      this.#kept = this.#session.nextView();
-    }
-    const view = this.#kept;
-    const at = this.#seq ?? moment.at;
-    const kept = view === undefined ? undefined : { keep: true, view, at };
-    const request: ScanRequest = {
-      ...this.#range,
-      ...moment,
-      ...kept,
-      reverse,
-      keysOnly,
-      limit: limit === Infinity ? 0 : limit,
-      bytes: chunkBytes,
-    };
-    const { seq, more, records } = await this.#session.request(
-      (w) => encodeScan(w, request),
+  async #fetch(): Promise<Reader> {
+    if (!this.#more) return NONE;
+    const options = this.#options;
+    const { from, to, prefix, moment, reverse, keysOnly, limit: left } = options;
+    const limit = Math.min(this.#records, left);
+    if (options.keep && limit < left) this.#kept ??= this.#session.nextView();
+    const { seq, more, count, last, records } = await this.#session.request(
+      (w) => encodeScan(w, {
+        from,
+        to,
+        prefix,
+        at: moment.at,
+        view: this.#kept ?? moment.view,
+        keep: this.#kept !== undefined,
+        reverse,
+        keysOnly,
+        limit: limit < Infinity ? limit : 0,
+        bytes: options.chunkBytes,
+      }),
       decodeScan,
     );
-    if (this.#over) return [];
-    if (this.#kept !== undefined) this.#seq = seq;
-    this.#left -= records.length;
-    this.#more = more;
-    this.#records = this.#records < FIRST_RECORDS * 8 ? this.#records * 8 : Infinity;
+    // It was closed meanwhile.
+    if (!this.#more) return NONE;
+    // Another host opens the view again there.
+    options.moment = { at: seq, view: moment.view };
+    options.limit -= count;
+    this.#more = more && count < left;
+    this.#records = Infinity;
+    if (reverse) options.to = last;
+    else options.from = after(last);
     // The host closes a kept view by itself at the end of the range.
     if (!more) this.#kept = undefined;
-    else if (this.#left <= 0) this.#unkeep();
-    const last = records.at(-1)?.key;
-    if (last && reverse) this.#range.to = last;
-    else if (last) this.#range.from = after(last);
+    else if (!this.#more) this.#unkeep();
     return records;
   }
 
@@ -119,8 +110,8 @@ export class RawScan {
 
   /** Ends it. */
   close(): void {
-    this.#over = true;
-    this.#ahead = undefined;
+    this.#more = false;
+    this.ahead = undefined;
     this.#unkeep();
   }
 }
@@ -131,11 +122,13 @@ export function rawOptions<K>(
   options: ScanOptions<K>,
   keysOnly: boolean,
 ): RawScanOptions {
-  const range = rangeBytes(scope, options, ' at reverse limit chunkBytes signal');
+  const { from, to, prefix } = rangeBytes(scope, options, ' at reverse limit chunkBytes signal');
   const moment = momentAt(scope, options.at);
   checkSignal(options.signal);
   return {
-    ...range,
+    from,
+    to,
+    prefix,
     moment,
     reverse: Boolean(options.reverse),
     keysOnly,
@@ -153,26 +146,27 @@ export function rawOptions<K>(
  */
 export class Scan<T> implements AsyncIterableIterator<T>, AsyncDisposable {
   readonly #raw: RawScan;
-  readonly #decode: (record: PackedRecord) => T;
+  readonly #make: MakeOfRecord<T>;
   readonly #signal: AbortSignal | undefined;
-  #records: PackedRecord[] = [];
-  #at = 0;
+  #records = NONE;
   #done = false;
   #asking: Promise<void> | undefined;
 
   /** @internal */
-  constructor(raw: RawScan, decode: (record: PackedRecord) => T, signal?: AbortSignal) {
+  constructor(raw: RawScan, make: MakeOfRecord<T>, signal?: AbortSignal) {
     this.#raw = raw;
-    this.#decode = decode;
+    this.#make = make;
     this.#signal = signal;
   }
 
   /** The next record. */
   async next(): Promise<IteratorResult<T, undefined>> {
     // Whoever else waited may have taken what came.
-    while (this.#at >= this.#records.length && !this.#done) await this.#more();
-    const record = this.#records[this.#at++];
-    return record ? { done: false, value: this.#decode(record) } : { done: true, value: undefined };
+    while (this.#records.done) {
+      if (this.#done) return this.return();
+      await this.#more();
+    }
+    return { done: false, value: this.#records.record(this.#make) };
   }
 
   /** The next `count` records, fewer at the end. */
@@ -180,8 +174,8 @@ export class Scan<T> implements AsyncIterableIterator<T>, AsyncDisposable {
     const most = checkCount(count, Infinity, 'count');
     const taken: T[] = [];
     for (;;) {
-      while (taken.length < most && this.#at < this.#records.length) {
-        taken.push(this.#decode(this.#records[this.#at++] as PackedRecord));
+      while (taken.length < most && !this.#records.done) {
+        taken.push(this.#records.record(this.#make));
       }
       if (this.#done || taken.length >= most) return taken;
       await this.#more();
@@ -199,27 +193,22 @@ export class Scan<T> implements AsyncIterableIterator<T>, AsyncDisposable {
   }
 
   async #ask(): Promise<void> {
-    if (this.#signal?.aborted) {
-      await this.return();
-      throw aborted(this.#signal);
-    }
-    let records: PackedRecord[];
     try {
-      records = await this.#raw.chunk();
+      if (this.#signal?.aborted) throw aborted(this.#signal);
+      const records = await this.#raw.chunk();
+      if (this.#done) return;
+      this.#records = records;
+      this.#done = !this.#raw.ahead;
     } catch (error) {
       await this.return();
       throw error;
     }
-    if (this.#done) return;
-    this.#records = records;
-    this.#at = 0;
-    this.#done = records.length === 0;
   }
 
   /** Ends the reading. */
   async return(): Promise<IteratorResult<T, undefined>> {
     this.#done = true;
-    this.#records = [];
+    this.#records = NONE;
     this.#raw.close();
     return { done: true, value: undefined };
   }

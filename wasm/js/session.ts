@@ -6,10 +6,12 @@
  */
 
 import { Reader, Writer } from './bytes.js';
+import type { ValueCodec } from './codec.js';
 import { closed } from './error.js';
 import type { Channel, ChannelEvent } from './transport.js';
 import type { Moment } from './wire.js';
-import { decodeNothing, decodeNumber, encodeViewClose, encodeViewOpen } from './wire.js';
+import { decodeGet, decodeNothing, decodeNumber } from './wire.js';
+import { encodeGet, encodeViewClose, encodeViewOpen } from './wire.js';
 
 /** A message of this size goes off at once. */
 const MESSAGE_BYTES_MAX = 1 << 20;
@@ -61,6 +63,17 @@ export class Session {
       this.#waiting.push({ decode, resolve, reject });
       if (this.#writer.length >= MESSAGE_BYTES_MAX) this.send();
     });
+  }
+
+  /** What a codec makes of the value of a key, if it has one. */
+  get<V>(key: Uint8Array, moment: Moment, codec: ValueCodec<V>): Promise<V | undefined> {
+    return this.request(
+      (w) => encodeGet(w, key, moment),
+      (r) => {
+        const found = decodeGet(r);
+        return found && codec.decode(found.value);
+      },
+    );
   }
 
   /** Sends what waits for the end of the turn. @internal */

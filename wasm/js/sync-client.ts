@@ -3,11 +3,12 @@
  * synchronous. For Node, and for workers that have a store of their own.
  */
 
-import { type Difference, differenceOf, entryOf, type Found, foundOf } from './answers.js';
-import { type Version, versionOf } from './answers.js';
+import { type Difference, differenceOf, entriesOf, type Found, foundOf, keysOf } from './answers.js';
+import { valuesOf, type Version, versionOf } from './answers.js';
 import type { Commit, CommitOptions, DeleteOptions, Operation, SetOptions } from './batch.js';
 import { Batch, commitLevel, commitOf, levelOf, packDelete } from './batch.js';
 import { packOperation, packSet } from './batch.js';
+import type { MakeOfRecord } from './bytes.js';
 import { checkCount, checkFunction, checkOptions, checkWhole, mapList } from './check.js';
 import type { CodecOptions } from './codec.js';
 import { Engine } from './engine.js';
@@ -18,7 +19,7 @@ import { Owner } from './owner.js';
 import { packRetention, retentionOf } from './retention.js';
 import { aborted, type ScanOptions, rawOptions } from './scan.js';
 import type { Range, ReadOptions, Scope } from './scope.js';
-import { after, keyBytes, keyOf, momentAt, momentOf } from './scope.js';
+import { after, keyBytes, momentAt, momentOf } from './scope.js';
 import { partOf, rangeBytes, scopeOf, seqOf, splitOptions } from './scope.js';
 import type { AsyncStorage } from './storage.js';
 import { type SyncRun, type SyncSource, SyncTransaction } from './sync-transaction.js';
@@ -45,11 +46,10 @@ export class SyncReads<K, V> {
   get(key: K, options?: ReadOptions): V | undefined {
     const raw = keyBytes(this.scope, key);
     const moment = momentOf(this.scope, options);
-    const newest = moment.at === undefined && moment.view === undefined;
-    const value = newest
-      ? this.owner.get(raw)
-      : this.owner.request((w) => wire.encodeGet(w, raw, moment), wire.decodeGet)?.value;
-    return value && this.scope.values.decode(value);
+    const { values } = this.scope;
+    if (moment.at === undefined && moment.view === undefined) return this.owner.get(raw, values);
+    const found = this.owner.request((w) => wire.encodeGet(w, raw, moment), wire.decodeGet);
+    return found && values.decode(found.value);
   }
 
   /** The value of a key with its seq and expiry, or undefined if it has none. */
@@ -85,44 +85,43 @@ export class SyncReads<K, V> {
 
   /** Keys with their values, in order. */
   entries(options: ScanOptions<K> = {}): Generator<[K, V], void, void> {
-    return this.scan(options, false, (record) => entryOf(this.scope, record));
+    return this.scan(options, false, entriesOf(this.scope));
   }
 
   /** Keys, in order. Values are not read. */
   keys(options: ScanOptions<K> = {}): Generator<K, void, void> {
-    return this.scan(options, true, (record) => keyOf(this.scope, record.key));
+    return this.scan(options, true, keysOf(this.scope));
   }
 
   /** Values, in the order of their keys. */
   values(options: ScanOptions<K> = {}): Generator<V, void, void> {
-    const { values } = this.scope;
-    return this.scan(options, false, (record) => values.decode(record.value));
+    return this.scan(options, false, valuesOf(this.scope));
   }
 
   /** @internal */
   *scan<T>(
     options: ScanOptions<K>,
     keysOnly: boolean,
-    decode: (record: wire.PackedRecord) => T,
+    make: MakeOfRecord<T>,
   ): Generator<T, void, void> {
-    const { limit, chunkBytes, keep, moment, reverse, ...range } =
-      rawOptions(this.scope, options, keysOnly);
-    let left = limit;
+    const raw = rawOptions(this.scope, options, keysOnly);
+    const { prefix, moment, reverse, keep, chunkBytes: bytes } = raw;
+    let { from, to, limit: left } = raw;
     const view = keep && left > SCAN_RECORDS ? this.owner.nextView() : moment.view;
     let more = true;
     try {
       while (more && left > 0) {
         if (options.signal?.aborted) throw aborted(options.signal);
-        const ask = Math.min(left, SCAN_RECORDS);
-        const request = { ...range, ...moment, view, keep: keep && view !== undefined,
-          reverse, keysOnly, limit: ask, bytes: chunkBytes };
+        const limit = Math.min(left, SCAN_RECORDS);
+        const request = { from, to, prefix, at: moment.at, view, keep: keep && view !== undefined,
+          reverse, keysOnly, limit, bytes };
         const answer = this.owner.request((w) => wire.encodeScan(w, request), wire.decodeScan);
+        const { last, records } = answer;
         more = answer.more;
-        left -= answer.records.length;
-        const last = answer.records.at(-1)?.key;
-        if (last && reverse) range.to = last;
-        else if (last) range.from = after(last);
-        for (const record of answer.records) yield decode(record);
+        left -= answer.count;
+        if (reverse) to = last;
+        else from = after(last);
+        while (!records.done) yield records.record(make);
       }
     } finally {
       if (keep && view !== undefined && more) this.owner.closeView(view);
@@ -226,7 +225,7 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
     const durability = commitLevel(options);
     const source: SyncSource = {
       get: (raw) => owner.request((w) => wire.encodeGet(w, raw), wire.decodeGet)?.value,
-      scan: (part, asked) => new SyncReads(owner, part).scan(asked, false, (record) => record),
+      scan: (part, asked) => new SyncReads(owner, part).scan(asked, false, wire.packed),
     };
     const run: SyncRun = { source, written: new Map() };
     let result: T;

@@ -12,7 +12,7 @@ import { type TransactionScanOptions, TransactionWrites } from './transaction-wr
 import { merging, nameOf, type WritingRun } from './transaction-writes.js';
 import { pause } from './wait.js';
 import type { KeyRange, Moment, RangeCheck, WriteOperation } from './wire.js';
-import { decodeGet, decodeWrite, encodeGet, encodeWrite } from './wire.js';
+import { decodeGet, decodeWrite, encodeGet, encodeWrite, packed } from './wire.js';
 
 /** How often to try, and how to commit. */
 export interface TransactionOptions extends CommitOptions {
@@ -87,7 +87,7 @@ export class Transaction<K, V> extends TransactionWrites<K, V, Run> {
     const { moment } = run;
     const raw = new RawScan(run.session, { ...range, moment, reverse, keysOnly: false,
       limit: Infinity, chunkBytes: CHUNK_BYTES, keep: false });
-    const stored = new Scan(raw, (record) => record);
+    const stored = new Scan(raw, packed);
     try {
       for (let step = await stored.next(); left > 0; ) {
         const { own, same } = mine.next(step.value?.key);

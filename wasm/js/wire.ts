@@ -6,7 +6,7 @@
  * a {@link SiltError} if the operation failed. Bytes in answers are views over the reply.
  */
 
-import { Reader, Writer } from './bytes.js';
+import { type MakeOfRecord, Reader, Writer } from './bytes.js';
 import { encodeText } from './codec.js';
 import { SiltError, type SiltErrorCode } from './error.js';
 import type { SegmentPage } from './figures.js';
@@ -102,10 +102,18 @@ export interface PackedValue {
   expires: number;
 }
 
-/** The same with its key. */
-export interface PackedRecord extends PackedValue {
+/** A record of a range, its bytes still packed. */
+export interface PackedRecord {
   key: Uint8Array;
+  value: Uint8Array;
 }
+
+/** The bytes of a record. */
+export const packed: MakeOfRecord<PackedRecord> = (bytes, key, keyEnd, value, valueEnd) => (
+  { key: bytes.subarray(key, keyEnd), value: bytes.subarray(value, valueEnd) });
+
+/** No records. */
+export const NONE = /* @__PURE__ */ new Reader(new Uint8Array(0));
 
 /** A version of a key; `value` is undefined for a delete. */
 export interface PackedVersion {
@@ -292,10 +300,6 @@ function list<T>(r: Reader, item: () => T): T[] {
   return items;
 }
 
-function record(r: Reader): PackedRecord {
-  return { key: r.b(), value: r.b(), seq: r.n(), expires: r.n() };
-}
-
 export function decodeGet(r: Reader): PackedValue | undefined {
   return found(r) ? { value: r.b(), seq: r.n(), expires: r.n() } : undefined;
 }
@@ -318,9 +322,23 @@ export function decodeWrite(r: Reader): Written {
   return { seq, durability, written: r.u8() === 1, count: r.n() };
 }
 
-export function decodeScan(r: Reader): { seq: number; more: boolean; records: PackedRecord[] } {
+/** A part of a range. */
+export interface Scanned {
+  /** To be taken by `record`. */
+  records: Reader;
+  /** The moment it was seen at. */
+  seq: number;
+  /** Whether the range may go on. */
+  more: boolean;
+  count: number;
+  /** The key of the last record; empty if there is none. */
+  last: Uint8Array;
+}
+
+export function decodeScan(r: Reader): Scanned {
   found(r);
-  return { seq: r.n(), more: r.u8() === 1, records: list(r, () => record(r)) };
+  const records = new Reader(r.b());
+  return { records, seq: r.n(), more: r.u8() === 1, count: r.n(), last: r.b() };
 }
 
 /** A seq: answers VIEW_OPEN and SYNC; a number: answers COUNT. */

@@ -7,7 +7,7 @@
 // build/js holds every module by itself, for tests; dist/ is what is packed.
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -77,7 +77,9 @@ function trimGlue(file) {
     if (!pattern.test(glue)) throw new Error(`siltdb.js is not as expected: ${pattern}`);
     glue = glue.replace(pattern, instead);
   }
-  writeFileSync(file, glue);
+  // Its view of the engine's memory is made anew only when that has grown.
+  writeFileSync(file, `${glue}export { getUint8ArrayMemory0 as memoryNow };\n`);
+  appendFileSync(file.replace(/js$/, 'd.ts'), 'export function memoryNow(): Uint8Array;\n');
 }
 
 // One list of entries: [output, source, format, platform]. `external` is what an entry shares

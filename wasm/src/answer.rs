@@ -58,14 +58,6 @@ pub(crate) fn value(out: &mut Vec<u8>, value: &[u8], seq: u64, expires: u64) {
     put_n(out, expires);
 }
 
-/// A record of a scan.
-pub(crate) fn record(out: &mut Vec<u8>, key: &[u8], value: &[u8], seq: u64, expires: u64) {
-    put_b(out, key);
-    put_b(out, value);
-    put_n(out, seq);
-    put_n(out, expires);
-}
-
 /// What a version says, without its seq.
 fn version(out: &mut Vec<u8>, version: &Version) {
     match &version.value {

@@ -4,6 +4,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use siltdb_core::error::{Error, ErrorKind, StorageError};
@@ -55,7 +56,7 @@ pub struct Engine {
     full: Option<FullCompaction>,
     auto_compact: bool,
     position: usize,
-    /// What the next call takes, and what the last one gives.
+    /// What the next call takes at its beginning, and what the last one gives.
     taken: Vec<u8>,
     given: Vec<u8>,
 }
@@ -86,9 +87,9 @@ impl Engine {
 
     /// Where in memory to put the bytes that the next call takes.
     pub fn take(&mut self, len: usize) -> usize {
-        self.taken.clear();
-        self.taken.shrink_to(KEPT_BYTES);
-        self.taken.resize(len, 0);
+        if self.taken.len() < len || self.taken.len() > KEPT_BYTES {
+            self.taken = vec![0; len];
+        }
         self.taken.as_ptr() as usize
     }
 
@@ -98,27 +99,29 @@ impl Engine {
         self.given.as_ptr() as usize
     }
 
-    /// Takes a key and gives its newest value: its length, -1 if it has none.
-    ///
-    /// # Errors
-    /// As [`Store::get`].
-    pub fn get(&mut self) -> Result<f64, JsValue> {
+    /// Takes a key of so many bytes and gives its newest value: its length, -1 if it has none, -2
+    /// where it failed: [`Engine::execute`] tells why. Nothing is thrown from here, for a call that
+    /// may throw answers by an array.
+    pub fn get(&mut self, len: usize) -> f64 {
         let mut value = self.begin();
-        let found = self.store.get_with(&self.taken, |bytes| value.extend_from_slice(bytes));
+        let key = &self.taken[..len];
+        let found = self.store.get_with(key, |bytes| value.extend_from_slice(bytes));
         self.given = value;
-        Ok(found.map_err(thrown)?.map_or(-1.0, |()| self.given.len() as f64))
+        match found {
+            Ok(Some(())) => self.given.len() as f64,
+            Ok(None) => -1.0,
+            Err(_) => -2.0,
+        }
     }
 
-    /// Takes a request, runs its operations from `position` on and gives their answers, of which
-    /// the length is returned. Stops before an operation that the storage is not ready for.
-    ///
-    /// # Errors
-    /// A request that is none. What an operation fails with is its answer.
-    pub fn execute(&mut self, client: u32, position: usize) -> Result<usize, JsValue> {
+    /// Takes a request of so many bytes, runs its operations from `position` on and gives their
+    /// answers, of which the length is returned; -1 if the request is none. Stops before an
+    /// operation that the storage is not ready for. What an operation fails with is its answer.
+    pub fn execute(&mut self, client: u32, len: usize, position: usize) -> f64 {
         let (taken, mut reply) = (core::mem::take(&mut self.taken), self.begin());
-        let done = self.run(client, &taken, position, &mut reply);
+        let done = self.run(client, &taken[..len], position, &mut reply);
         (self.taken, self.given) = (taken, reply);
-        done.map(|()| self.given.len())
+        done.map_or(-1.0, |()| self.given.len() as f64)
     }
 
     /// Where in the last request to go on.

@@ -15,7 +15,7 @@ use crate::host::JsHost;
 use crate::options::{level, retention, retention_numbers};
 use crate::storage::{JsReader, JsStorage};
 use crate::views::Views;
-use crate::wire::{Malformed, Reader, code, put_b, put_n, status};
+use crate::wire::{Malformed, Reader, begin_b, code, end_b, put_b, put_n, status};
 use siltdb_core::store::FullCompaction;
 use siltdb_core::view::{Scan, View};
 
@@ -341,12 +341,15 @@ impl Session<'_> {
         // Only a scan under a view's number has where to keep what it goes on with.
         let keep = moment.view.filter(|_| flags & 16 != 0);
         let (seq, mut scan) = self.begin_scan(&range, moment, keep)?;
-        let (mut records, mut count, mut bytes, mut ended) = (Vec::new(), 0, 0, false);
-        let mut last = 0;
+        out.push(status::OK);
+        let start = begin_b(out);
+        let (mut count, mut bytes, mut ended) = (0, 0, false);
+        let mut last = start;
         while count < limit && bytes < bytes_max {
-            let next = scan.next_with(|key, value, seq, expires| {
-                last = records.len();
-                answer::record(&mut records, key, value, seq, expires);
+            let next = scan.next_with(|key, value, _, _| {
+                last = out.len();
+                put_b(out, key);
+                put_b(out, value);
                 bytes += (key.len() + value.len()) as u64;
             });
             let Some(next) = next else {
@@ -356,15 +359,15 @@ impl Session<'_> {
             next?;
             count += 1;
         }
+        end_b(out, start);
+        let last = if count > 0 { Reader::new(out, last).b()?.to_vec() } else { Vec::new() };
         if let Some(number) = keep {
-            let last_key = (!ended).then(|| Reader::new(&records, last).b()).transpose()?;
-            self.keep_scan(number, range, last_key, scan);
+            self.keep_scan(number, range, (!ended).then_some(&last), scan);
         }
-        out.push(status::OK);
         put_n(out, seq);
         out.push(u8::from(!ended));
         put_n(out, count);
-        out.append(&mut records);
+        put_b(out, &last);
         Ok(())
     }
 

@@ -139,3 +139,21 @@ pub fn put_b(out: &mut Vec<u8>, bytes: &[u8]) {
     put_n(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
+
+/// Length of a length that is told when the bytes are there.
+const LENGTH_LEN: usize = 5;
+
+/// Begins bytes whose length is not known yet, and says where they stand.
+pub fn begin_b(out: &mut Vec<u8>) -> usize {
+    out.extend_from_slice(&[0x80, 0x80, 0x80, 0x80, 0]);
+    out.len()
+}
+
+/// Ends bytes that began there.
+pub fn end_b(out: &mut [u8], start: usize) {
+    let mut len = out.len() - start;
+    for byte in &mut out[start - LENGTH_LEN..start] {
+        *byte |= len as u8 & 0x7f;
+        len >>= 7;
+    }
+}

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { memoryEngine, ask, bytes, text } from './helpers.mjs';
+import { memoryEngine, ask, bytes, recordsOf, text } from './helpers.mjs';
 import { Engine } from '../../build/js/engine.js';
 import { MemoryStorage } from '../../build/js/memory.js';
 import * as wire from '../../build/js/wire.js';
@@ -18,7 +18,7 @@ const get = (engine, key, moment) => {
 };
 const scan = (engine, request) =>
   ask(engine, (w) => wire.encodeScan(w, { limit: 0, bytes: 0, ...request }), wire.decodeScan);
-const keysOf = (answer) => answer.records.map((r) => text(r.key));
+const keysOf = (answer) => recordsOf(answer).map((r) => text(r.key));
 
 test('what was set is read until it is deleted', () => {
   const engine = memoryEngine();
@@ -114,9 +114,12 @@ test('ranges, prefixes, reverse, limits', () => {
   assert.deepEqual(keysOf(scan(engine, { from: bytes('b/2'), to: bytes('c') })), ['b/2', 'b/3']);
   assert.deepEqual(keysOf(scan(engine, { reverse: true, limit: 2 })), ['c', 'b/3']);
   const keys = scan(engine, { keysOnly: true, limit: 1 });
-  assert.ok(keys.more && keys.records[0].value.length === 0);
-  const whole = scan(engine, { prefix: bytes('b') }).records[0];
-  assert.equal(text(whole.value), 'B/1');
+  assert.ok(keys.more && recordsOf(keys)[0].value.length === 0);
+  const whole = scan(engine, { prefix: bytes('b') });
+  assert.deepEqual([whole.more, whole.count, text(whole.last)], [false, 3, 'b/3']);
+  assert.equal(text(recordsOf(whole)[0].value), 'B/1');
+  const none = scan(engine, { prefix: bytes('x') });
+  assert.deepEqual([none.more, none.count, none.last.length], [false, 0, 0]);
   const count = ask(engine, (w) => wire.encodeCount(w, { prefix: bytes('b') }), wire.decodeNumber);
   assert.equal(count, 3);
   const deleted = ask(engine, (w) => wire.encodeDeleteRange(w, { prefix: bytes('b/') }, 'synced'),
@@ -139,7 +142,7 @@ for (const reverse of [false, true]) {
       set(engine, `k${chunk}x`, 'late');
       remove(engine, names[40]);
       if (!part.more) break;
-      const last = part.records.at(-1).key;
+      const { last } = part;
       range = reverse ? { to: last.slice() } : { from: bytes(`${text(last)}\0`) };
     }
     assert.deepEqual(seen, reverse ? names.toReversed() : names);

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Engine, loadEngine } from '../../build/js/engine.js';
 import { MemoryStorage } from '../../build/js/memory.js';
-import { Reader, Writer } from '../../build/js/wire.js';
+import { packed, Reader, Writer } from '../../build/js/wire.js';
 
 loadEngine(readFileSync(new URL('../../build/js/siltdb.wasm', import.meta.url)));
 
@@ -23,6 +23,13 @@ export function ask(engine, encode, decode, client = 1) {
   const answer = decode(r);
   if (!r.done || engine.position() !== request.length) throw new Error('the answer has more');
   return answer;
+}
+
+/** The records of an answer to a scan. */
+export function recordsOf({ records }) {
+  const all = [];
+  while (!records.done) all.push(records.record(packed));
+  return all;
 }
 
 /** Pseudo-random whole numbers below a bound, the same for a seed. */

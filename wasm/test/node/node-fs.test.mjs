@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, test } from 'node:test';
-import { ask, bytes, random, text } from './helpers.mjs';
+import { ask, bytes, random, recordsOf, text } from './helpers.mjs';
 import { Engine } from '../../build/js/engine.js';
 import { MemoryStorage } from '../../build/js/memory.js';
 import { NodeStorage } from '../../build/js/node-fs.js';
@@ -43,8 +43,11 @@ const set = (engine, key, value, durability) =>
   ask(engine, (w) => wire.encodeWrite(w, [{ key: bytes(key), value: bytes(value) }], durability),
     wire.decodeWrite);
 const all = (engine) =>
-  ask(engine, (w) => wire.encodeScan(w, { limit: 0, bytes: 0 }), wire.decodeScan)
-    .records.map((r) => ({ key: text(r.key), value: text(r.value), seq: r.seq }));
+  recordsOf(ask(engine, (w) => wire.encodeScan(w, { limit: 0, bytes: 0 }), wire.decodeScan))
+    .map(({ key, value }) => {
+      const { seq } = ask(engine, (w) => wire.encodeGet(w, key), wire.decodeGet);
+      return { key: text(key), value: text(value), seq };
+    });
 
 /** A fixed clock and fixed salts, so that equal scripts give equal files. */
 function fixed() {

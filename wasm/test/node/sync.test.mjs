@@ -5,7 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { importFileSync, openSync, structured, tuple } from '../../dist/sync-node.js';
+import { utf8 as other } from '../../dist/node.js';
+import { bytes, importFileSync, openSync, structured, tuple, utf8 } from '../../dist/sync-node.js';
 
 function folder(t) {
   const root = mkdtempSync(join(tmpdir(), 'siltdb-sync-'));
@@ -109,4 +110,22 @@ test('a transaction reads its own writes, and commits all of them or none', (t) 
   assert.equal(db.get('a'), 1);
   assert.equal(db.transaction(() => 5), 5);
   db.close();
+});
+
+test('text is read right, by the codec of either entry, and what is none is refused', async () => {
+  const texts = ['', 'a', 'ascii'.repeat(20), 'gr\u00fcn', '\ufffd', '\ufeffx', '\u{1f600}'.repeat(50)];
+  for (const values of [utf8, other]) {
+    const db = openSync('x', { backend: 'memory', values });
+    texts.forEach((text, i) => db.set(`k${i}`, text));
+    assert.deepEqual(texts.map((_, i) => db.get(`k${i}`)), texts);
+    assert.deepEqual([...db.values()], texts);
+    const whole = db.sub('k', { values: bytes });
+    whole.set('0', Uint8Array.of(0x61, 0xff));
+    assert.throws(() => db.get('k0'), { code: 'SILT_INVALID' });
+    assert.throws(() => [...db.values()], { code: 'SILT_INVALID' });
+    // What only begins as that codec keeps its own way.
+    const loud = db.sub('k', { values: { ...values, decode: (raw) => `${raw.length} bytes` } });
+    assert.equal(loud.get('0'), '2 bytes');
+    db.close();
+  }
 });

@@ -53,7 +53,12 @@ class Store {
   async all(): Promise<[string, string][]> {
     const scan = { limit: 0, bytes: 0 };
     const { records } = await this.ask((w) => wire.encodeScan(w, scan), wire.decodeScan);
-    return records.map(({ key, value }) => [decoder.decode(key), decoder.decode(value)]);
+    const all: [string, string][] = [];
+    while (!records.done) {
+      const { key, value } = records.record(wire.packed);
+      all.push([decoder.decode(key), decoder.decode(value)]);
+    }
+    return all;
   }
 
   sync() {
