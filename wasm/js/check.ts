@@ -6,7 +6,8 @@ import { refuse } from './error.js';
 export function checkOptions<T extends object>(options: T, known: string): T {
   if (typeof options !== 'object' || !options) refuse('options must be an object');
   for (const name in options) {
-    if (!known.split(' ').includes(name)) refuse(`there is no option ${name}, but ${known}`);
+    // Each operation of a batch comes here: to split the names would take a fifth of its time.
+    if (!` ${known} `.includes(` ${name} `)) refuse(`there is no option ${name}, but ${known}`);
   }
   return options;
 }

@@ -113,9 +113,10 @@ class Seat {
     this.#client = client;
     this.#options = options;
     this.#lock = linkName(name, client);
+    const alive = hold(this.#lock);
     // Whether it leads or follows, it needs the engine.
     this.#compile().catch(() => undefined);
-    if (locks()) this.#alive = await hold(this.#lock);
+    this.#alive = await alive;
     this.#say({ t: 'alive', lock: locks() && this.#lock });
     await this.#takeSeat();
   }
