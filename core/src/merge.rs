@@ -117,6 +117,7 @@ impl<R: ReadAt> Merge<R> {
 }
 
 /// The order of what two sources stand on.
+#[inline]
 fn order<R: ReadAt>(a: &Source<R>, b: &Source<R>, reverse: bool) -> Ordering {
     let (a, b) = (a.cursor.version(), b.cursor.version());
     let order = a.key.cmp(b.key).then_with(|| b.seq.cmp(&a.seq));

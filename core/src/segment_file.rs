@@ -100,7 +100,7 @@ impl<R: ReadAt> SegmentFile<R> {
         if offset.checked_add(len as u64).is_none_or(|end| end > self.readable()) {
             return Err(self.corrupt(offset, Malformed("bytes inside the segment")));
         }
-        buf.clear();
+        // What was in it stays: it is written over.
         buf.resize(len, 0);
         self.reader.read_at(offset, buf)?;
         Ok(())

@@ -29,13 +29,15 @@ function buildEngine() {
   const told = execFileSync('cargo', metadata, { cwd: root, maxBuffer: 1 << 26 });
   const target = JSON.parse(told).target_directory;
   const triple = 'wasm32-unknown-unknown';
-  // A copy of a struct is one instruction and not a row of loads and stores. Small functions are
-  // inlined as where speed counts: a scan takes some percent longer without.
-  const flags = '-Cllvm-args=-max-store-memcpy=1 -inline-threshold=50';
+  // A copy of a struct is one instruction and not a row of loads and stores. Only the smallest
+  // functions are inlined, and such as ask for it up to a limit that scans and gets still feel.
+  // What else LLVM does for speed alone makes code longer, and not faster here.
+  const flags = ['-max-store-memcpy=1', '-inline-threshold=10', '-inlinehint-threshold=40',
+    '-disable-lsr', '-enable-load-pre=false', '-enable-pre=false'];
   // What is a library for its tests too would be linked without optimisation across crates.
   run('cargo', ['rustc', '--crate-type', 'cdylib', '--features', 'package', '--locked',
     '-p', 'siltdb-wasm', '--target', triple, '--profile', 'wasm',
-    '--config', `target.${triple}.rustflags = ["${flags}"]`]);
+    '--config', `target.${triple}.rustflags = ["-Cllvm-args=${flags.join(' ')}"]`]);
   rmSync(generated, { recursive: true, force: true });
   // The engine is found by whoever loads it: a literal path would be bundled twice.
   run('wasm-bindgen', [
@@ -51,7 +53,8 @@ function buildEngine() {
     // What is packed counts: small functions with few locals are alike, and more so beside their
     // namesakes. Inlining what has one caller, or sharing what is computed twice, undoes that.
     '-Oz', '--one-caller-inline-max-function-size=0', '--skip-pass=local-cse',
-    '--reorder-functions-by-name', ...features,
+    // The stack ends at address 0, so that no constant is added to a pointer to come there.
+    '--reorder-functions-by-name', '--low-memory-unused', ...features,
     ...(named ? ['-g'] : ['--strip-debug', '--strip-producers', '--strip-target-features']),
     wasm, '-o', wasm]);
 }

@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 
+use siltdb_core::format::put;
 use siltdb_core::limits::SEQ_MAX;
 
 /// Operations, by the byte they begin with.
@@ -126,12 +127,8 @@ impl<'a> Reader<'a> {
 }
 
 /// Appends a number.
-pub fn put_n(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+pub fn put_n(out: &mut Vec<u8>, value: u64) {
+    put(out, value);
 }
 
 /// Appends bytes with their length before them.

@@ -8,7 +8,7 @@ use super::{Decoded, Malformed};
 const TORN: Malformed = Malformed("a well-formed field");
 
 /// Appends a number as a varint.
-pub(crate) fn put(out: &mut Vec<u8>, number: impl Into<u64>) {
+pub fn put(out: &mut Vec<u8>, number: impl Into<u64>) {
     let (mut rest, mut bytes, mut len) = (number.into(), [0; 10], 0);
     while rest >= 0x80 {
         bytes[len] = rest as u8 | 0x80;
@@ -26,6 +26,7 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Takes one byte off the front of `bytes`.
+#[inline]
 pub(crate) fn take_u8(bytes: &mut &[u8]) -> Decoded<u8> {
     let (first, rest) = bytes.split_first().ok_or(TORN)?;
     *bytes = rest;

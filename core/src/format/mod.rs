@@ -15,7 +15,8 @@ mod record;
 mod segment_header;
 mod snapshot;
 
-use fields::{put, put_bytes, take_array, take_bytes, take_u8, take_u16, take_u32, take_u64};
+pub use fields::put;
+use fields::{put_bytes, take_array, take_bytes, take_u8, take_u16, take_u32, take_u64};
 pub use filter::{Filter, FilterBuilder};
 pub use footer::{FOOTER_TAIL_LEN, Footer, SegmentNumbers};
 pub use group::{GROUP_HEADER_LEN, GROUP_MARKER, GroupHeader};

@@ -28,6 +28,7 @@ const _: () = assert!(KEY_LEN_MAX <= u16::MAX as usize);
 
 impl MemEntry {
     /// The key, out of the bytes that the entry was made for.
+    #[inline]
     pub(super) fn key_in<'a>(&self, keys: &'a [u8]) -> &'a [u8] {
         let start = self.key_start as usize;
         &keys[start..start + usize::from(self.key_len)]

@@ -17,6 +17,7 @@ pub struct Run {
 }
 
 /// The order of records.
+#[inline]
 fn compare(a: &MemEntry, a_keys: &[u8], b: &MemEntry, b_keys: &[u8]) -> Ordering {
     a.prefix
         .cmp(&b.prefix)
@@ -41,12 +42,14 @@ impl Run {
 
     /// The record at this place, which must be less than the length.
     #[must_use]
+    #[inline]
     pub fn entry(&self, i: usize) -> &MemEntry {
         &self.entries[i]
     }
 
     /// The key of the record at this place, which must be less than the length.
     #[must_use]
+    #[inline]
     pub fn key(&self, i: usize) -> &[u8] {
         self.entries[i].key_in(&self.keys)
     }

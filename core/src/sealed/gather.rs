@@ -49,6 +49,7 @@ fn unpacked(place: u64) -> Place {
 
 impl Gather {
     /// Notes that the cursor moves to a version.
+    #[inline]
     pub(super) fn step(&mut self, ordinal: u64) {
         let forwards = ordinal == self.ordinal.wrapping_add(1);
         let goes_on = forwards || ordinal.wrapping_add(1) == self.ordinal;
@@ -125,7 +126,6 @@ impl Gather {
     ) -> Result<()> {
         self.order.clear();
         self.starts.clear();
-        self.bytes.clear();
         self.bytes.resize(bytes, 0);
         let mut start = 0;
         for (at, place) in places.enumerate() {

@@ -73,6 +73,7 @@ struct Block {
 }
 
 impl State {
+    #[inline]
     pub(super) fn version(&self) -> Version<'_> {
         Version { key: &self.key, seq: self.seq, tombstone: self.tombstone, expires: self.expires }
     }
