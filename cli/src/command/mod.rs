@@ -32,7 +32,7 @@ mod verify;
 mod watch;
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 
@@ -234,6 +234,11 @@ impl Context {
                 "this cannot be done in the shell, which holds the store open",
             ));
         }
+        self.without_server()
+    }
+
+    /// For commands that do nothing on a server.
+    fn without_server(&self) -> Run<()> {
         match &self.server {
             None => Ok(()),
             Some(_) => Err(Failure::usage(
@@ -244,7 +249,8 @@ impl Context {
 
     /// The failure line of a store's error.
     fn failed(&self, error: &Error) -> Failure {
-        Failure::store(&self.db, error)
+        let place = self.server.as_ref().map_or(self.db.as_path(), Path::new);
+        Failure::store(place, error)
     }
 
     fn out(&self, encoding: Encoding) -> Out {

@@ -124,6 +124,7 @@ struct Line {
 impl Serve {
     /// Serves until a signal to stop. With `--json`, one line on stdout tells the addresses.
     pub fn run(self, context: &Context) -> Run {
+        context.without_server()?;
         prepare_process();
         tracing_subscriber::fmt()
             // Said to nobody, when whoever reads the log has gone: that must not end the server.

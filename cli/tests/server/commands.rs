@@ -1,6 +1,6 @@
 //! Data commands with `--server` do what they do on a directory.
 
-use crate::served::{Served, of};
+use crate::served::{Served, ended, of};
 use crate::silt::Silt;
 
 const PROTOCOLS: [&str; 2] = ["grpc", "http"];
@@ -71,6 +71,9 @@ fn a_server_answers_as_a_directory_does() {
 }
 
 fn answers_as_a_directory(served: &Served) {
+    // What is wrong is said of the server, and of no directory.
+    let line = served.run(&["set", "", "v"]).failed(2, "SILT_KEY_EMPTY");
+    assert!(line.contains(&served.address("grpc").ip().to_string()), "{line}");
     let local = Silt::new();
     for command in COMMANDS {
         let (a, b) = (local.run(command), served.run(command));
@@ -81,6 +84,16 @@ fn answers_as_a_directory(served: &Served) {
         }
         let code = |text: String| text.rsplit_once('[').map(|(_, code)| code.to_owned());
         assert_eq!(code(a.stderr()), code(b.stderr()), "{command:?}");
+    }
+}
+
+#[test]
+fn what_does_nothing_on_a_server_is_refused() {
+    let silt = Silt::new();
+    for command in ["serve", "bench", "verify"] {
+        // Whether a server is there is not asked.
+        let ended = ended(silt.command(&[command, "--server", "http://127.0.0.1:1"]));
+        assert!(ended.failed(2, "SILT_USAGE").contains("leave --server"), "{command}");
     }
 }
 

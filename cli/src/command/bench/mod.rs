@@ -66,6 +66,7 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
 impl Bench {
     /// Measures, then prints: a run that fails prints no figures.
     pub fn run(self, context: &Context) -> Run {
+        context.without_server()?;
         let place = Place::create(self.parent(&context.db)?)?;
         let machine = Machine::here(place.path());
         let threads: Vec<usize> = self.threads.iter().copied().map(usize::from).collect();
