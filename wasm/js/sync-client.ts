@@ -3,12 +3,10 @@
  * synchronous. For Node, and for workers that have a store of their own.
  */
 
-import { type Difference, differenceOf, entriesOf, type Found, foundOf, keysOf } from './answers.js';
-import { valuesOf, type Version, versionOf } from './answers.js';
+import { type Difference, differenceOf, type Version, versionOf } from './answers.js';
 import type { Commit, CommitOptions, DeleteOptions, Operation, SetOptions } from './batch.js';
 import { Batch, commitLevel, commitOf, levelOf, packDelete } from './batch.js';
 import { packOperation, packSet } from './batch.js';
-import type { MakeOfRecord } from './bytes.js';
 import { checkCount, checkFunction, checkOptions, checkWhole, mapList } from './check.js';
 import type { CodecOptions } from './codec.js';
 import { Engine } from './engine.js';
@@ -17,139 +15,15 @@ import type { Plan, SegmentInfo, SegmentPage, Stats } from './figures.js';
 import { refuse } from './error.js';
 import { Owner } from './owner.js';
 import { packRetention, retentionOf } from './retention.js';
-import { aborted, type ScanOptions, rawOptions } from './scan.js';
-import type { Range, ReadOptions, Scope } from './scope.js';
-import { after, keyBytes, momentAt, momentOf } from './scope.js';
-import { partOf, rangeBytes, scopeOf, seqOf, splitOptions } from './scope.js';
+import { keyBytes, partOf, rangeBytes, scopeOf, seqOf, splitOptions } from './scope.js';
+import type { Range } from './scope.js';
 import type { AsyncStorage } from './storage.js';
+import { SyncReads, SyncSnapshot } from './sync-reads.js';
 import { type SyncRun, type SyncSource, SyncTransaction } from './sync-transaction.js';
 import * as wire from './wire.js';
 
-const SCAN_RECORDS = 1024;
 const PARTS = 1000;
 const COMPACT_BYTES = 8 << 20;
-
-/** What can be read at once. */
-export class SyncReads<K, V> {
-  /** @internal */
-  readonly owner: Owner;
-  /** @internal */
-  readonly scope: Scope<K, V>;
-
-  /** @internal */
-  constructor(owner: Owner, scope: Scope<K, V>) {
-    this.owner = owner;
-    this.scope = scope;
-  }
-
-  /** The value of a key, or undefined if it has none. */
-  get(key: K, options?: ReadOptions): V | undefined {
-    const raw = keyBytes(this.scope, key);
-    const moment = momentOf(this.scope, options);
-    const { values } = this.scope;
-    if (moment.at === undefined && moment.view === undefined) return this.owner.get(raw, values);
-    const found = this.owner.request((w) => wire.encodeGet(w, raw, moment), wire.decodeGet);
-    return found && values.decode(found.value);
-  }
-
-  /** The value of a key with its seq and expiry, or undefined if it has none. */
-  getRecord(key: K, options?: ReadOptions): Found<V> | undefined {
-    const raw = keyBytes(this.scope, key);
-    const moment = momentOf(this.scope, options);
-    const found = this.owner.request((w) => wire.encodeGet(w, raw, moment), wire.decodeGet);
-    return found && foundOf(this.scope, found);
-  }
-
-  /** The values of many keys, in their order, undefined for those without one. */
-  getMany(keys: readonly K[], options?: ReadOptions): (V | undefined)[] {
-    const raws = mapList(keys, 'keys', (key) => keyBytes(this.scope, key));
-    const moment = momentOf(this.scope, options);
-    return this.owner
-      .request((w) => wire.encodeGetMany(w, raws, moment), wire.decodeGetMany)
-      .map((raw) => raw && this.scope.values.decode(raw));
-  }
-
-  /** Whether a key has a value. */
-  has(key: K, options?: ReadOptions): boolean {
-    const raw = keyBytes(this.scope, key);
-    const moment = momentOf(this.scope, options);
-    return this.owner.request((w) => wire.encodeHas(w, raw, moment), wire.decodeHas);
-  }
-
-  /** How many keys a range has, exactly. */
-  count(options: Range<K> & ReadOptions = {}): number {
-    const range = rangeBytes(this.scope, options, ' at');
-    const moment = momentAt(this.scope, options.at);
-    return this.owner.request((w) => wire.encodeCount(w, range, moment), wire.decodeNumber);
-  }
-
-  /** Keys with their values, in order. */
-  entries(options: ScanOptions<K> = {}): Generator<[K, V], void, void> {
-    return this.scan(options, false, entriesOf(this.scope));
-  }
-
-  /** Keys, in order. Values are not read. */
-  keys(options: ScanOptions<K> = {}): Generator<K, void, void> {
-    return this.scan(options, true, keysOf(this.scope));
-  }
-
-  /** Values, in the order of their keys. */
-  values(options: ScanOptions<K> = {}): Generator<V, void, void> {
-    return this.scan(options, false, valuesOf(this.scope));
-  }
-
-  /** @internal */
-  *scan<T>(
-    options: ScanOptions<K>,
-    keysOnly: boolean,
-    make: MakeOfRecord<T>,
-  ): Generator<T, void, void> {
-    const raw = rawOptions(this.scope, options, keysOnly);
-    const { prefix, moment, reverse, keep, chunkBytes: bytes } = raw;
-    let { from, to, limit: left } = raw;
-    const view = keep && left > SCAN_RECORDS ? this.owner.nextView() : moment.view;
-    let more = true;
-    try {
-      while (more && left > 0) {
-        if (options.signal?.aborted) throw aborted(options.signal);
-        const limit = Math.min(left, SCAN_RECORDS);
-        const request = { from, to, prefix, at: moment.at, view, keep: keep && view !== undefined,
-          reverse, keysOnly, limit, bytes };
-        const answer = this.owner.request((w) => wire.encodeScan(w, request), wire.decodeScan);
-        const { last, records } = answer;
-        more = answer.more;
-        left -= answer.count;
-        if (reverse) to = last;
-        else from = after(last);
-        while (!records.done) yield records.record(make);
-      }
-    } finally {
-      if (keep && view !== undefined && more) this.owner.closeView(view);
-    }
-  }
-}
-
-/** The store as it was at one moment, for as long as it is held open. */
-export class SyncSnapshot<K, V> extends SyncReads<K, V> implements Disposable {
-  /** The last commit that is seen. */
-  readonly seq: number;
-
-  /** @internal */
-  constructor(owner: Owner, scope: Scope<K, V>, view: number, seq: number) {
-    super(owner, { ...scope, moment: { view } });
-    this.seq = seq;
-  }
-
-  /** Gives it back. */
-  close(): void {
-    this.owner.closeView(this.scope.moment.view ?? 0);
-  }
-
-  /** As `close()`. */
-  [Symbol.dispose](): void {
-    this.close();
-  }
-}
 
 /** An open store, or the part of one whose keys begin the same, that answers at once. */
 export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Disposable {
