@@ -22,7 +22,8 @@ function given(file) {
     if (star) all.push(...given(there));
     else {
       const names = list.split(',').map((name) => name.trim().replace(/^type /, '')).filter(Boolean);
-      all.push(...names.map((name) => [there, name]));
+      const found = given(there);
+      all.push(...names.map((name) => found.find(([, other]) => other === name)));
     }
   }
   for (const [, name] of source.matchAll(DECLARED)) all.push([file, name]);
