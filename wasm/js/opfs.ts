@@ -94,9 +94,7 @@ export class OpfsStorage implements AsyncStorage {
     const storage = new OpfsStorage(folder, new Journal(await openHandle(file as FolderFile)));
     try {
       await storage.#openFiles();
-      // The engine opens what is there while spares are made for what is to come.
-      const spares = storage.prepare();
-      if (storage.#files.size === 0) await spares;
+      await storage.prepare();
       return storage;
     } catch (e) {
       storage.#closeAll();
@@ -109,14 +107,17 @@ export class OpfsStorage implements AsyncStorage {
     for await (const [name, entry] of this.#folder.entries()) {
       if (entry.kind === 'file' && parseName(name)) found.push([name, entry as FolderFile]);
     }
+    const lastOf = (names: Iterable<string>, kind: FileKind) => Math.max(0, ...[...names]
+      .map((name) => parseName(name)).map((id) => (id?.kind === kind ? id.number : 0)));
+    for (const stock of this.#stocks) stock.last = lastOf(found.map(([name]) => name), stock.kind);
+    // Meanwhile spares are made: of the right numbers, unless a kill has left some.
     const opened = found.map(async ([name, file]) => this.#adopt(name, await openHandle(file)));
-    const all = await Promise.allSettled(opened);
+    const all = await Promise.allSettled([this.#restock(), ...opened]);
     // Only when none is on its way any more can all be closed.
     for (const one of all) if (one.status === 'rejected') throw one.reason;
+    for (const stock of this.#stocks) stock.last = lastOf(this.#files.keys(), stock.kind);
     const ids = [...this.#files.keys()].map((name) => parseName(name));
-    const numbersOf = (kind: FileKind) => ids.flatMap((id) => (id?.kind === kind ? id.number : []));
-    for (const stock of this.#stocks) stock.last = Math.max(0, ...numbersOf(stock.kind));
-    const numbers = numbersOf('manifest');
+    const numbers = ids.flatMap((id) => (id?.kind === 'manifest' ? [id.number] : []));
     const published = this.#journal.check(numbers);
     for (const number of numbers) if (number > published) this.#unpublish(number);
   }

@@ -44,7 +44,6 @@ export async function open<K = string, V = any>(
   if (!held) throw new SiltError('SILT_LOCKED', `${name} is open in another tab or worker`);
   try {
     const { storage } = await openStorage(name, { backend }, () => {});
-    await storage.prepare?.();
     return await over(storage, { ...engine, ...codecs }, () => held.release());
   } catch (e) {
     held.release();
