@@ -101,7 +101,8 @@ test('what there is not is refused by name, and what is asked for beside it is d
   const invalid = (why) => ({ name: 'SiltError', code: 'SILT_INVALID', message: why });
   const date = /date is from 1970 to 2248/;
   for (const [options, why] of [
-    [{ ifAbsnt: true }, /no option ifAbsnt, but .* ifAbsent/], [null, /options must be an object/],
+    [{ ifAbsnt: true }, /no option ifAbsnt, but .* ifAbsent/], [{ tt: 5 }, /no option tt, but/],
+    [null, /options must be an object/],
     ['synced', /options must be an object/], [{ durability: 'sync' }, /`synced`, `flushed` or/],
     [{ ifSeq: '5' }, /ifSeq must be a whole number/], [{ ifSeq: NaN }, /ifSeq must be a whole number/],
     [{ ttl: 0 }, /ttl must be milliseconds/], [{ ttl: '5' }, /ttl must be milliseconds/],
