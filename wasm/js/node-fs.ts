@@ -4,10 +4,12 @@
  */
 
 import * as fs from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { SiltError } from './error.js';
+import { FILE_NAME, look, refuseWorldWritable, run, settle } from './node-directory.js';
+import { syncDir, TMP } from './node-directory.js';
 import { codeOfErrno, refused } from './node-error.js';
-import { CAREFUL, LOCK, Lock } from './node-lock.js';
+import { CAREFUL, Lock } from './node-lock.js';
 import type { HostStorage } from './storage.js';
 
 /** How a directory is opened. */
@@ -33,8 +35,6 @@ interface OpenFile {
   failed: boolean;
 }
 
-const FILE_NAME = /^(?!0{16}\.)\d{16}\.(?:segment|manifest)$/;
-const TMP = '.tmp';
 /**
  * Space is reserved ahead of a file that is appended to and synced in turns, by zeros, for the
  * reasons and in the steps that `cli/src/native/appender.rs` tells: these are its bounds.
@@ -44,15 +44,6 @@ const STEP_MAX = 1 << 20;
 const GROUP_MAX = 64 << 10;
 const ZEROS = new Uint8Array(64 << 10);
 const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
-
-/** Runs a file call; what it throws becomes a `SiltError`. */
-function run<T>(operation: string, name: string, call: () => T): T {
-  try {
-    return call();
-  } catch (e) {
-    throw refused(operation, name, e);
-  }
-}
 
 /** A directory, locked against every other opener until it is shut. */
 export class NodeStorage implements HostStorage {
@@ -280,73 +271,4 @@ function reserve(file: OpenFile): void {
     file.reserved = file.length;
     fs.ftruncateSync(file.fd, file.length);
   }
-}
-
-/** Makes the names of a directory survive power loss; Windows does with the file's own sync. */
-function syncDir(dir: string): void {
-  if (process.platform === 'win32') return;
-  const fd = fs.openSync(dir, O_RDONLY);
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
-}
-
-/** Whether this is a file whose publication was interrupted. */
-function isLeftover(name: string): boolean {
-  return name.endsWith(TMP) && FILE_NAME.test(name.slice(0, -TMP.length));
-}
-
-/** Looks whether a store is or may be at `dir`, and creates the directory if it may. */
-function look(dir: string, create: boolean): void {
-  let names: string[];
-  try {
-    names = fs.readdirSync(dir);
-  } catch (e) {
-    if (codeOfErrno(e) !== 'ENOENT') throw e;
-    if (!create) throw new SiltError('SILT_NO_STORE', `there is no store in ${dir}`);
-    makeDirs(dir);
-    return;
-  }
-  if (names.some((name) => FILE_NAME.test(name))) return;
-  const foreign = names.find(
-    (name) => name !== LOCK && name !== 'lost+found' && !name.startsWith('.') && !isLeftover(name),
-  );
-  if (create && foreign === undefined) return;
-  throw new SiltError('SILT_NO_STORE', `there is no store in ${dir}`);
-}
-
-/** Creates `dir` and its missing parents, for the owner alone and durably. */
-function makeDirs(dir: string): void {
-  const parent = dirname(dir);
-  try {
-    fs.mkdirSync(dir, 0o700);
-  } catch (e) {
-    if (codeOfErrno(e) === 'EEXIST') return;
-    if (codeOfErrno(e) !== 'ENOENT' || parent === dir) throw e;
-    makeDirs(parent);
-    fs.mkdirSync(dir, 0o700);
-  }
-  try {
-    syncDir(parent);
-  } catch (e) {
-    // One may be allowed to create names in a directory and not to open it.
-    if (codeOfErrno(e) !== 'EACCES') throw e;
-  }
-}
-
-/** Removes what interrupted publications left, and makes the names durable: what is decided from
- * here on must not stand on names that a power loss takes away. */
-function settle(dir: string): void {
-  for (const name of fs.readdirSync(dir)) if (isLeftover(name)) fs.unlinkSync(join(dir, name));
-  syncDir(dir);
-}
-
-function refuseWorldWritable(dir: string): void {
-  if (process.platform === 'win32') return;
-  const mode = run('open', dir, () => fs.statSync(dir).mode) & 0o7777;
-  if ((mode & 0o002) === 0) return;
-  const message = `everybody may write into ${dir} (mode ${mode.toString(8)})`;
-  throw new SiltError('SILT_DENIED', `${message}; take that away with: chmod o-w`);
 }
