@@ -96,7 +96,8 @@ fn note(report: &mut CheckReport, file: FileId, offset: u64, error: Error) -> Re
         ErrorKind::Storage(e)
             if matches!(e.kind, StorageErrorKind::Io | StorageErrorKind::UnexpectedEnd) =>
         {
-            problem(report, file, offset, &alloc::format!("bytes that can be read ({e})"));
+            let what = ["bytes that can be read (", &error.message(), ")"].concat();
+            problem(report, file, offset, &what);
         }
         _ => return Err(error),
     }

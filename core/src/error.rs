@@ -8,6 +8,7 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::file_id::FileId;
+use crate::text::Text;
 
 /// Result of a store operation.
 pub type Result<T> = core::result::Result<T, Error>;
@@ -226,76 +227,102 @@ impl From<ErrorKind> for Error {
     }
 }
 
+impl Error {
+    /// The text of this error, as it is displayed.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let mut text = Text::default();
+        self.describe(&mut text);
+        text.into_string()
+    }
+
+    fn describe<'a>(&self, text: &'a mut Text) -> &'a mut Text {
+        match self.kind() {
+            ErrorKind::Storage(e) => e.describe(text),
+            ErrorKind::Corrupt(c) => text
+                .add(&c.file.name())
+                .add(" is damaged at byte ")
+                .number(c.offset)
+                .add(": expected ")
+                .add(c.what)
+                .add("; restore a snapshot, or take what is readable with `silt salvage`"),
+            ErrorKind::Poisoned => {
+                text.add("an earlier write failed, so writing has stopped; reopen the store")
+            }
+            ErrorKind::KeyEmpty => text.add("the key is empty; a key has 1 to 65535 bytes"),
+            ErrorKind::KeyTooLong { len, max } => too_long(text.add("the key has "), *len, *max),
+            ErrorKind::ValueTooLong { len, max } => {
+                too_long(text.add("the value has "), *len, *max)
+            }
+            ErrorKind::BatchTooLarge { size, max } => text
+                .add("the batch has a size of ")
+                .number(*size as u64)
+                .add("; at most ")
+                .number(*max as u64)
+                .add(" is allowed: split it"),
+            ErrorKind::ConditionFailed { operation, found } => {
+                let text = text.add("the condition of operation ").number(*operation as u64);
+                match found {
+                    0 => text.add(" failed: the key is absent"),
+                    found => text.add(" failed: the key is at seq ").number(*found),
+                }
+                .add("; nothing was written")
+            }
+            ErrorKind::HistoryGone { asked, oldest } => text
+                .add("history at ")
+                .number(*asked)
+                .add(" is no longer held; the oldest readable moment is seq ")
+                .number(*oldest),
+            ErrorKind::Unsupported { format, file } => text
+                .add(&file.name())
+                .add(" has format ")
+                .number(*format)
+                .add(", newer than this version reads; update SiltDB (nothing was changed)"),
+            ErrorKind::Invalid(what) => text.add(what),
+            ErrorKind::NotEmpty => text.add("a store is already there; choose an empty place"),
+            ErrorKind::NoStore => text.add("there is no store here"),
+        }
+    }
+}
+
+fn too_long(text: &mut Text, len: usize, max: usize) -> &mut Text {
+    text.number(len as u64).add(" bytes; at most ").number(max as u64).add(" are allowed")
+}
+
+impl StorageError {
+    fn describe<'a>(&self, text: &'a mut Text) -> &'a mut Text {
+        text.add(self.op);
+        if let Some(file) = self.file {
+            text.add(" ").add(&file.name());
+        }
+        text.add(match self.kind {
+            StorageErrorKind::NotFound => ": no such file",
+            StorageErrorKind::AlreadyExists => ": the file exists already",
+            StorageErrorKind::NotReady => ": the file is not open yet",
+            StorageErrorKind::OutOfSpace => ": no space is left; free some and reopen",
+            StorageErrorKind::Locked => ": the store is in use",
+            StorageErrorKind::UnexpectedEnd => ": the file ends too early",
+            StorageErrorKind::Denied => ": access is denied",
+            StorageErrorKind::Io => ": input or output failed",
+        });
+        if !self.message.is_empty() {
+            text.add(" (").add(&self.message).add(")");
+        }
+        text
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind() {
-            ErrorKind::Storage(e) => e.fmt(f),
-            ErrorKind::Corrupt(c) => write!(
-                f,
-                "{} is damaged at byte {}: expected {}; \
-                 restore a snapshot, or take what is readable with `silt salvage`",
-                c.file, c.offset, c.what
-            ),
-            ErrorKind::Poisoned => {
-                f.write_str("an earlier write failed, so writing has stopped; reopen the store")
-            }
-            ErrorKind::KeyEmpty => f.write_str("the key is empty; a key has 1 to 65535 bytes"),
-            ErrorKind::KeyTooLong { len, max } => {
-                write!(f, "the key has {len} bytes; at most {max} are allowed")
-            }
-            ErrorKind::ValueTooLong { len, max } => {
-                write!(f, "the value has {len} bytes; at most {max} are allowed")
-            }
-            ErrorKind::BatchTooLarge { size, max } => {
-                write!(f, "the batch has a size of {size}; at most {max} is allowed: split it")
-            }
-            ErrorKind::ConditionFailed { operation, found: 0 } => write!(
-                f,
-                "the condition of operation {operation} failed: the key is absent; \
-                 nothing was written"
-            ),
-            ErrorKind::ConditionFailed { operation, found } => write!(
-                f,
-                "the condition of operation {operation} failed: the key is at seq {found}; \
-                 nothing was written"
-            ),
-            ErrorKind::HistoryGone { asked, oldest } => write!(
-                f,
-                "history at {asked} is no longer held; the oldest readable moment is seq {oldest}"
-            ),
-            ErrorKind::Unsupported { format, file } => write!(
-                f,
-                "{file} has format {format}, newer than this version reads; update SiltDB \
-                 (nothing was changed)"
-            ),
-            ErrorKind::Invalid(what) => f.write_str(what),
-            ErrorKind::NotEmpty => f.write_str("a store is already there; choose an empty place"),
-            ErrorKind::NoStore => f.write_str("there is no store here"),
-        }
+        f.write_str(&self.message())
     }
 }
 
 impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.kind {
-            StorageErrorKind::NotFound => "no such file",
-            StorageErrorKind::AlreadyExists => "the file exists already",
-            StorageErrorKind::NotReady => "the file is not open yet",
-            StorageErrorKind::OutOfSpace => "no space is left; free some and reopen",
-            StorageErrorKind::Locked => "the store is in use",
-            StorageErrorKind::UnexpectedEnd => "the file ends too early",
-            StorageErrorKind::Denied => "access is denied",
-            StorageErrorKind::Io => "input or output failed",
-        };
-        write!(f, "{}", self.op)?;
-        if let Some(file) = self.file {
-            write!(f, " {file}")?;
-        }
-        write!(f, ": {what}")?;
-        if !self.message.is_empty() {
-            write!(f, " ({})", self.message)?;
-        }
-        Ok(())
+        let mut text = Text::default();
+        self.describe(&mut text);
+        f.write_str(&text.into_string())
     }
 }
 

@@ -1,6 +1,9 @@
 //! File identity: a kind and a number, and the one place where file names are made and parsed.
 
+use alloc::string::String;
 use core::fmt;
+
+use crate::text::Text;
 
 /// What a file of a store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +36,17 @@ impl FileId {
         Self { kind: FileKind::Manifest, number }
     }
 
+    /// The file's name.
+    #[must_use]
+    pub fn name(self) -> String {
+        let mut text = Text::default();
+        text.digits(self.number, 16).add(match self.kind {
+            FileKind::Segment => ".segment",
+            FileKind::Manifest => ".manifest",
+        });
+        text.into_string()
+    }
+
     /// Parses a file name strictly: anything that [`fmt::Display`] would not print is a stray
     /// file and gives `None`.
     #[must_use]
@@ -52,11 +66,7 @@ impl FileId {
 
 impl fmt::Display for FileId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let extension = match self.kind {
-            FileKind::Segment => "segment",
-            FileKind::Manifest => "manifest",
-        };
-        write!(f, "{:016}.{extension}", self.number)
+        f.write_str(&self.name())
     }
 }
 

@@ -56,6 +56,7 @@ mod sort;
 pub mod stats;
 pub mod storage;
 pub mod store;
+pub mod text;
 pub mod types;
 pub mod view;
 

@@ -1,6 +1,6 @@
 //! Packing answers, and telling figures in JSON.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use siltdb_core::error::{Error, ErrorKind};
@@ -24,7 +24,7 @@ pub(crate) fn error(out: &mut Vec<u8>, error: &Error) {
     };
     out.push(status::ERROR);
     put_b(out, error.code().as_bytes());
-    put_b(out, error.to_string().as_bytes());
+    put_b(out, error.message().as_bytes());
     put_n(out, operation);
     put_n(out, detail);
 }
@@ -164,7 +164,7 @@ pub(crate) fn segments(segments: &[SegmentStats]) -> String {
     json.open('[');
     for s in segments {
         json.open('{').name("state").string(s.state);
-        json.name("file").string(&FileId::segment(s.number).to_string());
+        json.name("file").string(&FileId::segment(s.number).name());
         json.numbers(&[
             ("segment", s.number),
             ("fileBytes", s.file_bytes),
@@ -239,7 +239,7 @@ pub(crate) fn check(report: &CheckReport) -> String {
     ]);
     json.name("problems").open('[');
     for problem in &report.problems {
-        json.open('{').name("file").string(&problem.file.to_string());
+        json.open('{').name("file").string(&problem.file.name());
         json.numbers(&[("offset", problem.offset)]);
         json.name("what").string(&problem.what).close('}');
     }

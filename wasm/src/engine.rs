@@ -2,7 +2,6 @@
 //!
 //! What a call fails with is thrown as a string, `CODE: message`, and becomes an error there.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -291,5 +290,5 @@ fn malformed() -> JsValue {
 }
 
 fn thrown(error: Error) -> JsValue {
-    JsValue::from_str(&format!("{}: {error}", error.code()))
+    JsValue::from_str(&[error.code(), ": ", &error.message()].concat())
 }

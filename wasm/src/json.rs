@@ -1,7 +1,9 @@
 //! Writing the little JSON that figures and reports are told in. Names and texts are the
 //! engine's own: they hold nothing that would have to be escaped but quotes and backslashes.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
+
+use siltdb_core::text::Text;
 
 /// Writes one JSON text.
 #[derive(Debug, Default)]
@@ -58,7 +60,9 @@ impl Json {
     /// A number.
     pub(crate) fn number(&mut self, value: u64) -> &mut Self {
         self.separate();
-        self.text.push_str(&value.to_string());
+        let mut text = Text::default();
+        text.number(value);
+        self.text.push_str(&text.into_string());
         self
     }
 

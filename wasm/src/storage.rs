@@ -1,7 +1,6 @@
 //! The storage trait over an object of JavaScript: `HostStorage` of `js/storage.ts`.
 
 use alloc::rc::Rc;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
@@ -131,7 +130,7 @@ impl JsStorage {
         id: FileId,
         open: impl FnOnce(&HostStorage, &str) -> Thrown<u32>,
     ) -> Result<Handle, StorageError> {
-        let number = open(&self.shared.host, &id.to_string()).map_err(failed(op, Some(id)))?;
+        let number = open(&self.shared.host, &id.name()).map_err(failed(op, Some(id)))?;
         Ok(Handle { shared: Rc::clone(&self.shared), id, number })
     }
 }
@@ -169,11 +168,11 @@ impl Storage for JsStorage {
 
     fn publish(&self, id: FileId, bytes: &[u8]) -> Result<(), StorageError> {
         self.shared.synced.set(true);
-        self.shared.host.publish(&id.to_string(), bytes).map_err(failed("publish", Some(id)))
+        self.shared.host.publish(&id.name(), bytes).map_err(failed("publish", Some(id)))
     }
 
     fn remove(&self, id: FileId) -> Result<(), StorageError> {
-        self.shared.host.remove(&id.to_string()).map_err(failed("remove", Some(id)))
+        self.shared.host.remove(&id.name()).map_err(failed("remove", Some(id)))
     }
 }
 

@@ -1,0 +1,53 @@
+//! Texts put together of strings and numbers: what `core::fmt` has for it would be 2 kB of the
+//! packed npm engine.
+
+use alloc::string::String;
+
+/// A text that grows.
+#[derive(Debug, Default)]
+pub struct Text(String);
+
+impl Text {
+    /// Appends a string.
+    pub fn add(&mut self, part: &str) -> &mut Self {
+        self.0.push_str(part);
+        self
+    }
+
+    /// Appends a number.
+    pub fn number(&mut self, number: impl Into<u64>) -> &mut Self {
+        self.digits(number.into(), 1)
+    }
+
+    /// Appends a number of at least so many digits, at most 20.
+    pub fn digits(&mut self, mut number: u64, least: usize) -> &mut Self {
+        let (mut digits, mut len) = ([b'0'; 20], 0);
+        while number > 0 || len < least {
+            len += 1;
+            digits[20 - len] = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+        self.add(str::from_utf8(&digits[20 - len..]).unwrap_or_default())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn numbers_are_as_fmt_writes_them() {
+        for number in [0_u64, 7, 10, 99, 1_234_567_890, u64::MAX] {
+            let mut text = Text::default();
+            text.number(number).add("|").digits(number, 16);
+            assert_eq!(text.into_string(), number.to_string() + &alloc::format!("|{number:016}"));
+        }
+    }
+}
