@@ -241,6 +241,9 @@ fn calls_over_the_limit_of_a_connection_are_refused() {
 fn a_server_without_descriptors_waits_for_some_and_serves_on() {
     use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
     let served = Served::new(&[]);
+    // Its threads are there, with what descriptors they need.
+    let mut ready = crate::resp::peer::Peer::new(served.address("resp"));
+    assert_eq!(ready.say("PING").text(), "PONG");
     let maximum = getrlimit(Resource::Nofile).maximum;
     let limit = |current| {
         prlimit(Some(served.pid()), Resource::Nofile, Rlimit { current, maximum }).unwrap();
