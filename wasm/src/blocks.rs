@@ -12,7 +12,7 @@ const WAYS: usize = 4;
 const FILL_MAX: usize = 2 * BLOCK_LEN;
 /// Blocks of one number in neighbouring files belong to sets so far apart, that files of the usual
 /// size fill all sets before they share any.
-const FILE_STRIDE: u64 = 2053;
+const FILE_STRIDE: usize = 2053;
 
 /// The first bytes of a block of a file, none if it is not held.
 #[derive(Clone, Default)]
@@ -52,8 +52,9 @@ impl Blocks {
         if self.blocks.is_empty() {
             self.blocks.resize(self.sets * WAYS, Block::default());
         }
-        let first =
-            (number.wrapping_add(file.wrapping_mul(FILE_STRIDE)) % self.sets as u64) as usize;
+        // In the numbers of the target: a remainder of longer ones takes twice as long.
+        let place = (number as usize).wrapping_add((file as usize).wrapping_mul(FILE_STRIDE));
+        let first = place % self.sets;
         let set = &mut self.blocks[first * WAYS..(first + 1) * WAYS];
         let at = set.iter().position(|block| block.file == file && block.number == number);
         if at.is_none() && !make {
