@@ -1,10 +1,12 @@
 /** A store in Node: the engine runs in the thread that uses it. */
 
 import { readFileSync } from 'node:fs';
+import * as zlib from 'node:zlib';
 import { Engine, engineLoaded, loadEngine } from './engine.js';
 import { checkEngine, type EngineOptions } from './engine-options.js';
 import { refuseNoBlob, SiltError } from './error.js';
 import type { Info } from './figures.js';
+import { checksumBy } from './gen/siltdb.js';
 import { MemoryStorage } from './memory.js';
 import { NodeStorage } from './node-fs.js';
 import { checkDirectory } from './node-stores.js';
@@ -31,6 +33,8 @@ export interface NodeOptions extends EngineOptions {
 export function loadNode(wasm?: WebAssembly.Module | BufferSource): void {
   if (engineLoaded()) return;
   loadEngine(wasm ?? readFileSync(new URL('./siltdb.wasm', import.meta.url)));
+  // The first releases of Node 20 have none.
+  if (zlib.crc32) checksumBy((crc, bytes) => zlib.crc32(bytes, crc));
 }
 
 /** The storage of a store and the options of its engine. */

@@ -80,9 +80,15 @@ function trimGlue(file) {
     if (!pattern.test(glue)) throw new Error(`siltdb.js is not as expected: ${pattern}`);
     glue = glue.replace(pattern, instead);
   }
-  // Its view of the engine's memory is made anew only when that has grown.
-  writeFileSync(file, `${glue}export { getUint8ArrayMemory0 as memoryNow };\n`);
-  appendFileSync(file.replace(/js$/, 'd.ts'), 'export function memoryNow(): Uint8Array;\n');
+  // Its view of the engine's memory is made anew only when that has grown. What it imports for
+  // checksums is what the host has, if it has something.
+  glue += 'export { getUint8ArrayMemory0 as memoryNow };\n';
+  glue += 'let hostChecksum;\n';
+  glue += 'export function checksumBy(way) {\n    hostChecksum = way;\n    useHostChecksum();\n}\n';
+  writeFileSync(file, glue);
+  appendFileSync(file.replace(/js$/, 'd.ts'), `export function memoryNow(): Uint8Array;
+export function checksumBy(way: (crc: number, bytes: Uint8Array) => number): void;
+`);
 }
 
 // One list of entries: [output, source, format, platform]. `external` is what an entry shares

@@ -15,6 +15,16 @@ extern "C" {
     /// Sixty-four random bits.
     #[wasm_bindgen(method, structural)]
     fn random(this: &Clock) -> u64;
+
+    /// The CRC-32 of what had one, with bytes after it; there once `checksumBy` has it.
+    #[wasm_bindgen(js_name = hostChecksum)]
+    fn host_checksum(crc: u32, bytes: &[u8]) -> u32;
+}
+
+/// Has long checksums computed by JavaScript.
+#[wasm_bindgen(js_name = useHostChecksum)]
+pub fn use_host_checksum() {
+    siltdb_core::format::long_checksums_by(host_checksum);
 }
 
 /// The engine's host over a [`Clock`].

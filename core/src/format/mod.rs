@@ -15,6 +15,8 @@ mod record;
 mod segment_header;
 mod snapshot;
 
+#[cfg(target_arch = "wasm32")]
+pub use crc::{Update, long_checksums_by};
 pub use fields::put;
 use fields::{put_bytes, take_array, take_bytes, take_u8, take_u16, take_u32, take_u64};
 pub use filter::{Filter, FilterBuilder};

@@ -5,6 +5,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import './helpers.mjs';
+import { Engine } from '../../build/js/engine.js';
+import { NodeStorage } from '../../build/js/node-fs.js';
 import { utf8 as other } from '../../dist/node.js';
 import { bytes, importFileSync, openSync, structured, tuple, utf8 } from '../../dist/sync-node.js';
 
@@ -128,4 +131,20 @@ test('text is read right, by the codec of either entry, and what is none is refu
     assert.equal(loud.get('0'), '2 bytes');
     db.close();
   }
+});
+
+test('long checksums are the same, whoever computes them', (t) => {
+  const directory = folder(t);
+  const long = (i) => Uint8Array.from({ length: 5000 + 999 * i }, (_, at) => (at * at) >> i);
+  const db = openSync(directory, { values: bytes });
+  for (let i = 0; i < 8; i += 1) db.set(`k${i}`, long(i));
+  db.close();
+  // This engine was not told of those of Node.
+  const storage = new NodeStorage(directory);
+  const { records, problems } = Engine.check(storage);
+  storage.shutSync();
+  assert.deepEqual([records, problems], [8, []]);
+  const again = openSync(directory, { values: bytes });
+  for (let i = 0; i < 8; i += 1) assert.deepEqual(again.get(`k${i}`), long(i));
+  again.close();
 });
