@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use siltdb::ScanOptions;
 
-use crate::served::{Served, tokens, wait};
+use crate::served::{Served, tokens, until, wait};
 use crate::silt::Silt;
 
 pub const MIB: u64 = 1 << 20;
@@ -162,7 +162,7 @@ fn connections_over_the_limit_are_refused_and_places_come_back() {
     for peer in &mut peers {
         peer.write_all(PREFACE).unwrap();
     }
-    std::thread::sleep(Duration::from_millis(300));
+    // Those of one port are taken in the order they came.
     let mut surplus = TcpStream::connect(address).unwrap();
     assert!(ends_within(&mut surplus, Duration::from_secs(2)));
     let mut refused = TcpStream::connect(served.address("resp")).unwrap();
@@ -170,7 +170,7 @@ fn connections_over_the_limit_are_refused_and_places_come_back() {
     let _ = refused.read_to_string(&mut text);
     assert!(text.starts_with("-ERR max number of clients"), "{text}");
     drop(peers);
-    std::thread::sleep(Duration::from_millis(300));
+    until("places come back", || served.run(&["count"]).code() == 0);
     still_serves(&served, 64 * MIB);
 }
 

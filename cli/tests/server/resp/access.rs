@@ -1,11 +1,10 @@
 //! Tokens, roles, read-only servers, TLS, and what Redis does not have.
 
 use std::process::Command;
-use std::time::Duration;
 
 use super::peer::{Answer, Peer, bulk};
 use super::tools::run;
-use crate::served::{ADMIN, READER, Served, WRITER, tokens};
+use crate::served::{ADMIN, READER, Served, WRITER, tokens, until};
 use crate::silt::Silt;
 use crate::tls::Authority;
 
@@ -163,8 +162,7 @@ fn clients_are_listed_and_ended() {
     let id = b.say("CLIENT ID").int().to_string();
     assert_eq!(a.ask(&["CLIENT", "KILL", "ID", &id]), Answer::Int(1));
     assert!(b.try_ask(&["PING"]).is_err(), "it goes on");
-    std::thread::sleep(Duration::from_millis(100));
-    assert_eq!(a.say("CLIENT LIST").text().lines().count(), 1);
+    until("it is listed no more", || a.say("CLIENT LIST").text().lines().count() == 1);
 }
 
 #[test]
