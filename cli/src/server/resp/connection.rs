@@ -6,24 +6,17 @@
 //! answered is thrown away and they are run again, one by one, taking turns with others that got
 //! into each other's way. A reply is sent only once all that came before it is committed.
 
-use std::cell::RefCell;
-use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Instant;
-
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
-use tokio::time::timeout;
-use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::commands::table::find;
 use super::dispatch::{Todo, Work, dispatch, for_lane, run_data};
 use super::gather::Gather;
 use super::lanes;
 use super::parser::{Bounds, Parsed, Parser};
-use super::reply::{Reply, Trouble};
+use super::reply::Reply;
 use super::session::{Queued, Session};
 use super::spec::Spec;
 use super::state::Resp;
@@ -34,12 +27,6 @@ use crate::server::conn::Conn;
 use crate::server::error::Failure;
 use crate::server::{Protocol, limits};
 
-/// Bytes read at a time.
-const READ_LEN: usize = 64 << 10;
-/// Bytes of requests that are not counted against the memory of the server.
-const INPUT_FREE: usize = 64 << 10;
-/// Buffers keep so much memory while they are empty.
-const KEEP_LEN: usize = 4 << 10;
 /// Replies are sent once there are so many bytes of them, even with more requests to run.
 const SEND_LEN: usize = 1 << 20;
 /// What was written is committed once it has so many bytes, or keys.
@@ -48,26 +35,22 @@ const COMMIT_KEYS: usize = 4_096;
 /// After a condition failed so many requests do not try it by themselves first.
 const WARY: u32 = 64;
 
-thread_local! {
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_LEN]);
-}
-
 /// A connection.
 pub struct Connection {
-    conn: Conn,
+    pub(super) conn: Conn,
     pub(super) resp: Arc<Resp>,
     pub(super) gather: Arc<Gather>,
-    parser: Parser,
-    input: Vec<u8>,
-    held: Held,
+    pub(super) parser: Parser,
+    pub(super) input: Vec<u8>,
+    pub(super) held: Held,
     /// Where the next request begins.
-    start: usize,
+    pub(super) start: usize,
     /// Where requests begin whose writes are not committed, and their replies.
-    committed: (usize, usize),
+    pub(super) committed: (usize, usize),
     /// Requests since then.
     pending: usize,
     /// Up to here requests are run one by one.
-    careful_to: usize,
+    pub(super) careful_to: usize,
     /// So many requests more go to the lanes at once, if they come alone.
     wary: u32,
 }
@@ -131,75 +114,6 @@ impl Connection {
                 return self.close().await;
             }
         }
-    }
-
-    /// Ends the connection. Closed at once, what the peer is still sending would make the system
-    /// throw away what it was told last: that its request is too long, say.
-    async fn close(mut self) -> io::Result<()> {
-        self.conn.shutdown().await?;
-        let mut thrown_away = vec![0; READ_LEN];
-        let rest = async {
-            let mut len = 0;
-            while len < limits::LINGER_BYTES_MAX {
-                match self.conn.read(&mut thrown_away).await {
-                    Ok(0) | Err(_) => return,
-                    Ok(more) => len += more,
-                }
-            }
-        };
-        // Whether or not the peer is done by then.
-        let _ = timeout(limits::LINGER_TIME_MAX, rest).await;
-        Ok(())
-    }
-
-    /// Reads what has come; `false` when no more will, or the connection is to end.
-    async fn read(
-        &mut self,
-        work: &Work,
-        mut end: Pin<&mut WaitForCancellationFutureOwned>,
-    ) -> io::Result<bool> {
-        let (conn, input) = (&mut self.conn, &mut self.input);
-        let len = poll_fn(|context| {
-            if end.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Ok(0));
-            }
-            SCRATCH.with_borrow_mut(|scratch| {
-                let mut buf = ReadBuf::new(scratch);
-                std::task::ready!(Pin::new(&mut *conn).poll_read(context, &mut buf))?;
-                input.extend_from_slice(buf.filled());
-                Poll::Ready(Ok::<_, io::Error>(buf.filled().len()))
-            })
-        })
-        .await?;
-        let over = self.input.len().saturating_sub(INPUT_FREE + self.held.bytes());
-        if over > 0 && !self.held.grow(over.max(READ_LEN)) {
-            let busy = Trouble::from(Failure::busy("requests fill the memory"));
-            let text = format!("-{}\r\n", busy.0);
-            self.conn.write_all(text.as_bytes()).await?;
-            return Ok(false);
-        }
-        let is_unknown = work.session.access().is_none();
-        Ok(len > 0 && (!is_unknown || self.input.len() <= 2 * limits::UNKNOWN_BYTES_MAX))
-    }
-
-    /// Sends all replies, and makes room for more requests.
-    async fn send(&mut self, work: &mut Work) -> io::Result<()> {
-        self.conn.write_all(work.out.bytes()).await?;
-        self.conn.flush().await?;
-        work.out.clear(KEEP_LEN);
-        self.committed = (self.start, 0);
-        if self.start > 0 {
-            self.input.drain(..self.start);
-            self.careful_to = self.careful_to.saturating_sub(self.start);
-            self.start = 0;
-            self.committed = (0, 0);
-            self.held.shrink_to(self.input.len().saturating_sub(INPUT_FREE));
-        }
-        if self.input.is_empty() && self.input.capacity() > KEEP_LEN {
-            self.input = Vec::new();
-            self.parser.shrink();
-        }
-        Ok(())
     }
 
     fn bounds(&self, work: &Work) -> Bounds {

@@ -21,6 +21,7 @@ pub mod spec;
 pub mod state;
 pub mod txn;
 mod watch;
+mod wire;
 
 use std::sync::Arc;
 
