@@ -79,7 +79,7 @@ export class Cursor {
   constructor(session: Session, options: RangeOptions, keysOnly: boolean) {
     this.#session = session;
     let moment = momentOf(options);
-    if (moment.view === undefined) {
+    if (moment.viewId === undefined) {
       const opened = session.openView();
       opened.seq.catch(() => {});
       this.#own = moment = opened.moment;

@@ -35,7 +35,7 @@ export class LocalSession extends Session {
 
   /** Whatever else waits: to wait for a message costs more than to read the newest value. */
   override get<V>(key: Uint8Array, moment: Moment, codec: ValueCodec<V>): Promise<V | undefined> {
-    const newest = moment.at === undefined && moment.view === undefined;
+    const newest = moment.at === undefined && moment.viewId === undefined;
     if (this.#asked || !newest) return super.get(key, moment, codec);
     return atOnce(() => {
       this.#begin();

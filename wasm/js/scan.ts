@@ -77,7 +77,7 @@ export class RawScan {
         to,
         prefix,
         at: moment.at,
-        view: this.#kept ?? moment.view,
+        viewId: this.#kept ?? moment.viewId,
         keep: this.#kept !== undefined,
         reverse,
         keysOnly,
@@ -89,7 +89,7 @@ export class RawScan {
     // It was closed meanwhile.
     if (!this.#more) return NONE;
     // Another host opens the view again there.
-    options.moment = { at: seq, view: moment.view };
+    options.moment = { at: seq, viewId: moment.viewId };
     options.limit -= count;
     this.#more = more && count < left;
     this.#records = Infinity;
@@ -134,7 +134,7 @@ export function rawOptions<K>(
     keysOnly,
     limit: checkCount(options.limit, Infinity, 'limit'),
     chunkBytes: checkCount(options.chunkBytes, CHUNK_BYTES, 'chunkBytes'),
-    keep: moment.view === undefined,
+    keep: moment.viewId === undefined,
   };
 }
 

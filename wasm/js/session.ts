@@ -98,7 +98,7 @@ export class Session {
   /** Opens a view of the store as it is after all that was asked for before. */
   openView(at?: number): OpenView {
     const view = this.nextView();
-    const moment: Moment = { view };
+    const moment: Moment = { viewId: view };
     this.#open.add(moment);
     const seq = this.request((w) => encodeViewOpen(w, view, at), decodeNumber).then((seen) => {
       if (this.#open.has(moment)) moment.at = seen;
@@ -110,7 +110,7 @@ export class Session {
   /** There may be another host: it is to hold what the views look at, before it compacts. */
   #openAgain(): void {
     if (this.#closed) return;
-    for (const { view = 0, at } of this.#open) {
+    for (const { viewId: view = 0, at } of this.#open) {
       // What cannot be opened is told to whoever reads through it.
       if (at !== undefined) {
         this.request((w) => encodeViewOpen(w, view, at), decodeNumber).catch(() => {});
@@ -122,7 +122,7 @@ export class Session {
   async closeView(moment: Moment): Promise<void> {
     this.#open.delete(moment);
     delete moment.at;
-    await this.closeNumber(moment.view ?? 0);
+    await this.closeNumber(moment.viewId ?? 0);
   }
 
   /** Closes a view that a scan has opened. */

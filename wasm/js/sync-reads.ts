@@ -29,7 +29,7 @@ export class SyncReads<K, V> {
     const raw = keyBytes(this.scope, key);
     const moment = momentOf(this.scope, options);
     const { values } = this.scope;
-    if (moment.at === undefined && moment.view === undefined) return this.owner.get(raw, values);
+    if (moment.at === undefined && moment.viewId === undefined) return this.owner.get(raw, values);
     const found = this.owner.request((w) => wire.encodeGet(w, raw, moment), wire.decodeGet);
     return found && values.decode(found.value);
   }
@@ -89,14 +89,16 @@ export class SyncReads<K, V> {
     const raw = rawOptions(this.scope, options, keysOnly);
     const { prefix, moment, reverse, keep, chunkBytes: bytes } = raw;
     let { from, to, limit: left } = raw;
-    const view = keep && left > SCAN_RECORDS ? this.owner.nextView() : moment.view;
+    const view = keep && left > SCAN_RECORDS ? this.owner.nextView() : moment.viewId;
     let more = true;
     try {
       while (more && left > 0) {
         if (options.signal?.aborted) throw aborted(options.signal);
         const limit = Math.min(left, SCAN_RECORDS);
-        const request = { from, to, prefix, at: moment.at, view, keep: keep && view !== undefined,
-          reverse, keysOnly, limit, bytes };
+        const request = {
+          from, to, prefix, at: moment.at, viewId: view, reverse, keysOnly, limit, bytes,
+          keep: keep && view !== undefined,
+        };
         const answer = this.owner.request((w) => wire.encodeScan(w, request), wire.decodeScan);
         const { last, records } = answer;
         more = answer.more;
@@ -118,13 +120,13 @@ export class SyncSnapshot<K, V> extends SyncReads<K, V> implements Disposable {
 
   /** @internal */
   constructor(owner: Owner, scope: Scope<K, V>, view: number, seq: number) {
-    super(owner, { ...scope, moment: { view } });
+    super(owner, { ...scope, moment: { viewId: view } });
     this.seq = seq;
   }
 
   /** Gives it back. */
   close(): void {
-    this.owner.closeView(this.scope.moment.view ?? 0);
+    this.owner.closeView(this.scope.moment.viewId ?? 0);
   }
 
   /** As `close()`. */

@@ -38,7 +38,7 @@ export interface Moment {
   /** A seq: microseconds since 1970. */
   at?: number | undefined;
   /** Number of a view that was opened. */
-  view?: number | undefined;
+  viewId?: number | undefined;
 }
 
 /** A range of keys, all bounds of it together. */
@@ -93,11 +93,11 @@ export interface PackedRetention {
 
 function moment(w: Writer, m: Moment): void {
   if (m.at !== undefined) w.n(m.at);
-  if (m.view !== undefined) w.n(m.view);
+  if (m.viewId !== undefined) w.n(m.viewId);
 }
 
 function momentFlags(m: Moment, at: number): number {
-  return (m.at === undefined ? 0 : at) | (m.view === undefined ? 0 : at * 2);
+  return (m.at === undefined ? 0 : at) | (m.viewId === undefined ? 0 : at * 2);
 }
 
 function range(w: Writer, r: KeyRange): void {
