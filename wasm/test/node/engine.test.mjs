@@ -136,7 +136,7 @@ for (const reverse of [false, true]) {
     const seen = [];
     let range = {};
     for (let chunk = 0; ; chunk += 1) {
-      const part = scan(engine, { ...range, reverse, keep: true, view: 9, limit: 7 });
+      const part = scan(engine, { ...range, reverse, keep: true, viewId: 9, limit: 7 });
       seen.push(...keysOf(part));
       // Written meanwhile, and not seen: the scan has its moment.
       set(engine, `k${chunk}x`, 'late');
@@ -147,7 +147,7 @@ for (const reverse of [false, true]) {
     }
     assert.deepEqual(seen, reverse ? names.toReversed() : names);
     // The last answer closed the view.
-    assert.throws(() => get(engine, 'k00', { view: 9 }), { code: 'SILT_INVALID' });
+    assert.throws(() => get(engine, 'k00', { viewId: 9 }), { code: 'SILT_INVALID' });
   });
 }
 
@@ -159,18 +159,18 @@ test('views and past moments', () => {
   const second = set(engine, 'k', 'new').seq;
   const third = remove(engine, 'k').seq;
   assert.equal(open(2, second), second);
-  assert.equal(get(engine, 'k', { view: 1 }), 'old');
-  assert.equal(get(engine, 'k', { view: 2 }), 'new');
+  assert.equal(get(engine, 'k', { viewId: 1 }), 'old');
+  assert.equal(get(engine, 'k', { viewId: 2 }), 'new');
   assert.equal(get(engine, 'k', { at: first }), 'old');
   assert.equal(get(engine, 'k', { at: third }), undefined);
-  assert.deepEqual(keysOf(scan(engine, { view: 2 })), ['k']);
+  assert.deepEqual(keysOf(scan(engine, { viewId: 2 })), ['k']);
   ask(engine, (w) => wire.encodeViewClose(w, 1), wire.decodeNothing);
-  assert.throws(() => get(engine, 'k', { view: 1 }), { code: 'SILT_INVALID' });
+  assert.throws(() => get(engine, 'k', { viewId: 1 }), { code: 'SILT_INVALID' });
   // Another client's view of the same number is another one.
-  assert.throws(() => ask(engine, (w) => wire.encodeGet(w, bytes('k'), { view: 2 }),
+  assert.throws(() => ask(engine, (w) => wire.encodeGet(w, bytes('k'), { viewId: 2 }),
     wire.decodeGet, 77), { code: 'SILT_INVALID' });
   engine.dropClient(1);
-  assert.throws(() => get(engine, 'k', { view: 2 }), { code: 'SILT_INVALID' });
+  assert.throws(() => get(engine, 'k', { viewId: 2 }), { code: 'SILT_INVALID' });
   const history = ask(engine, (w) => wire.encodeHistory(w, bytes('k')), wire.decodeHistory);
   assert.deepEqual(history.map((v) => [v.seq, v.value && text(v.value)]),
     [[third, undefined], [second, 'new'], [first, 'old']]);
