@@ -24,7 +24,13 @@ const UNSAFE_FILES: [&str; 1] = ["cli/src/native/map.rs"];
 /// in a row marked `true` the modules may import each other too. A module that stands nowhere is
 /// of the last row, so that nothing below it may import it until it is listed here.
 const LAYERS: &[(bool, &[&str])] = &[
-    (true, &["limits", "sort", "file_id", "error", "host", "options", "batch", "types", "stats"]),
+    (
+        true,
+        &[
+            "limits", "sort", "text", "file_id", "error", "host", "options", "batch", "types",
+            "stats",
+        ],
+    ),
     (false, &["format", "storage", "index", "cache"]),
     (
         true,

@@ -230,8 +230,8 @@ impl Queue {
 }
 
 impl Leadership<'_> {
-    /// Waits a little for as many commits as the last sync took along, where this one is synced, too:
-    /// threads that write one record after the other are back soon, and come along.
+    /// Waits a little for as many commits as the last sync took along, where this one is synced,
+    /// too: threads that write one record after the other are back soon, and come along.
     pub(super) fn wait_for_company(&self) {
         let expected = self.queue.company.load(Ordering::Relaxed);
         if expected == 0 || self.queue.soon_over.load(Ordering::Relaxed) {

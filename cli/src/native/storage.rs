@@ -29,9 +29,9 @@ impl NativeStorage {
     /// from an interrupted [`Storage::publish`] are removed.
     ///
     /// # Errors
-    /// [`siltdb_core::ErrorKind::NoStore`] if there is no file of a store and `create` is off, or if there are
-    /// only files of others; `Locked` if the store is open; `Denied` if everybody may write
-    /// into the directory; what the system says.
+    /// [`siltdb_core::ErrorKind::NoStore`] if there is no file of a store and `create` is off, or
+    /// if there are only files of others; `Locked` if the store is open; `Denied` if everybody may
+    /// write into the directory; what the system says.
     pub fn open(dir: impl AsRef<Path>, options: NativeOptions) -> Result<Self, Error> {
         Self::open_on(Arc::new(RealFs), dir, options)
     }
