@@ -1,27 +1,15 @@
 //! Which of many operations is the newest on its key.
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
-use crate::index::KeyHasher;
-
-/// The place of the newest operation on a key. The keys are where the operations are.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    hash: u64,
-    at: usize,
-}
-
-impl Place {
-    fn hash(&self) -> u64 {
-        self.hash
-    }
-}
+use crate::index::{KeyHasher, Slot};
 
 /// Places of operations in a list, by their keys; whoever asks shows the list.
 #[derive(Debug)]
 pub(crate) struct Newest {
     hasher: KeyHasher,
-    places: HashTable<Place>,
+    places: HashTable<Slot>,
 }
 
 impl Newest {
@@ -33,8 +21,8 @@ impl Newest {
     /// Where the newest operation on `key` is.
     pub(crate) fn get<'a>(&self, key: &[u8], key_at: impl Fn(usize) -> &'a [u8]) -> Option<usize> {
         let hash = self.hasher.hash(key);
-        let found = self.places.find(hash, |p| p.hash == hash && key_at(p.at) == key);
-        found.map(|place| place.at)
+        let same = |slot: &Slot| slot.hash == hash && key_at(slot.found as usize) == key;
+        self.places.find(hash, same).map(|slot| slot.found as usize)
     }
 
     /// Tells that the newest operation on `key` is at `at`, and gives where it was before.
@@ -45,12 +33,17 @@ impl Newest {
         key_at: impl Fn(usize) -> &'a [u8],
     ) -> Option<usize> {
         let hash = self.hasher.hash(key);
-        let same = |p: &Place| p.hash == hash && key_at(p.at) == key;
-        if let Some(place) = self.places.find_mut(hash, same) {
-            return Some(core::mem::replace(&mut place.at, at));
+        let same = |slot: &Slot| slot.hash == hash && key_at(slot.found as usize) == key;
+        let slot = Slot { hash, found: at as u64 };
+        match self.places.entry(hash, same, Slot::hash) {
+            Entry::Occupied(mut entry) => {
+                Some(core::mem::replace(entry.get_mut(), slot).found as usize)
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(slot);
+                None
+            }
         }
-        self.places.insert_unique(hash, Place { hash, at }, Place::hash);
-        None
     }
 
     /// Forgets all places.

@@ -322,7 +322,7 @@ fn rewrite<S: Storage, H: Host>(
     opened: &mut Opened<S::Reader>,
     chain: Vec<LogTail<S::Reader>>,
 ) -> Result<()> {
-    let mut manifest = opened.manifest.clone();
+    let manifest = &mut opened.manifest;
     let hasher = KeyHasher::new(manifest.hash_key, manifest.hash_bits);
     for mut tail in chain {
         if tail.memtable.is_empty() {
@@ -351,7 +351,6 @@ fn rewrite<S: Storage, H: Host>(
         len: 0,
     };
     storage.publish(FileId::manifest(manifest.number), &manifest.encode())?;
-    opened.manifest = manifest;
     Ok(())
 }
 

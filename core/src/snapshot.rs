@@ -92,7 +92,7 @@ struct Output<'a> {
 impl Output<'_> {
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.sink.write(bytes)?;
-        self.crc = checksum(self.crc, &[bytes]);
+        self.crc = checksum(self.crc, bytes);
         self.offset += bytes.len() as u64;
         (self.progress)(Progress { done: self.offset, total: self.total });
         Ok(())
@@ -129,7 +129,7 @@ pub fn write<R: ReadAt>(
         last_seq: manifest.last_seq.max(seq),
         log: LogHead { len: 0, ..manifest.log },
         segments,
-        ..manifest.clone()
+        ..*manifest
     };
     let bytes = manifest.encode();
     let total = total_len(&manifest, bytes.len() as u64);
@@ -138,7 +138,7 @@ pub fn write<R: ReadAt>(
     out.put(&SnapshotHeader { store_id: manifest.store_id, seq, parts }.encode())?;
     let part = out.begin_part(FileId::manifest(manifest.number), bytes.len() as u64)?;
     out.put(&bytes)?;
-    out.end_part(part, checksum(0, &[&bytes]))?;
+    out.end_part(part, checksum(0, &bytes))?;
     for sealed in sealed {
         write_segment(&mut out, sealed)?;
     }
@@ -157,7 +157,7 @@ fn write_segment<R: ReadAt>(out: &mut Output<'_>, sealed: &Sealed<R>) -> Result<
     while at < len {
         let piece = (len - at).min(CHUNK_LEN as u64);
         let bytes = sealed.file.bytes(at, piece as usize)?;
-        crc = checksum(crc, &[&bytes]);
+        crc = checksum(crc, &bytes);
         out.put(&bytes)?;
         at += piece;
     }
@@ -241,7 +241,7 @@ impl<'a> Input<'a> {
             }
             at += len;
         }
-        self.crc = checksum(self.crc, &[buf]);
+        self.crc = checksum(self.crc, buf);
         self.offset += buf.len() as u64;
         let total = self.total.max(self.offset);
         (self.progress)(Progress { done: self.offset, total });
@@ -301,7 +301,7 @@ fn read_manifest(input: &mut Input<'_>, header: &SnapshotHeader) -> Result<(Mani
         bytes.resize(before + piece, 0);
         input.fill(part.file, &mut bytes[before..])?;
     }
-    input.end_part(part, checksum(0, &[&bytes]))?;
+    input.end_part(part, checksum(0, &bytes))?;
     let corrupt = |e: Malformed| Error::corrupt(part.file, start, e.0);
     let decoded = Manifest::decode(&bytes).map_err(corrupt)?;
     let manifest = decoded.map_err(|format| ErrorKind::Unsupported { format, file: part.file })?;
@@ -345,7 +345,7 @@ fn restore_segment<S: Storage>(
     while left > 0 {
         let piece = left.min(CHUNK_LEN as u64) as usize;
         input.fill(id, &mut buf[..piece])?;
-        crc = checksum(crc, &[&buf[..piece]]);
+        crc = checksum(crc, &buf[..piece]);
         appender.append(&buf[..piece])?;
         left -= piece as u64;
     }

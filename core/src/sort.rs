@@ -26,36 +26,41 @@ pub(crate) fn sort_stable<T: Copy>(items: &mut [T], order: impl Fn(&T, &T) -> Or
 /// A few hundred bytes of code where the library's sort takes some thousand.
 #[cfg(any(test, target_arch = "wasm32"))]
 fn merge_sort<T: Copy>(items: &mut [T], order: impl Fn(&T, &T) -> Ordering) {
-    let len = items.len();
-    let mut buffer: Vec<T> = items.to_vec();
-    let (mut from, mut to, mut in_buffer) = (&mut *items, buffer.as_mut_slice(), false);
+    let before = items.to_vec();
+    let places = merge_places(items.len(), &|a, b| order(&before[a], &before[b]));
+    for (item, place) in items.iter_mut().zip(places) {
+        *item = before[place as usize];
+    }
+}
+
+/// Where so many items stand before they are put in order, in that order. Not generic.
+#[cfg(any(test, target_arch = "wasm32"))]
+#[inline(never)]
+fn merge_places(len: usize, order: &dyn Fn(usize, usize) -> Ordering) -> Vec<u32> {
+    let mut from: Vec<_> = (0..len as u32).collect();
+    let mut to = from.clone();
+    let in_order = |a: u32, b: u32| order(a as usize, b as usize) != Ordering::Greater;
     let mut width = 1;
     while width < len {
         let mut start = 0;
         while start < len {
-            let (middle, end) = ((start + width).min(len), (start + 2 * width).min(len));
-            let (mut left, mut right) = (start, middle);
-            if middle == end || order(&from[middle - 1], &from[middle]).is_le() {
-                to[start..end].copy_from_slice(&from[start..end]);
-                start = end;
-                continue;
+            let (mut middle, end) = ((start + width).min(len), (start + 2 * width).min(len));
+            if middle < end && in_order(from[middle - 1], from[middle]) {
+                middle = end;
             }
-            for slot in &mut to[start..end] {
-                let stays =
-                    || right == end || order(&from[left], &from[right]) != Ordering::Greater;
-                let next = if left < middle && stays() { &mut left } else { &mut right };
-                *slot = from[*next];
+            let (mut left, mut right) = (start, middle);
+            for place in &mut to[start..end] {
+                let stays = left < middle && (right == end || in_order(from[left], from[right]));
+                let next = if stays { &mut left } else { &mut right };
+                *place = from[*next];
                 *next += 1;
             }
             start = end;
         }
         core::mem::swap(&mut from, &mut to);
-        in_buffer = !in_buffer;
         width *= 2;
     }
-    if in_buffer {
-        to.copy_from_slice(from);
-    }
+    from
 }
 
 #[cfg(test)]

@@ -123,19 +123,14 @@ pub struct Progress {
 impl ScanOptions {
     /// The range of keys: from inclusive, to exclusive.
     pub(crate) fn range(&self) -> (Vec<u8>, Option<Vec<u8>>) {
-        let mut from = self.from.clone().unwrap_or_default();
-        let mut to = self.to.clone();
-        if let Some(prefix) = &self.prefix {
-            if *prefix > from {
-                from.clone_from(prefix);
-            }
-            let end = after_prefix(prefix);
-            to = match (to, end) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (a, b) => a.or(b),
-            };
-        }
-        (from, to)
+        let prefix = self.prefix.as_deref().unwrap_or_default();
+        let from = self.from.as_deref().unwrap_or_default().max(prefix);
+        let end = after_prefix(prefix);
+        let to = match (self.to.as_deref(), end.as_deref()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        (from.to_vec(), to.map(<[u8]>::to_vec))
     }
 }
 

@@ -223,7 +223,7 @@ fn a_store_of_a_newer_format_is_refused_and_not_touched() {
     let mut bytes = manifest.1;
     bytes[8..10].copy_from_slice(&999_u16.to_le_bytes());
     let end = bytes.len() - 4;
-    let sum = siltdb_core::format::checksum(0, &[&bytes[..end]]);
+    let sum = siltdb_core::format::checksum(0, &bytes[..end]);
     bytes[end..].copy_from_slice(&sum.to_le_bytes());
     std::fs::write(silt.db().join(manifest.0), bytes).unwrap();
     let before = files_of(&silt.db());

@@ -142,7 +142,7 @@ fn a_damaged_manifest_or_a_newer_format_stops_every_command() {
     let mut newer = bytes.clone();
     newer[8] = 9;
     let end = newer.len() - 4;
-    let sum = siltdb_core::format::checksum(0, &[&newer[..end]]);
+    let sum = siltdb_core::format::checksum(0, &newer[..end]);
     newer[end..].copy_from_slice(&sum.to_le_bytes());
     fs::write(silt.db().join(&name), newer).unwrap();
     all_fail(&silt, 4, "SILT_UNSUPPORTED", &["dump"]);
@@ -153,7 +153,7 @@ fn a_damaged_manifest_or_a_newer_format_stops_every_command() {
     let bytes = fs::read(&segment).unwrap();
     let mut newer = bytes.clone();
     newer[8] = 9;
-    let sum = siltdb_core::format::checksum(0, &[&newer[..84]]);
+    let sum = siltdb_core::format::checksum(0, &newer[..84]);
     newer[84..88].copy_from_slice(&sum.to_le_bytes());
     fs::write(&segment, newer).unwrap();
     all_fail(&silt, 4, "SILT_UNSUPPORTED", &[]);
@@ -428,7 +428,7 @@ fn what_is_not_a_snapshot_makes_no_store() {
     silt.fails(&["restore", &cut, target], 4, "SILT_CORRUPT");
     let mut newer = whole.clone();
     newer[8] = 9;
-    let sum = siltdb_core::format::checksum(0, &[&newer[..44]]);
+    let sum = siltdb_core::format::checksum(0, &newer[..44]);
     newer[44..48].copy_from_slice(&sum.to_le_bytes());
     let newer = silt.file("newer.silt", newer);
     silt.fails(&["restore", &newer, target], 4, "SILT_UNSUPPORTED");

@@ -5,11 +5,15 @@ use alloc::vec::Vec;
 
 use super::{Decoded, Malformed};
 
-const TORN: Malformed = Malformed("a well-formed field");
-
 /// Appends a number as a varint.
+#[inline]
 pub fn put(out: &mut Vec<u8>, number: impl Into<u64>) {
-    let (mut rest, mut bytes, mut len) = (number.into(), [0; 10], 0);
+    put_u64(out, number.into());
+}
+
+/// Not generic: it is compiled once.
+fn put_u64(out: &mut Vec<u8>, mut rest: u64) {
+    let (mut bytes, mut len) = ([0; 10], 0);
     while rest >= 0x80 {
         bytes[len] = rest as u8 | 0x80;
         rest >>= 7;
@@ -25,61 +29,105 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Takes one byte off the front of `bytes`.
-#[inline]
-pub(crate) fn take_u8(bytes: &mut &[u8]) -> Decoded<u8> {
-    let (first, rest) = bytes.split_first().ok_or(TORN)?;
-    *bytes = rest;
-    Ok(*first)
+/// Takes fields off the front of bytes.
+///
+/// A field that is not there reads as 0 or as no bytes. [`Fields::whole`] tells of it, once for
+/// many fields, and is asked before they are used.
+#[derive(Debug)]
+pub(crate) struct Fields<'a> {
+    rest: &'a [u8],
+    torn: bool,
 }
 
-/// Takes a varint of at most 16 bits.
-pub(crate) fn take_u16(bytes: &mut &[u8]) -> Decoded<u16> {
-    take(bytes, 16).map(|number| number as u16)
-}
-
-/// Takes a varint of at most 32 bits.
-pub(crate) fn take_u32(bytes: &mut &[u8]) -> Decoded<u32> {
-    take(bytes, 32).map(|number| number as u32)
-}
-
-/// Takes a varint of at most 64 bits.
-pub(crate) fn take_u64(bytes: &mut &[u8]) -> Decoded<u64> {
-    take(bytes, 64)
-}
-
-fn take(bytes: &mut &[u8], bits: u32) -> Decoded<u64> {
-    let (mut number, mut shift) = (0, 0);
-    loop {
-        let byte = take_u8(bytes)?;
-        let part = u64::from(byte & 0x7F);
-        if shift >= bits || (bits - shift < 7 && part >> (bits - shift) != 0) {
-            return Err(TORN);
-        }
-        number |= part << shift;
-        if byte < 0x80 {
-            return Ok(number);
-        }
-        shift += 7;
+impl<'a> Fields<'a> {
+    /// Takes from the front of these bytes.
+    #[inline]
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, torn: false }
     }
-}
 
-/// Takes so many bytes.
-pub(crate) fn take_array<const N: usize>(bytes: &mut &[u8]) -> Decoded<[u8; N]> {
-    let (head, rest) = bytes.split_first_chunk().ok_or(TORN)?;
-    *bytes = rest;
-    Ok(*head)
-}
-
-/// Takes a length and that many bytes, borrowed.
-pub(crate) fn take_bytes<'a>(bytes: &mut &'a [u8], max: usize) -> Decoded<&'a [u8]> {
-    let len = take_u64(bytes)?;
-    if len > max as u64 {
-        return Err(Malformed("a length in range"));
+    /// Bytes that are left.
+    #[inline]
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
     }
-    let (head, rest) = bytes.split_at_checked(len as usize).ok_or(Malformed("more bytes"))?;
-    *bytes = rest;
-    Ok(head)
+
+    /// Tells that a field has a value that it cannot have.
+    pub(crate) fn refuse(&mut self) {
+        self.torn = true;
+    }
+
+    /// Whether all fields so far were there.
+    ///
+    /// # Errors
+    /// When one was not.
+    #[inline]
+    pub(crate) fn whole(&self) -> Decoded<()> {
+        if self.torn { Err(Malformed("a well-formed field")) } else { Ok(()) }
+    }
+
+    /// Takes one byte.
+    #[inline]
+    pub(crate) fn u8(&mut self) -> u8 {
+        let Some((first, rest)) = self.rest.split_first() else {
+            self.torn = true;
+            return 0;
+        };
+        self.rest = rest;
+        *first
+    }
+
+    /// Takes a varint of at most 16 bits.
+    pub(crate) fn u16(&mut self) -> u16 {
+        self.number(16) as u16
+    }
+
+    /// Takes a varint of at most 32 bits.
+    pub(crate) fn u32(&mut self) -> u32 {
+        self.number(32) as u32
+    }
+
+    /// Takes a varint of at most 64 bits.
+    pub(crate) fn u64(&mut self) -> u64 {
+        self.number(64)
+    }
+
+    fn number(&mut self, bits: u32) -> u64 {
+        let (mut number, mut shift) = (0, 0);
+        loop {
+            let byte = self.u8();
+            let part = u64::from(byte & 0x7F);
+            if shift >= bits || (bits - shift < 7 && part >> (bits - shift) != 0) {
+                self.torn = true;
+                return 0;
+            }
+            number |= part << shift;
+            if byte < 0x80 {
+                return number;
+            }
+            shift += 7;
+        }
+    }
+
+    /// Takes so many bytes.
+    pub(crate) fn array<const N: usize>(&mut self) -> [u8; N] {
+        let Some((head, rest)) = self.rest.split_first_chunk() else {
+            self.torn = true;
+            return [0; N];
+        };
+        self.rest = rest;
+        *head
+    }
+
+    /// Takes a length and that many bytes, borrowed.
+    pub(crate) fn bytes(&mut self, max: usize) -> &'a [u8] {
+        let len = usize::try_from(self.u64()).unwrap_or(usize::MAX);
+        let taken = self.rest.split_at_checked(len).filter(|_| len <= max);
+        self.torn |= taken.is_none();
+        let (head, rest) = taken.unwrap_or_default();
+        self.rest = rest;
+        head
+    }
 }
 
 #[cfg(test)]
@@ -95,20 +143,40 @@ mod tests {
                 put(&mut bytes, number);
                 assert_eq!(bytes.len(), (64 - number.leading_zeros()).div_ceil(7).max(1) as usize);
                 bytes.push(9);
-                let taken = |field: fn(&mut &[u8]) -> Decoded<u64>| {
-                    let mut rest = &bytes[..];
-                    field(&mut rest).ok().inspect(|_| assert_eq!(rest, [9]))
+                let taken = |field: fn(&mut Fields<'_>) -> u64| {
+                    let mut fields = Fields::new(&bytes);
+                    let number = field(&mut fields);
+                    fields.whole().ok().map(|()| assert_eq!(fields.u8(), 9)).map(|()| number)
                 };
                 let u16 = u16::try_from(number).ok().map(u64::from);
                 let u32 = u32::try_from(number).ok().map(u64::from);
-                assert_eq!(taken(take_u64), Some(number));
-                assert_eq!(taken(|bytes| take_u32(bytes).map(u64::from)), u32);
-                assert_eq!(taken(|bytes| take_u16(bytes).map(u64::from)), u16);
+                assert_eq!(taken(|fields| fields.u64()), Some(number));
+                assert_eq!(taken(|fields| fields.u32().into()), u32);
+                assert_eq!(taken(|fields| fields.u16().into()), u16);
             }
         }
         for torn in [&[][..], &[0x80], &[0xFF; 9], &[0x80; 11]] {
-            assert_eq!(take_u64(&mut &torn[..]), Err(TORN));
+            let mut fields = Fields::new(torn);
+            fields.u64();
+            assert!(fields.whole().is_err());
         }
-        assert_eq!(take_u16(&mut &[0x80, 0x80, 0x80, 0][..]), Err(TORN), "one byte too many");
+        let mut fields = Fields::new(&[0x80, 0x80, 0x80, 0]);
+        fields.u16();
+        assert!(fields.whole().is_err(), "one byte too many");
+    }
+
+    #[test]
+    fn bytes_and_arrays_are_there_or_torn() {
+        let taken = |bytes: &[u8], max| {
+            let mut fields = Fields::new(bytes);
+            let taken = fields.bytes(max).to_vec();
+            fields.whole().ok().map(|()| (taken, fields.left()))
+        };
+        assert_eq!(taken(&[2, 7, 8, 9], 2), Some((vec![7, 8], 1)));
+        assert_eq!(taken(&[2, 7, 8, 9], 1), None, "longer than allowed");
+        assert_eq!(taken(&[4, 7, 8, 9], 9), None, "more than there is");
+        let mut fields = Fields::new(&[1, 2, 3]);
+        assert_eq!((fields.array::<2>(), fields.whole()), ([1, 2], Ok(())));
+        assert_eq!((fields.array::<2>(), fields.whole().is_err()), ([0, 0], true));
     }
 }

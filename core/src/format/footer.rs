@@ -8,10 +8,7 @@
 
 use alloc::vec::Vec;
 
-use super::{
-    Decoded, Malformed, checksum, put, put_bytes, read_u32, seed_at, take_bytes, take_u8, take_u32,
-    take_u64,
-};
+use super::{Decoded, Fields, Malformed, checksum, put, put_bytes, read_u32, seed_at};
 use crate::limits;
 
 const MAGIC: [u8; 8] = *b"SILTFOOT";
@@ -68,38 +65,36 @@ pub struct Footer {
 }
 
 impl SegmentNumbers {
-    fn decode(bytes: &mut &[u8]) -> Decoded<Self> {
-        let (number, salt) = (take_u64(bytes)?, take_u32(bytes)?);
-        let sorted = match take_u8(bytes)? {
-            0 => false,
-            1 => true,
-            _ => return Err(Malformed("a well-formed field")),
-        };
-        let mut fields = [0; 13];
-        for field in &mut fields {
-            *field = take_u64(bytes)?;
+    fn take(fields: &mut Fields<'_>) -> Self {
+        let mut n = Self { number: fields.u64(), salt: fields.u32(), ..Self::default() };
+        let sorted = fields.u8();
+        n.sorted = sorted == 1;
+        if sorted > 1 {
+            fields.refuse();
         }
-        let [base_seq, min_seq, max_seq, records, tombstones, fields @ ..] = fields;
-        let [payload_bytes, expiring_bytes, expires_min, expires_max, fields @ ..] = fields;
-        let [data_end, fences_offset, filter_offset, footer_offset] = fields;
-        Ok(Self {
-            number,
-            salt,
-            sorted,
-            base_seq,
-            min_seq,
-            max_seq,
-            records,
-            tombstones,
-            payload_bytes,
-            expiring_bytes,
-            expires_min,
-            expires_max,
-            data_end,
-            fences_offset,
-            filter_offset,
-            footer_offset,
-        })
+        for number in n.rest() {
+            *number = fields.u64();
+        }
+        n
+    }
+
+    /// The numbers behind the first three, in the order of the format.
+    fn rest(&mut self) -> [&mut u64; 13] {
+        [
+            &mut self.base_seq,
+            &mut self.min_seq,
+            &mut self.max_seq,
+            &mut self.records,
+            &mut self.tombstones,
+            &mut self.payload_bytes,
+            &mut self.expiring_bytes,
+            &mut self.expires_min,
+            &mut self.expires_max,
+            &mut self.data_end,
+            &mut self.fences_offset,
+            &mut self.filter_offset,
+            &mut self.footer_offset,
+        ]
     }
 }
 
@@ -112,7 +107,7 @@ impl Footer {
         let body_len = bytes.len() as u32;
         bytes.extend_from_slice(&body_len.to_le_bytes());
         let seed = seed_at(self.numbers.salt, self.numbers.footer_offset);
-        let crc = checksum(seed, &[&bytes]);
+        let crc = checksum(seed, &bytes);
         bytes.extend_from_slice(&crc.to_le_bytes());
         bytes.extend_from_slice(&MAGIC);
         bytes
@@ -125,35 +120,22 @@ impl Footer {
     }
 
     pub(super) fn encode_body(&self, out: &mut Vec<u8>) {
-        let n = &self.numbers;
+        let mut n = self.numbers;
         put(out, n.number);
         put(out, n.salt);
         out.push(u8::from(n.sorted));
-        for number in [
-            n.base_seq,
-            n.min_seq,
-            n.max_seq,
-            n.records,
-            n.tombstones,
-            n.payload_bytes,
-            n.expiring_bytes,
-            n.expires_min,
-            n.expires_max,
-            n.data_end,
-            n.fences_offset,
-            n.filter_offset,
-            n.footer_offset,
-        ] {
-            put(out, number);
+        for number in n.rest() {
+            put(out, *number);
         }
         put_bytes(out, &self.first_key);
         put_bytes(out, &self.last_key);
     }
 
-    pub(super) fn decode_body(bytes: &mut &[u8]) -> Decoded<Self> {
-        let numbers = SegmentNumbers::decode(bytes)?;
-        let first_key = take_bytes(bytes, limits::KEY_LEN_MAX)?.to_vec();
-        let last_key = take_bytes(bytes, limits::KEY_LEN_MAX)?.to_vec();
+    pub(super) fn take(fields: &mut Fields<'_>) -> Decoded<Self> {
+        let numbers = SegmentNumbers::take(fields);
+        let first_key = fields.bytes(limits::KEY_LEN_MAX).to_vec();
+        let last_key = fields.bytes(limits::KEY_LEN_MAX).to_vec();
+        fields.whole()?;
         let n = &numbers;
         let ordered = n.data_end <= n.fences_offset
             && n.fences_offset <= n.filter_offset
@@ -186,10 +168,10 @@ impl Footer {
         let body_len = read_u32(bytes, tail)? as usize;
         let start = tail.checked_sub(body_len).ok_or(expected)?;
         let offset = end.checked_sub((bytes.len() - start) as u64).ok_or(expected)?;
-        let crc = checksum(seed_at(salt, offset), &[&bytes[start..tail + 4]]);
+        let crc = checksum(seed_at(salt, offset), &bytes[start..tail + 4]);
         if read_u32(bytes, tail + 4)? != crc {
             return Err(expected);
         }
-        Self::decode_body(&mut &bytes[start..tail])
+        Self::take(&mut Fields::new(&bytes[start..tail]))
     }
 }

@@ -35,7 +35,7 @@ impl GroupHeader {
         bytes[0] = GROUP_MARKER;
         bytes[2..6].copy_from_slice(&self.body_len.to_le_bytes());
         bytes[6..10].copy_from_slice(&gap.to_le_bytes());
-        let crc = checksum(seed_at(salt, self.offset), &[&bytes[..10]]);
+        let crc = checksum(seed_at(salt, self.offset), &bytes[..10]);
         bytes[10..14].copy_from_slice(&crc.to_le_bytes());
         bytes
     }
@@ -49,7 +49,7 @@ impl GroupHeader {
         if bytes[0] != GROUP_MARKER || bytes[1] != 0 {
             return Err(Malformed("a group header"));
         }
-        let crc = checksum(seed_at(salt, offset), &[&bytes[..10]]);
+        let crc = checksum(seed_at(salt, offset), &bytes[..10]);
         let gap = u64::from(read_u32(bytes, 6)?);
         if read_u32(bytes, 10)? != crc || gap > offset {
             return Err(Malformed("a group header"));

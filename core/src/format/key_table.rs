@@ -7,8 +7,8 @@
 use alloc::vec::Vec;
 
 use super::{
-    Decoded, Filter, FilterBuilder, Footer, GROUP_HEADER_LEN, Malformed, SegmentNumbers, array,
-    checksum, put, put_bytes, read_u32, read_u64, seed_at, take_bytes, take_u32, take_u64,
+    Decoded, Fields, Filter, FilterBuilder, Footer, GROUP_HEADER_LEN, Malformed, SegmentNumbers,
+    checksum, put, put_bytes, read_u32, seed_at,
 };
 use crate::limits::{BLOCK_RECORDS_MAX, KEY_LEN_MAX, TABLE_BLOCK_BYTES_MAX};
 
@@ -189,7 +189,7 @@ impl TableBuilder {
             return;
         }
         let seed = seed_at(self.numbers.salt, self.block_start as u64) ^ TABLE_SEED;
-        let crc = checksum(seed, &[&self.table[self.block_start..]]);
+        let crc = checksum(seed, &self.table[self.block_start..]);
         self.table.extend_from_slice(&crc.to_le_bytes());
         let table_len = (self.table.len() - self.block_start) as u32;
         put_bytes(&mut self.fences, &self.block_key);
@@ -209,7 +209,7 @@ impl TableBuilder {
         n.payload_bytes = payload_bytes;
         n.data_end = data_end;
         n.fences_offset = data_end + bytes.len() as u64;
-        let crc = checksum(salt ^ FENCES_SEED, &[&self.fences]);
+        let crc = checksum(salt ^ FENCES_SEED, &self.fences);
         bytes.extend_from_slice(&self.fences);
         bytes.extend_from_slice(&crc.to_le_bytes());
         n.filter_offset = data_end + bytes.len() as u64;
@@ -218,7 +218,7 @@ impl TableBuilder {
             filter.add(*hash);
         }
         let filter = filter.finish();
-        let crc = checksum(salt ^ FILTER_SEED, &[&filter]);
+        let crc = checksum(salt ^ FILTER_SEED, &filter);
         bytes.extend_from_slice(&filter);
         bytes.extend_from_slice(&crc.to_le_bytes());
         n.footer_offset = data_end + bytes.len() as u64;
@@ -235,23 +235,24 @@ impl Directory {
     /// # Errors
     /// When a checksum differs or the fences do not fit the segment's numbers.
     pub fn decode(fences: &[u8], filter: &[u8], numbers: &SegmentNumbers) -> Decoded<Self> {
-        let mut rest = checked(fences, numbers.salt ^ FENCES_SEED)?;
+        let mut fields = Fields::new(checked(fences, numbers.salt ^ FENCES_SEED)?);
         let filter = Filter::decode(checked(filter, numbers.salt ^ FILTER_SEED)?)?;
         let table_len = numbers.fences_offset - numbers.data_end;
         let mut directory = Self { fences: Vec::new(), keys: Vec::new(), filter };
         let (mut first, mut table_offset) = (0_u64, 0_u64);
-        while !rest.is_empty() {
-            let key = take_bytes(&mut rest, KEY_LEN_MAX)?;
+        while fields.left() > 0 {
+            let key = fields.bytes(KEY_LEN_MAX);
             let fence = Fence {
                 key_start: directory.keys.len() as u32,
                 key_len: key.len() as u32,
                 first,
-                records: take_u32(&mut rest)?,
+                records: fields.u32(),
                 table_offset: table_offset as u32,
-                table_len: take_u32(&mut rest)?,
-                data_offset: take_u32(&mut rest)?,
-                data_len: take_u32(&mut rest)?,
+                table_len: fields.u32(),
+                data_offset: fields.u32(),
+                data_len: fields.u32(),
             };
+            fields.whole()?;
             let data_end = u64::from(fence.data_offset) + u64::from(fence.data_len);
             if fence.records == 0
                 || fence.records as usize > BLOCK_RECORDS_MAX
@@ -330,23 +331,21 @@ pub fn decode_block(
     out: &mut Vec<BlockEntry>,
 ) -> Decoded<()> {
     let seed = seed_at(numbers.salt, u64::from(fence.table_offset)) ^ TABLE_SEED;
-    let mut rest = checked(bytes, seed)?;
+    let mut fields = Fields::new(checked(bytes, seed)?);
     let mut offset = u64::from(fence.data_offset) + GROUP_HEADER_LEN as u64;
     for _ in 0..fence.records {
-        let hash = read_u64(rest, 0)?;
-        rest = &rest[8..];
-        let packed = take_u64(&mut rest)?;
+        let hash = u64::from_le_bytes(fields.array());
+        let packed = fields.u64();
         let len = u32::try_from(packed >> 2).map_err(|_| Malformed("a length in range"))?;
         let mut seq = 0;
         if !numbers.sorted {
-            offset = u64::from(u32::from_le_bytes(array(rest, 0)?));
-            rest = &rest[4..];
-            let delta = take_u64(&mut rest)?;
+            offset = u64::from(u32::from_le_bytes(fields.array()));
             seq = numbers
                 .base_seq
-                .checked_add(delta)
+                .checked_add(fields.u64())
                 .ok_or(Malformed("a sequence number in range"))?;
         }
+        fields.whole()?;
         if offset + u64::from(len) > numbers.data_end {
             return Err(Malformed("a frame inside the data"));
         }
@@ -360,13 +359,13 @@ pub fn decode_block(
         });
         offset += u64::from(len);
     }
-    if rest.is_empty() { Ok(()) } else { Err(Malformed("a block without leftovers")) }
+    if fields.left() == 0 { Ok(()) } else { Err(Malformed("a block without leftovers")) }
 }
 
 /// Splits off and verifies a checksum at the end.
 fn checked(bytes: &[u8], seed: u32) -> Decoded<&[u8]> {
     let end = bytes.len().checked_sub(4).ok_or(Malformed("a checksum"))?;
-    if read_u32(bytes, end)? != checksum(seed, &[&bytes[..end]]) {
+    if read_u32(bytes, end)? != checksum(seed, &bytes[..end]) {
         return Err(Malformed("a right checksum"));
     }
     Ok(&bytes[..end])

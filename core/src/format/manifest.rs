@@ -7,8 +7,8 @@
 use alloc::vec::Vec;
 
 use super::{
-    Decoded, FORMAT_MAJOR, FORMAT_MINOR, Footer, Malformed, checksum, put, read_u16, read_u32,
-    take_array, take_u8, take_u32, take_u64,
+    Decoded, FORMAT_MAJOR, FORMAT_MINOR, Fields, Footer, Malformed, checksum, put, read_u16,
+    read_u32,
 };
 use crate::limits;
 use crate::options::Retention;
@@ -89,7 +89,7 @@ impl Manifest {
             segment.footer.encode_body(&mut out);
             put(&mut out, segment.dead_bytes);
         }
-        let crc = checksum(0, &[&out]);
+        let crc = checksum(0, &out);
         out.extend_from_slice(&crc.to_le_bytes());
         out
     }
@@ -102,7 +102,7 @@ impl Manifest {
         let end = bytes.len().checked_sub(4).ok_or(Malformed("a manifest"))?;
         if end < HEADER_LEN
             || bytes[..8] != MAGIC
-            || read_u32(bytes, end)? != checksum(0, &[&bytes[..end]])
+            || read_u32(bytes, end)? != checksum(0, &bytes[..end])
         {
             return Err(Malformed("a whole manifest"));
         }
@@ -110,22 +110,18 @@ impl Manifest {
         if major > FORMAT_MAJOR {
             return Ok(Err(major));
         }
-        let mut rest = &bytes[HEADER_LEN..end];
-        let manifest = Self::decode_body(&mut rest)?;
-        if rest.is_empty() {
+        let mut fields = Fields::new(&bytes[HEADER_LEN..end]);
+        let manifest = Self::take(&mut fields)?;
+        if fields.left() == 0 {
             Ok(Ok(manifest))
         } else {
             Err(Malformed("a manifest without leftovers"))
         }
     }
 
-    fn decode_body(rest: &mut &[u8]) -> Decoded<Self> {
-        let number = take_u64(rest)?;
-        let store_id = take_array(rest)?;
-        let hash_key = take_array(rest)?;
-        let hash_bits = take_u8(rest)?;
-        let kind = take_u8(rest)?;
-        let amount = take_u64(rest)?;
+    fn take(fields: &mut Fields<'_>) -> Decoded<Self> {
+        let (number, store_id, hash_key) = (fields.u64(), fields.array(), fields.array());
+        let (hash_bits, kind, amount) = (fields.u8(), fields.u8(), fields.u64());
         let retention = match kind {
             0 => Retention::Latest,
             1 => Retention::Age { us: amount },
@@ -135,10 +131,10 @@ impl Manifest {
             3 => Retention::Forever,
             _ => return Err(Malformed("a known retention")),
         };
-        let horizon = take_u64(rest)?;
-        let last_seq = take_u64(rest)?;
-        let log = LogHead { number: take_u64(rest)?, salt: take_u32(rest)?, len: take_u64(rest)? };
-        let count = take_u64(rest)?;
+        let (horizon, last_seq) = (fields.u64(), fields.u64());
+        let log = LogHead { number: fields.u64(), salt: fields.u32(), len: fields.u64() };
+        let count = fields.u64();
+        fields.whole()?;
         let mut manifest = Self {
             number,
             store_id,
@@ -157,9 +153,10 @@ impl Manifest {
             return Err(Malformed("manifest fields in range"));
         }
         for _ in 0..count {
-            let footer = Footer::decode_body(rest)?;
-            manifest.segments.push(ManifestSegment { footer, dead_bytes: take_u64(rest)? });
+            let footer = Footer::take(fields)?;
+            manifest.segments.push(ManifestSegment { footer, dead_bytes: fields.u64() });
         }
+        fields.whole()?;
         let ordered = |pair: &[ManifestSegment]| {
             pair[0].footer.numbers.max_seq <= pair[1].footer.numbers.min_seq
         };

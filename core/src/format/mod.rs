@@ -18,7 +18,7 @@ mod snapshot;
 #[cfg(target_arch = "wasm32")]
 pub use crc::{Update, long_checksums_by};
 pub use fields::put;
-use fields::{put_bytes, take_array, take_bytes, take_u8, take_u16, take_u32, take_u64};
+use fields::{Fields, put_bytes};
 pub use filter::{Filter, FilterBuilder};
 pub use footer::{FOOTER_TAIL_LEN, Footer, SegmentNumbers};
 pub use group::{GROUP_HEADER_LEN, GROUP_MARKER, GroupHeader};
@@ -44,22 +44,17 @@ pub struct Malformed(pub &'static str);
 /// Result of a decoder.
 pub type Decoded<T> = core::result::Result<T, Malformed>;
 
-/// CRC-32 of the parts, one after the other, begun with `seed`.
+/// CRC-32 of the bytes, begun with `seed`: the checksum of what stands before them, or 0.
 #[must_use]
-#[cfg(target_arch = "wasm32")]
-pub fn checksum(seed: u32, parts: &[&[u8]]) -> u32 {
-    parts.iter().fold(seed, |crc, part| crc::update(crc, part))
-}
-
-/// CRC-32 of the parts, one after the other, begun with `seed`.
-#[must_use]
-#[cfg(not(target_arch = "wasm32"))]
-pub fn checksum(seed: u32, parts: &[&[u8]]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new_with_initial(seed);
-    for part in parts {
-        hasher.update(part);
+pub fn checksum(seed: u32, bytes: &[u8]) -> u32 {
+    #[cfg(target_arch = "wasm32")]
+    return crc::update(seed, bytes);
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        let mut hasher = crc32fast::Hasher::new_with_initial(seed);
+        hasher.update(bytes);
+        hasher.finalize()
     }
-    hasher.finalize()
 }
 
 /// The checksum seed of something at `offset` of a segment with this salt: bytes of another

@@ -11,7 +11,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Decoded, Malformed, checksum, put, read_u32, take_u8, take_u16, take_u32, take_u64};
+use super::{Decoded, Fields, Malformed, checksum, put, read_u32};
 use crate::limits;
 
 const TAG_TOMBSTONE: u8 = 1;
@@ -97,15 +97,15 @@ impl FrameHead {
     /// # Errors
     /// When the bytes end too early or a field is out of its range.
     pub fn decode(bytes: &[u8]) -> Decoded<Self> {
-        let mut rest = bytes.get(CRC_LEN..).ok_or(Malformed("a frame header"))?;
-        let before = rest.len();
+        let mut fields = Fields::new(bytes.get(CRC_LEN..).ok_or(Malformed("a frame header"))?);
         let header = RecordHeader {
-            tag: take_u8(&mut rest)?,
-            key_len: take_u16(&mut rest)?,
-            value_len: take_u32(&mut rest)?,
-            seq_delta: take_u64(&mut rest)?,
+            tag: fields.u8(),
+            key_len: fields.u16(),
+            value_len: fields.u32(),
+            seq_delta: fields.u64(),
         };
-        let expires = if header.tag & TAG_EXPIRES == 0 { None } else { Some(take_u64(&mut rest)?) };
+        let expires = (header.tag & TAG_EXPIRES != 0).then(|| fields.u64());
+        fields.whole()?;
         let tombstone = header.tag & TAG_TOMBSTONE != 0;
         if header.tag & !TAG_ALL != 0
             || header.key_len == 0
@@ -114,7 +114,7 @@ impl FrameHead {
         {
             return Err(Malformed("a frame header with fields in range"));
         }
-        Ok(Self { header, expires, key_start: CRC_LEN + before - rest.len() })
+        Ok(Self { header, expires, key_start: bytes.len() - fields.left() })
     }
 
     /// Length of the whole frame, in bytes.
@@ -172,7 +172,7 @@ impl<'a> FrameKey<'a> {
         let head = FrameHead::decode(bytes)?;
         let checked =
             bytes.get(CRC_LEN..head.key_checked_len()).ok_or(Malformed("a whole frame"))?;
-        if read_u32(bytes, 0)? != checksum(seed, &[checked]) {
+        if read_u32(bytes, 0)? != checksum(seed, checked) {
             return Err(Malformed("a frame with a right checksum"));
         }
         let key =
@@ -190,7 +190,7 @@ impl<'a> Frame<'a> {
         let FrameKey { key, head } = FrameKey::decode(bytes, seed)?;
         let value_end = head.value_start() + head.header.value_len as usize;
         let value = bytes.get(head.value_start()..value_end).ok_or(Malformed("a whole frame"))?;
-        if !is_small(value.len()) && read_u32(bytes, value_end)? != checksum(seed, &[value]) {
+        if !is_small(value.len()) && read_u32(bytes, value_end)? != checksum(seed, value) {
             return Err(Malformed("a value with a right checksum"));
         }
         Ok(Self {
@@ -238,11 +238,11 @@ impl FrameSource<'_> {
         out.extend_from_slice(self.key);
         let crc = if is_small(value.len()) {
             out.extend_from_slice(value);
-            checksum(seed, &[&out[start + CRC_LEN..]])
+            checksum(seed, &out[start + CRC_LEN..])
         } else {
-            let crc = checksum(seed, &[&out[start + CRC_LEN..]]);
+            let crc = checksum(seed, &out[start + CRC_LEN..]);
             out.extend_from_slice(value);
-            out.extend_from_slice(&checksum(seed, &[value]).to_le_bytes());
+            out.extend_from_slice(&checksum(seed, value).to_le_bytes());
             crc
         };
         out[start..start + CRC_LEN].copy_from_slice(&crc.to_le_bytes());

@@ -59,7 +59,7 @@ impl SegmentHeader {
             SegmentKind::Sorted => 1,
         };
         bytes[72..76].copy_from_slice(&kind.to_le_bytes());
-        let crc = checksum(0, &[&bytes[..84]]);
+        let crc = checksum(0, &bytes[..84]);
         bytes[84..88].copy_from_slice(&crc.to_le_bytes());
         bytes
     }
@@ -70,7 +70,7 @@ impl SegmentHeader {
     /// When the bytes are not a segment header.
     pub fn decode(bytes: &[u8]) -> Decoded<core::result::Result<Self, u16>> {
         let bytes = bytes.get(..SEGMENT_HEADER_LEN).ok_or(Malformed("a segment header"))?;
-        if bytes[..8] != MAGIC || read_u32(bytes, 84)? != checksum(0, &[&bytes[..84]]) {
+        if bytes[..8] != MAGIC || read_u32(bytes, 84)? != checksum(0, &bytes[..84]) {
             return Err(Malformed("a segment header"));
         }
         let major = read_u16(bytes, 8)?;
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(SegmentHeader::decode(&bytes), Ok(Ok(header)));
         bytes[8] = 9;
         assert!(SegmentHeader::decode(&bytes).is_err(), "a flipped version is damage");
-        let crc = checksum(0, &[&bytes[..84]]);
+        let crc = checksum(0, &bytes[..84]);
         bytes[84..88].copy_from_slice(&crc.to_le_bytes());
         assert_eq!(SegmentHeader::decode(&bytes), Ok(Err(9)));
     }

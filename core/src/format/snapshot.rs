@@ -64,7 +64,7 @@ impl SnapshotHeader {
         bytes[12..28].copy_from_slice(&self.store_id);
         bytes[28..36].copy_from_slice(&self.seq.to_le_bytes());
         bytes[36..40].copy_from_slice(&self.parts.to_le_bytes());
-        let crc = checksum(0, &[&bytes[..44]]);
+        let crc = checksum(0, &bytes[..44]);
         bytes[44..].copy_from_slice(&crc.to_le_bytes());
         bytes
     }
@@ -75,7 +75,7 @@ impl SnapshotHeader {
     /// When the bytes are not a snapshot's header.
     pub fn decode(bytes: &[u8]) -> Decoded<core::result::Result<Self, u16>> {
         let bytes = bytes.get(..SNAPSHOT_HEADER_LEN).ok_or(Malformed("a snapshot's header"))?;
-        if bytes[..8] != MAGIC || read_u32(bytes, 44)? != checksum(0, &[&bytes[..44]]) {
+        if bytes[..8] != MAGIC || read_u32(bytes, 44)? != checksum(0, &bytes[..44]) {
             return Err(Malformed("a snapshot's header"));
         }
         let major = read_u16(bytes, 8)?;
@@ -101,7 +101,7 @@ impl PartHeader {
         };
         bytes[4..12].copy_from_slice(&self.file.number.to_le_bytes());
         bytes[12..20].copy_from_slice(&self.len.to_le_bytes());
-        let crc = checksum(0, &[&bytes[..20]]);
+        let crc = checksum(0, &bytes[..20]);
         bytes[20..].copy_from_slice(&crc.to_le_bytes());
         bytes
     }
@@ -112,7 +112,7 @@ impl PartHeader {
     /// When the bytes are not one.
     pub fn decode(bytes: &[u8]) -> Decoded<Self> {
         let bytes = bytes.get(..PART_HEADER_LEN).ok_or(Malformed("a part's header"))?;
-        if read_u32(bytes, 20)? != checksum(0, &[&bytes[..20]]) {
+        if read_u32(bytes, 20)? != checksum(0, &bytes[..20]) {
             return Err(Malformed("a part's header"));
         }
         let number = read_u64(bytes, 4)?;
@@ -132,7 +132,7 @@ impl SnapshotTrailer {
         let mut bytes = [0; TRAILER_LEN];
         bytes[..4].copy_from_slice(&self.directory_len.to_le_bytes());
         bytes[4..8].copy_from_slice(&self.file_crc.to_le_bytes());
-        let crc = checksum(0, &[&bytes[..12]]);
+        let crc = checksum(0, &bytes[..12]);
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
         bytes[16..].copy_from_slice(&END_MAGIC);
         bytes
@@ -144,7 +144,7 @@ impl SnapshotTrailer {
     /// When the bytes are not one.
     pub fn decode(bytes: &[u8]) -> Decoded<Self> {
         let bytes = bytes.get(..TRAILER_LEN).ok_or(Malformed("a snapshot's trailer"))?;
-        if bytes[16..] != END_MAGIC || read_u32(bytes, 12)? != checksum(0, &[&bytes[..12]]) {
+        if bytes[16..] != END_MAGIC || read_u32(bytes, 12)? != checksum(0, &bytes[..12]) {
             return Err(Malformed("a snapshot's trailer"));
         }
         Ok(Self { directory_len: read_u32(bytes, 0)?, file_crc: read_u32(bytes, 4)? })

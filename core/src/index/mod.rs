@@ -7,6 +7,7 @@ mod hash;
 mod slot;
 
 pub use hash::KeyHasher;
+pub(crate) use slot::Slot;
 pub use slot::{Location, Shard};
 
 use alloc::vec::Vec;

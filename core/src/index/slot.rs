@@ -97,17 +97,25 @@ fn size_of_code(code: u64) -> u64 {
     }
 }
 
-struct Slot {
-    hash: u64,
-    location: Location,
+/// What every table of hashes in the store holds, so that the code of tables is there once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slot {
+    /// Hash of a key.
+    pub(crate) hash: u64,
+    /// What is found by it: here a [`Location`].
+    pub(crate) found: u64,
 }
 
 const _: () = assert!(size_of::<Slot>() == 16);
 
 impl Slot {
     /// Named, so that the code that makes a table larger is there once.
-    fn hash(&self) -> u64 {
+    pub(crate) fn hash(&self) -> u64 {
         self.hash
+    }
+
+    fn location(&self) -> Location {
+        Location(self.found)
     }
 }
 
@@ -133,7 +141,7 @@ impl Shard {
     /// The location stored for this hash.
     #[must_use]
     pub fn get(&self, hash: u64) -> Option<Location> {
-        self.table.find(hash, |slot| slot.hash == hash).map(|slot| slot.location)
+        self.table.find(hash, |slot| slot.hash == hash).map(Slot::location)
     }
 
     /// Stores a location for this hash and returns the one it replaced.
@@ -151,10 +159,10 @@ impl Shard {
     pub fn update(&mut self, hash: u64, change: impl FnOnce(Option<Location>) -> Option<Location>) {
         let (old, new) = match self.table.entry(hash, |slot| slot.hash == hash, Slot::hash) {
             Entry::Occupied(mut entry) => {
-                let old = entry.get().location;
+                let old = entry.get().location();
                 let new = change(Some(old));
                 match new {
-                    Some(location) => entry.get_mut().location = location,
+                    Some(location) => entry.get_mut().found = location.0,
                     None => drop(entry.remove()),
                 }
                 (Some(old), new)
@@ -162,7 +170,7 @@ impl Shard {
             Entry::Vacant(entry) => {
                 let new = change(None);
                 if let Some(location) = new {
-                    entry.insert(Slot { hash, location });
+                    entry.insert(Slot { hash, found: location.0 });
                 }
                 (None, new)
             }
@@ -196,7 +204,7 @@ impl Shard {
 
     /// Every hash with its location, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, Location)> {
-        self.table.iter().map(|slot| (slot.hash, slot.location))
+        self.table.iter().map(|slot| (slot.hash, slot.location()))
     }
 
     fn count(&mut self, old: Option<Location>, new: Option<Location>) {

@@ -148,7 +148,7 @@ impl Memtable {
         if !self.chunks.is_empty() {
             let chunk = self.chunks.remove(0);
             self.runs.push(Arc::new(Run::sorted(&chunk)));
-            self.merge_while(|newer, older| newer.len() * 2 >= older.len());
+            self.merge(false);
         }
     }
 
@@ -158,10 +158,9 @@ impl Memtable {
     /// that there are few runs and a record is copied few times.
     pub fn order(&mut self) -> &[Arc<Run>] {
         self.freeze();
-        self.merge_while(|newer, older| newer.len() * 2 >= older.len());
-        for chunk in core::mem::take(&mut self.chunks) {
-            self.runs.push(Arc::new(Run::sorted(&chunk)));
-            self.merge_while(|newer, older| newer.len() * 2 >= older.len());
+        self.merge(false);
+        while !self.chunks.is_empty() {
+            self.order_frozen();
         }
         &self.runs
     }
@@ -169,14 +168,15 @@ impl Memtable {
     /// Orders everything into one run, as for sealing the segment.
     pub fn order_fully(&mut self) -> Arc<Run> {
         self.order();
-        self.merge_while(|_, _| true);
+        self.merge(true);
         self.runs.first().cloned().unwrap_or_default()
     }
 
-    /// Merges the two newest runs while they, newer first, are to be merged.
-    fn merge_while(&mut self, merge: impl Fn(&Run, &Run) -> bool) {
+    /// Merges the two newest runs while that is to be done: always, or while they are about
+    /// equally long.
+    fn merge(&mut self, always: bool) {
         while let [.., older, newer] = self.runs.as_slice()
-            && merge(newer, older)
+            && (always || newer.len() * 2 >= older.len())
         {
             let merged = Arc::new(Run::merged(newer, older));
             self.runs.truncate(self.runs.len() - 2);

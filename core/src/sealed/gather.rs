@@ -82,7 +82,7 @@ impl Gather {
         &mut self,
         file: &SegmentFile<R>,
         limits: Range<u64>,
-        place: impl Fn(u64) -> Place,
+        place: &dyn Fn(u64) -> Place,
     ) -> Result<()> {
         let count = (self.steps / 2).min(FRAMES_MAX);
         if count < 2 || self.frame().is_some() {
@@ -95,45 +95,39 @@ impl Gather {
         };
         self.starts.clear();
         self.bytes.clear();
-        let bytes: usize = wanted.clone().map(|ordinal| place(ordinal).1 as usize).sum();
-        if bytes > BYTES_MAX {
-            return Ok(());
-        }
+        self.order.clear();
         self.first = wanted.start;
-        for ordinal in wanted.clone() {
-            let (offset, len) = place(ordinal);
-            let Some(lent) = file.lend(u64::from(offset), len as usize) else { break };
-            self.starts.push(self.bytes.len());
-            self.bytes.extend_from_slice(lent);
+        let mut bytes = 0;
+        for (ordinal, at) in wanted.zip(0..) {
+            let place = place(ordinal);
+            self.order.push((packed(place), at));
+            self.starts.push(bytes);
+            bytes += place.1 as usize;
         }
-        if self.starts.len() as u64 == wanted.end - wanted.start {
-            self.starts.push(self.bytes.len());
-            return Ok(());
-        }
-        let read = self.read(file, wanted.map(place), bytes);
-        if read.is_err() {
+        self.starts.push(bytes);
+        let read = match bytes {
+            0..=BYTES_MAX => self.read(file, bytes),
+            _ => Ok(false),
+        };
+        if !matches!(read, Ok(true)) {
             self.starts.clear();
         }
-        read
+        read.map(drop)
     }
 
-    /// Reads the frames at these places, which have so many bytes.
-    fn read<R: ReadAt>(
-        &mut self,
-        file: &SegmentFile<R>,
-        places: impl Iterator<Item = Place>,
-        bytes: usize,
-    ) -> Result<()> {
-        self.order.clear();
-        self.starts.clear();
-        self.bytes.resize(bytes, 0);
-        let mut start = 0;
-        for (at, place) in places.enumerate() {
-            self.order.push((packed(place), at as u64));
-            self.starts.push(start);
-            start += place.1 as usize;
+    /// Copies the frames at the places in `order`, which have so many bytes: one after the other
+    /// where the storage lends them.
+    fn read<R: ReadAt>(&mut self, file: &SegmentFile<R>, bytes: usize) -> Result<bool> {
+        let lent = self.order.iter().all(|(place, _)| {
+            let (offset, len) = unpacked(*place);
+            let lent = file.lend(u64::from(offset), len as usize);
+            self.bytes.extend_from_slice(lent.unwrap_or_default());
+            lent.is_some()
+        });
+        if lent {
+            return Ok(true);
         }
-        self.starts.push(start);
+        self.bytes.resize(bytes, 0);
         sort_pairs(&mut self.order);
         let mut at = 0;
         while at < self.order.len() {
@@ -154,6 +148,6 @@ impl Gather {
                     .copy_from_slice(&self.read[offset..offset + len as usize]);
             }
         }
-        Ok(())
+        Ok(true)
     }
 }

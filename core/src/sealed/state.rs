@@ -96,7 +96,7 @@ impl State {
         file: &SegmentFile<R>,
         run: &Run,
     ) -> Result<()> {
-        self.gather.fill(file, 0..run.len() as u64, |ordinal| {
+        self.gather.fill(file, 0..run.len() as u64, &|ordinal| {
             let entry = run.entry(ordinal as usize);
             (entry.offset, entry.len)
         })
@@ -173,7 +173,7 @@ impl State {
         let entry = self.entries[(ordinal - first) as usize];
         self.gather.step(ordinal);
         let entries = &self.entries;
-        self.gather.fill(&sealed.file, first..end, |ordinal| {
+        self.gather.fill(&sealed.file, first..end, &|ordinal| {
             let entry = &entries[(ordinal - first) as usize];
             (entry.offset, entry.len)
         })?;

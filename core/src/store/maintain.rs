@@ -89,7 +89,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             last_seq: self.manifest.last_seq.max(sealed_seq),
             log,
             segments,
-            ..self.manifest.clone()
+            ..self.manifest
         };
         let before = FileId::manifest(self.manifest.number);
         if planted!(RemovedBeforePublished) {

@@ -1,5 +1,7 @@
 //! What differs between two views.
 
+use core::mem::replace;
+
 use super::{Scan, View};
 use crate::error::Result;
 use crate::storage::ReadAt;
@@ -23,10 +25,9 @@ impl<R: ReadAt> Diff<R> {
     /// # Errors
     /// Damage; the storage's failure.
     pub fn new(before: &View<R>, after: &View<R>, options: &ScanOptions) -> Result<Self> {
-        let scan = ScanOptions { limit: None, reverse: false, keys_only: false, ..options.clone() };
         Ok(Self {
-            before: before.scan(&scan)?,
-            after: after.scan(&scan)?,
+            before: before.scan_range(options, false)?,
+            after: after.scan_range(options, false)?,
             next_before: None,
             next_after: None,
             started: false,
@@ -47,15 +48,12 @@ impl<R: ReadAt> Diff<R> {
                 (None, Some(_)) => core::cmp::Ordering::Greater,
                 (Some(a), Some(b)) => a.key.cmp(&b.key),
             };
-            let mut before = None;
-            let mut after = None;
+            let (mut before, mut after) = (None, None);
             if order.is_le() {
-                before = self.next_before.take();
-                self.next_before = self.before.next().transpose()?;
+                before = replace(&mut self.next_before, self.before.next().transpose()?);
             }
             if order.is_ge() {
-                after = self.next_after.take();
-                self.next_after = self.after.next().transpose()?;
+                after = replace(&mut self.next_after, self.after.next().transpose()?);
             }
             let same = matches!((&before, &after), (Some(a), Some(b))
                 if a.value == b.value && a.expires == b.expires);

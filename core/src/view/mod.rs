@@ -111,14 +111,22 @@ impl<R: ReadAt> View<R> {
     /// # Errors
     /// Damage; the storage's failure.
     pub fn scan(&self, options: &ScanOptions) -> Result<Scan<R>> {
+        let mut scan = self.scan_range(options, options.reverse)?;
+        scan.keys_only = options.keys_only;
+        scan.left = options.limit.unwrap_or(u64::MAX);
+        Ok(scan)
+    }
+
+    /// All live records of the range of these options.
+    fn scan_range(&self, options: &ScanOptions, reverse: bool) -> Result<Scan<R>> {
         let (from, to) = options.range();
         Ok(Scan {
-            merge: Merge::new(&self.parts, &from, to.as_deref(), options.reverse)?,
+            merge: Merge::new(&self.parts, &from, to.as_deref(), reverse)?,
             seq: self.seq,
             moment: self.moment,
-            reverse: options.reverse,
-            keys_only: options.keys_only,
-            left: options.limit.unwrap_or(u64::MAX),
+            reverse,
+            keys_only: false,
+            left: u64::MAX,
             done_key: Vec::new(),
             candidate: None,
         })
@@ -129,8 +137,8 @@ impl<R: ReadAt> View<R> {
     /// # Errors
     /// Damage; the storage's failure.
     pub fn count(&self, options: &ScanOptions) -> Result<u64> {
-        let options = ScanOptions { keys_only: true, ..options.clone() };
-        let (mut count, mut scan) = (0, self.scan(&options)?);
+        let (mut count, mut scan) = (0, self.scan(options)?);
+        scan.keys_only = true;
         while let Some(record) = scan.next_with(|_, _, _, _| ()) {
             record?;
             count += 1;
@@ -164,14 +172,15 @@ impl<R: ReadAt> Scan<R> {
         &mut self,
         read: impl FnOnce(&[u8], &[u8], u64, u64) -> T,
     ) -> Option<Result<T>> {
-        if self.reverse {
-            let read = |r: Record| read(&r.key, &r.value, r.seq, r.expires.unwrap_or(0));
-            return self.next().map(|record| record.map(read));
-        }
         if self.left == 0 {
             return None;
         }
-        let next = self.forward(|v, value| read(v.key, value, v.seq, v.expires));
+        let next = if self.reverse {
+            let read = |r: Record| read(&r.key, &r.value, r.seq, r.expires.unwrap_or(0));
+            self.backward().map(|record| record.map(read))
+        } else {
+            self.forward(|v, value| read(v.key, value, v.seq, v.expires))
+        };
         self.counted(next)
     }
 
