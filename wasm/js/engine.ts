@@ -7,27 +7,6 @@ import { type EngineOptions, packOptions } from './engine-options.js';
 import { closed, SiltError, type SiltErrorCode } from './error.js';
 import type { HostStorage } from './storage.js';
 
-/** What writing or restoring a snapshot did. */
-export interface SnapshotReport {
-  /** Length of the snapshot. */
-  bytes: number;
-  segments: number;
-  /** Records, superseded ones included. */
-  records: number;
-  /** The state is the one at this seq. */
-  lastSeq: number;
-  /** CRC-32 of all before the trailer. */
-  crc: number;
-}
-
-/** What a check found. */
-export interface CheckReport {
-  files: number;
-  bytes: number;
-  records: number;
-  problems: { file: string; offset: number; what: string }[];
-}
-
 let loaded = false;
 
 /** Loads the compiled engine, once for all stores of this thread. */
@@ -86,13 +65,8 @@ export class Engine {
 
   /** Creates the store in an empty `storage` out of a snapshot that `source` gives in pieces:
    * it fills as much of its argument as it can and returns how much; 0 at the end. */
-  static restore(storage: HostStorage, source: (into: Uint8Array) => number): SnapshotReport {
-    return JSON.parse(call(() => RawEngine.restore(storage, source))) as SnapshotReport;
-  }
-
-  /** Reads and verifies a store that is not open. */
-  static check(storage: HostStorage): CheckReport {
-    return JSON.parse(call(() => RawEngine.check(storage))) as CheckReport;
+  static restore(storage: HostStorage, source: (into: Uint8Array) => number): void {
+    call(() => RawEngine.restore(storage, source));
   }
 
   /** What is compiled. @internal */
@@ -142,9 +116,9 @@ export class Engine {
   }
 
   /** Writes a consistent copy of the store in pieces; a piece is not to be kept. */
-  snapshot(sink: (bytes: Uint8Array) => void): SnapshotReport {
+  snapshot(sink: (bytes: Uint8Array) => void): void {
     const raw = this.use();
-    return JSON.parse(call(() => raw.snapshot(sink))) as SnapshotReport;
+    call(() => raw.snapshot(sink));
   }
 
   /** Seq of the last commit. */

@@ -1,15 +1,12 @@
 //! Packing answers, and telling figures in JSON.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use siltdb_core::error::{Error, ErrorKind};
 use siltdb_core::options::Retention;
-use siltdb_core::stats::{CheckReport, SegmentStats, Stats};
+use siltdb_core::stats::{SegmentStats, Stats};
 use siltdb_core::storage::FileId;
-use siltdb_core::{
-    Change, Changed, Commit, CompactionPlan, RecoveryReport, SnapshotReport, Version,
-};
+use siltdb_core::{Change, Changed, Commit, CompactionPlan, RecoveryReport, Version};
 
 use crate::json::Json;
 use crate::options::level_number;
@@ -94,9 +91,9 @@ pub(crate) fn difference(out: &mut Vec<u8>, change: &Change) {
 }
 
 /// An answer of JSON.
-pub(crate) fn json(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn json(out: &mut Vec<u8>, text: &[u8]) {
     out.push(status::OK);
-    put_b(out, text.as_bytes());
+    put_b(out, text);
 }
 
 fn rule(json: &mut Json, retention: Retention) {
@@ -104,144 +101,86 @@ fn rule(json: &mut Json, retention: Retention) {
     match retention {
         Retention::Latest => json.string("latest"),
         Retention::Forever => json.string("forever"),
-        Retention::Age { us } => json.open('{').numbers(&[("ms", us / 1000)]).close('}'),
+        Retention::Age { us } => json.open(b'{').numbers("ms", &[us / 1000]).close(b'}'),
         Retention::Versions { count } => {
-            json.open('{').numbers(&[("versions", u64::from(count))]).close('}')
+            json.open(b'{').numbers("versions", &[u64::from(count)]).close(b'}')
         }
     };
 }
 
 fn recovery(json: &mut Json, r: &RecoveryReport) {
-    json.name("recovery").open('{');
+    json.name("recovery").open(b'{');
     json.flag("created", r.created).flag("clean", r.clean).flag("rewritten", r.rewritten);
-    json.numbers(&[
-        ("segments", r.segments),
-        ("logSegments", r.log_segments),
-        ("logBytes", r.log_bytes),
-        ("records", r.records),
-        ("droppedBytes", r.dropped_bytes),
-        ("droppedRecords", r.dropped_records),
-        ("removedFiles", r.removed_files),
-    ]);
-    json.close('}');
+    json.numbers("segments logSegments logBytes", &[r.segments, r.log_segments, r.log_bytes]);
+    json.numbers("records droppedBytes", &[r.records, r.dropped_bytes]);
+    json.numbers("droppedRecords removedFiles", &[r.dropped_records, r.removed_files]);
+    json.close(b'}');
 }
 
-pub(crate) fn stats(s: &Stats, opened: &RecoveryReport) -> String {
+pub(crate) fn stats(s: &Stats, opened: &RecoveryReport) -> Vec<u8> {
     let mut json = Json::default();
-    json.open('{').name("storeId").hex(&s.store_id);
-    json.numbers(&[
-        ("keys", s.keys),
-        ("records", s.records),
-        ("segments", s.segments),
-        ("fileBytes", s.file_bytes),
-        ("payloadBytes", s.payload_bytes),
-        ("liveBytes", s.live_bytes),
-        ("deadBytes", s.dead_bytes),
-        ("lastSeq", s.last_seq),
-        ("durableSeq", s.durable_seq),
-        ("horizon", s.horizon),
-        ("indexBytes", s.index_bytes),
-        ("memtableBytes", s.memtable_bytes),
-        ("cacheBytes", s.cache_bytes),
-        ("cacheHits", s.cache_hits),
-        ("cacheMisses", s.cache_misses),
-        ("commits", s.commits),
-        ("groups", s.groups),
-        ("syncs", s.syncs),
-        ("bytesAppended", s.bytes_appended),
-        ("bytesCompacted", s.bytes_compacted),
-        ("identicalSkipped", s.identical_skipped),
-        ("coalesced", s.coalesced),
-        ("manifest", s.manifest),
-    ]);
+    json.open(b'{').name("storeId").hex(&s.store_id);
+    json.numbers("keys records segments", &[s.keys, s.records, s.segments]);
+    json.numbers("fileBytes payloadBytes", &[s.file_bytes, s.payload_bytes]);
+    json.numbers("liveBytes deadBytes", &[s.live_bytes, s.dead_bytes]);
+    json.numbers("lastSeq durableSeq horizon", &[s.last_seq, s.durable_seq, s.horizon]);
+    json.numbers("indexBytes memtableBytes", &[s.index_bytes, s.memtable_bytes]);
+    json.numbers("cacheBytes cacheHits", &[s.cache_bytes, s.cache_hits]);
+    json.numbers("cacheMisses commits groups", &[s.cache_misses, s.commits, s.groups]);
+    json.numbers("syncs bytesAppended", &[s.syncs, s.bytes_appended]);
+    json.numbers("bytesCompacted", &[s.bytes_compacted]);
+    json.numbers("identicalSkipped coalesced", &[s.identical_skipped, s.coalesced]);
+    json.numbers("manifest", &[s.manifest]);
     rule(&mut json, s.retention);
     recovery(&mut json, opened);
-    json.flag("indexLoaded", s.index_loaded).close('}').take()
+    json.flag("indexLoaded", s.index_loaded).close(b'}').take()
 }
 
-pub(crate) fn segments(segments: &[SegmentStats]) -> String {
+pub(crate) fn segments(segments: &[SegmentStats]) -> Vec<u8> {
     let mut json = Json::default();
-    json.open('[');
+    json.open(b'[');
     for s in segments {
-        json.open('{').name("state").string(s.state);
+        json.open(b'{').name("state").string(s.state);
         json.name("file").string(&FileId::segment(s.number).name());
-        json.numbers(&[
-            ("segment", s.number),
-            ("fileBytes", s.file_bytes),
-            ("dataBytes", s.data_bytes),
-            ("payloadBytes", s.payload_bytes),
-            ("deadBytes", s.dead_bytes),
-            ("expiredBytes", s.expired_bytes),
-            ("records", s.records),
-            ("tombstones", s.tombstones),
-            ("minSeq", s.min_seq),
-            ("maxSeq", s.max_seq),
-        ]);
-        json.name("firstKey").hex(&s.first_key).name("lastKey").hex(&s.last_key).close('}');
+        json.numbers("segment fileBytes dataBytes", &[s.number, s.file_bytes, s.data_bytes]);
+        json.numbers("payloadBytes deadBytes", &[s.payload_bytes, s.dead_bytes]);
+        json.numbers("expiredBytes records", &[s.expired_bytes, s.records]);
+        json.numbers("tombstones minSeq maxSeq", &[s.tombstones, s.min_seq, s.max_seq]);
+        json.name("firstKey").hex(&s.first_key).name("lastKey").hex(&s.last_key).close(b'}');
     }
-    json.close(']').take()
+    json.close(b']').take()
 }
 
-pub(crate) fn plan(plans: &[CompactionPlan]) -> String {
+pub(crate) fn plan(plans: &[CompactionPlan]) -> Vec<u8> {
     let mut json = Json::default();
-    json.open('[');
+    json.open(b'[');
     for plan in plans {
-        json.open('{').name("reason").string(plan.reason);
-        json.numbers(&[
-            ("inputBytes", plan.input_bytes),
-            ("deadBytes", plan.dead_bytes),
-            ("expiredBytes", plan.expired_bytes),
-        ]);
-        json.name("segments").open('[');
+        json.open(b'{').name("reason").string(plan.reason);
+        json.numbers(
+            "inputBytes deadBytes expiredBytes",
+            &[plan.input_bytes, plan.dead_bytes, plan.expired_bytes],
+        );
+        json.name("segments").open(b'[');
         for number in &plan.inputs {
             json.number(*number);
         }
-        json.close(']').close('}');
+        json.close(b']').close(b'}');
     }
-    json.close(']').take()
+    json.close(b']').take()
 }
 
 pub(crate) fn info(
     (store_id, last_seq, horizon): ([u8; 16], u64, u64),
     retention: Retention,
     poisoned: bool,
-) -> String {
+) -> Vec<u8> {
     let mut json = Json::default();
-    json.open('{').name("version").string(env!("CARGO_PKG_VERSION"));
-    json.numbers(&[
-        ("format", u64::from(siltdb_core::format::FORMAT_MAJOR)),
-        ("lastSeq", last_seq),
-        ("horizon", horizon),
-    ]);
+    json.open(b'{').name("version").string(env!("CARGO_PKG_VERSION"));
+    json.numbers(
+        "format lastSeq horizon",
+        &[u64::from(siltdb_core::format::FORMAT_MAJOR), last_seq, horizon],
+    );
     json.name("storeId").hex(&store_id);
     rule(&mut json, retention);
-    json.flag("poisoned", poisoned).close('}').take()
-}
-
-pub(crate) fn snapshot(report: &SnapshotReport) -> String {
-    let mut json = Json::default();
-    json.open('{').numbers(&[
-        ("bytes", report.bytes),
-        ("segments", report.segments),
-        ("records", report.records),
-        ("lastSeq", report.seq),
-        ("crc", u64::from(report.crc)),
-    ]);
-    json.close('}').take()
-}
-
-pub(crate) fn check(report: &CheckReport) -> String {
-    let mut json = Json::default();
-    json.open('{').numbers(&[
-        ("files", report.files),
-        ("bytes", report.bytes),
-        ("records", report.records),
-    ]);
-    json.name("problems").open('[');
-    for problem in &report.problems {
-        json.open('{').name("file").string(&problem.file.name());
-        json.numbers(&[("offset", problem.offset)]);
-        json.name("what").string(&problem.what).close('}');
-    }
-    json.close(']').close('}').take()
+    json.flag("poisoned", poisoned).close(b'}').take()
 }

@@ -2,19 +2,18 @@
 //!
 //! What a call fails with is thrown as a string, `CODE: message`, and becomes an error there.
 
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use siltdb_core::error::{Error, ErrorKind, StorageError};
+use siltdb_core::error::{Error, StorageError};
 use siltdb_core::snapshot::{Sink, Source};
 use siltdb_core::store::FullCompaction;
-use siltdb_core::{Store, check, restore};
+use siltdb_core::{Store, restore};
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
 use crate::answer;
 use crate::host::{Clock, JsHost};
-use crate::operation::{Pending, Session, Stop};
+use crate::operation::{Pending, Session};
 use crate::options;
 use crate::storage::{HostStorage, JsStorage, failed};
 use crate::views::Views;
@@ -70,7 +69,7 @@ impl Engine {
     /// # Errors
     /// As [`Store::open`].
     pub fn open(storage: HostStorage, options: &[u8], clock: Clock) -> Result<Engine, JsValue> {
-        let options = options::parse(options).map_err(|_| malformed())?;
+        let options = options::parse(options).map_err(thrown)?;
         let storage = JsStorage::new(storage, options.cache_bytes);
         let store = Store::open(storage, JsHost::new(clock), options.store).map_err(thrown)?;
         Ok(Self {
@@ -178,14 +177,13 @@ impl Engine {
         self.views.drop_client(client);
     }
 
-    /// Writes the whole store into `sink`; the report is JSON.
+    /// Writes the whole store into `sink`.
     ///
     /// # Errors
     /// As [`Store::snapshot`].
-    pub fn snapshot(&mut self, sink: TakeBytes) -> Result<String, JsValue> {
+    pub fn snapshot(&mut self, sink: TakeBytes) -> Result<(), JsValue> {
         let mut sink = sink;
-        let report = self.store.snapshot(&mut sink, &mut |_| {}).map_err(thrown)?;
-        Ok(answer::snapshot(&report))
+        self.store.snapshot(&mut sink, &mut |_| {}).map(drop).map_err(thrown)
     }
 
     /// Seq of the last commit.
@@ -211,25 +209,14 @@ impl Engine {
         self.store.close().map_err(thrown)
     }
 
-    /// Makes a store in an empty `storage` out of a snapshot; the report is JSON.
+    /// Makes a store in an empty `storage` out of a snapshot.
     ///
     /// # Errors
     /// As [`restore`].
-    pub fn restore(storage: HostStorage, source: GiveBytes) -> Result<String, JsValue> {
+    pub fn restore(storage: HostStorage, source: GiveBytes) -> Result<(), JsValue> {
         let mut source = source;
         let storage = JsStorage::new(storage, options::CACHE_BYTES);
-        let report = restore(&storage, &mut source, &mut |_| {}).map_err(thrown)?;
-        Ok(answer::snapshot(&report))
-    }
-
-    /// Verifies a store that is not open; the report is JSON.
-    ///
-    /// # Errors
-    /// As [`check()`].
-    pub fn check(storage: HostStorage) -> Result<String, JsValue> {
-        let report =
-            check(&JsStorage::new(storage, options::CACHE_BYTES), &mut |_| {}).map_err(thrown)?;
-        Ok(answer::check(&report))
+        restore(&storage, &mut source, &mut |_| {}).map(drop).map_err(thrown)
     }
 }
 
@@ -252,16 +239,14 @@ impl Engine {
             let (store, views, full) = (&mut self.store, &mut self.views, &mut self.full);
             let mut session = Session { store, views, full, client, pending: &mut pending };
             let answered = reply.len();
-            match session.run(&mut request, reply) {
-                Ok(()) => {}
-                Err(Stop::Malformed) => return Err(malformed()),
-                Err(Stop::Failed(error)) => {
-                    reply.truncate(answered);
-                    if self.can_repeat(&error) {
-                        break;
-                    }
-                    answer::error(reply, &error);
+            let answer = session.run(&mut request, reply);
+            request.whole().map_err(thrown)?;
+            if let Err(error) = answer {
+                reply.truncate(answered);
+                if self.can_repeat(&error) {
+                    break;
                 }
+                answer::error(reply, &error);
             }
             self.position = request.position();
         }
@@ -283,10 +268,6 @@ impl Engine {
         given.shrink_to(KEPT_BYTES);
         given
     }
-}
-
-fn malformed() -> JsValue {
-    thrown(ErrorKind::Invalid("a packed message ends early or is not one").into())
 }
 
 fn thrown(error: Error) -> JsValue {

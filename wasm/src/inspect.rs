@@ -21,9 +21,10 @@ const PAGE_FACTOR: u64 = 4;
 impl Session<'_> {
     /// Parts of a segment, from a place on.
     pub(crate) fn records(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
-        let (number, from, limit) = (request.n()?, request.n()?, unlimited(request.n()?));
+        let (number, from, limit) = (request.n(), request.n(), unlimited(request.n()));
+        request.whole()?;
         if !self.store.has_segment(number) {
-            return Err(not_found("open", FileId::segment(number)).into());
+            return Err(not_found("open", FileId::segment(number)));
         }
         while self.store.load_index(u64::MAX)? {}
         self.store.finish_install()?;
@@ -46,32 +47,32 @@ impl Session<'_> {
             // What stands before the damage is told first.
             Err(e) => match (e.corruption(), lines.last()) {
                 (Some(damage), Some(line)) if line.offset < damage.offset => next = damage.offset,
-                _ => return Err(e.into()),
+                _ => return Err(e),
             },
         }
         let mut json = Json::default();
-        json.open('{').name("parts").open('[');
+        json.open(b'{').name("parts").open(b'[');
         for line in &lines {
             self.line(number, line, &mut json)?;
         }
-        json.close(']');
+        json.close(b']');
         // No part but the header is at 0, so that no page begins there.
         if next > 0 {
-            json.numbers(&[("next", next)]);
+            json.numbers("next", &[next]);
         }
-        answer::json(out, &json.close('}').take());
+        answer::json(out, &json.close(b'}').take());
         Ok(())
     }
 
     fn line(&mut self, number: u64, line: &DumpLine, json: &mut Json) -> Result<(), Error> {
-        json.open('{').numbers(&[("offset", line.offset), ("length", line.len)]).name("kind");
+        json.open(b'{').numbers("offset length", &[line.offset, line.len]).name("kind");
         match &line.part {
             DumpPart::Segment(header) => {
                 json.string("segment");
-                json.numbers(&[("number", header.number), ("baseSeq", header.base_seq)]);
+                json.numbers("number baseSeq", &[header.number, header.base_seq]);
             }
             DumpPart::Group { durable_gap } => {
-                json.string("group").numbers(&[("unsynced", *durable_gap)]);
+                json.string("group").numbers("unsynced", &[*durable_gap]);
             }
             DumpPart::Record { key, value_len, seq, tombstone, expires, more } => {
                 let live = !*tombstone && self.store.is_newest(number, line.offset, key, *seq)?;
@@ -80,33 +81,34 @@ impl Session<'_> {
                     () if live => "live",
                     () => "superseded",
                 });
-                json.numbers(&[("valueLength", *value_len), ("seq", *seq)]);
+                json.numbers("valueLength seq", &[*value_len, *seq]);
                 json.flag("tombstone", *tombstone).flag("more", *more);
                 if let Some(expires) = expires {
-                    json.numbers(&[("expires", *expires)]);
+                    json.numbers("expires", &[*expires]);
                 }
             }
             DumpPart::Table { records, first_key } => {
-                json.string("table").numbers(&[("records", u64::from(*records))]);
+                json.string("table").numbers("records", &[u64::from(*records)]);
                 json.name("firstKey").hex(first_key);
             }
             DumpPart::Fences { blocks } => {
-                json.string("fences").numbers(&[("blocks", *blocks)]);
+                json.string("fences").numbers("blocks", &[*blocks]);
             }
             DumpPart::Filter => drop(json.string("filter")),
             DumpPart::Footer(footer) => {
-                json.string("footer").numbers(&[("records", footer.numbers.records)]);
+                json.string("footer").numbers("records", &[footer.numbers.records]);
             }
             DumpPart::Reserved => drop(json.string("free")),
             _ => drop(json.string("torn")),
         }
-        json.close('}');
+        json.close(b'}');
         Ok(())
     }
 
     /// Bytes of a file of the store; fewer where it ends.
     pub(crate) fn bytes(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
-        let (name, offset, len) = (request.b()?, request.n()?, request.n()?);
+        let (name, offset, len) = (request.b(), request.n(), request.n());
+        request.whole()?;
         if len > BYTES_MAX {
             return Err(ErrorKind::Invalid("at most 64 KiB of a file are given at once").into());
         }
@@ -119,7 +121,7 @@ impl Session<'_> {
         let mut there = false;
         storage.list(&mut |listed, _| there |= listed == id)?;
         if !there {
-            return Err(not_found("read", id).into());
+            return Err(not_found("read", id));
         }
         let reader = storage.open(id)?;
         let left = reader.len()?.saturating_sub(offset);

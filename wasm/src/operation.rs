@@ -15,31 +15,12 @@ use crate::host::JsHost;
 use crate::options::{level, retention, retention_numbers};
 use crate::storage::{JsReader, JsStorage};
 use crate::views::Views;
-use crate::wire::{Malformed, Reader, begin_b, code, end_b, put_b, put_n, status};
+use crate::wire::{Reader, begin_b, code, end_b, put_b, put_n, status};
 use siltdb_core::store::FullCompaction;
 use siltdb_core::view::{Scan, View};
 
-/// Why there is no answer.
-pub(crate) enum Stop {
-    /// The request is none.
-    Malformed,
-    /// The operation failed.
-    Failed(Error),
-}
-
-impl From<Malformed> for Stop {
-    fn from(_: Malformed) -> Self {
-        Stop::Malformed
-    }
-}
-
-impl<E: Into<Error>> From<E> for Stop {
-    fn from(e: E) -> Self {
-        Stop::Failed(e.into())
-    }
-}
-
-pub(crate) type Run = Result<(), Stop>;
+/// Whether an operation was answered.
+pub(crate) type Run = Result<(), Error>;
 
 /// The moment a read asks for.
 #[derive(Clone, Copy)]
@@ -50,9 +31,9 @@ struct Moment {
 
 impl Moment {
     /// Takes the fields that the flags say are there.
-    fn take(request: &mut Reader<'_>, flags: u8) -> Result<Self, Malformed> {
-        let at = request.n_if(flags & 1 != 0)?;
-        Ok(Self { at, view: request.n_if(flags & 2 != 0)? })
+    fn take(request: &mut Reader<'_>, flags: u8) -> Self {
+        let at = request.n_if(flags & 1 != 0);
+        Self { at, view: request.n_if(flags & 2 != 0) }
     }
 }
 
@@ -91,7 +72,7 @@ impl Pending {
 impl Session<'_> {
     /// Runs the operation that the request stands at and appends its answer.
     pub(crate) fn run(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
-        match request.u8()? {
+        match request.u8() {
             code::GET => self.get(request, out),
             code::GET_MANY => self.get_many(request, out),
             code::HAS => self.has(request, out),
@@ -100,7 +81,7 @@ impl Session<'_> {
             code::SCAN => self.scan(request, out),
             code::VIEW_OPEN => self.view_open(request, out),
             code::VIEW_CLOSE => {
-                self.views.close(self.client, request.n()?);
+                self.views.close(self.client, request.n());
                 out.push(status::OK);
                 Ok(())
             }
@@ -112,12 +93,12 @@ impl Session<'_> {
             code::RETENTION => self.retention(request, out),
             code::RECORDS => self.records(request, out),
             code::BYTES => self.bytes(request, out),
-            other => self.figures(other, out),
+            other => self.figures(other, request, out),
         }
     }
 
     /// Operations without fields.
-    fn figures(&mut self, operation: u8, out: &mut Vec<u8>) -> Run {
+    fn figures(&mut self, operation: u8, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
         let store = &mut *self.store;
         match operation {
             code::STATS => {
@@ -141,7 +122,7 @@ impl Session<'_> {
                 let text = answer::info(numbers, store.retention(), store.is_poisoned());
                 answer::json(out, &text);
             }
-            _ => return Err(Stop::Malformed),
+            _ => request.refuse(),
         }
         Ok(())
     }
@@ -159,6 +140,14 @@ impl Session<'_> {
             return Ok(Some(view));
         }
         moment.at.map(|seq| self.store.view_as_of(seq)).transpose()
+    }
+
+    /// The view that a moment means, be it the newest state.
+    fn some_view(&mut self, moment: Moment) -> Result<View<JsReader>, Error> {
+        match self.view(moment)? {
+            Some(view) => Ok(view),
+            None => self.store.view(),
+        }
     }
 
     /// Gives `read` the value, seq and expiry of a key.
@@ -180,8 +169,9 @@ impl Session<'_> {
     }
 
     fn get(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
-        let (flags, key) = (request.u8()?, request.b()?);
-        let moment = Moment::take(request, flags)?;
+        let (flags, key) = (request.u8(), request.b());
+        let moment = Moment::take(request, flags);
+        request.whole()?;
         let view = self.view(moment)?;
         let found = self.look_up(key, view.as_ref(), |value, seq, expires| {
             answer::value(out, value, seq, expires);
@@ -193,17 +183,19 @@ impl Session<'_> {
     }
 
     fn get_many(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
-        let (flags, count) = (request.u8()?, request.n()?);
-        let mut keys = Vec::new();
+        let (flags, count) = (request.u8(), request.n());
+        let mut keys = *request;
         for _ in 0..count {
-            keys.push(request.b()?);
+            request.b();
+            request.whole()?;
         }
-        let moment = Moment::take(request, flags)?;
+        let moment = Moment::take(request, flags);
+        request.whole()?;
         let view = self.view(moment)?;
         out.push(status::OK);
         put_n(out, count);
-        for key in keys {
-            let found = self.look_up(key, view.as_ref(), |value, _, _| {
+        for _ in 0..count {
+            let found = self.look_up(keys.b(), view.as_ref(), |value, _, _| {
                 out.push(1);
                 put_b(out, value);
             })?;
@@ -215,8 +207,9 @@ impl Session<'_> {
     }
 
     fn has(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
-        let (flags, key) = (request.u8()?, request.b()?);
-        let moment = Moment::take(request, flags)?;
+        let (flags, key) = (request.u8(), request.b());
+        let moment = Moment::take(request, flags);
+        request.whole()?;
         let view = self.view(moment)?;
         let found = self.look_up(key, view.as_ref(), |_, _, _| {})?;
         out.extend([status::OK, u8::from(found)]);
@@ -224,37 +217,56 @@ impl Session<'_> {
     }
 
     fn write(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
-        let durability = level(request.u8()?)?;
-        let count = request.n()?;
-        let (mut batch, mut checks, mut ranges) = (Batch::new(), Vec::new(), Vec::new());
-        for index in 0..count {
-            let flags = request.u8()?;
-            if flags & 32 != 0 {
-                let range = take_range(request)?;
-                ranges.push((index as usize, range, request.n()?));
-                continue;
-            }
-            let key = request.b()?.to_vec();
-            let value = request.b_if(flags & 1 == 0)?;
-            let expires = request.n_if(flags & 2 != 0)?;
-            let mut condition = (flags & 4 != 0).then_some(Condition::Absent);
-            if let Some(seq) = request.n_if(flags & 8 != 0)? {
-                condition = Some(Condition::SeqIs(seq));
-            }
-            if flags & 16 == 0 {
-                batch.push(Operation { key, value, expires, condition });
-            } else if let Some(condition) = condition {
-                checks.push((index as usize, key, condition));
-            }
+        let durability = level(u64::from(request.u8()), request);
+        let count = request.n();
+        let (mut batch, mut again) = (Batch::new(), *request);
+        for operation in 0..count {
+            self.part(operation as usize, request, Some(&mut batch))?;
         }
         // Nobody else writes between the checks and the batch.
-        for (index, key, condition) in checks {
-            self.check(index, &key, condition)?;
-        }
-        for (index, range, since) in ranges {
-            self.check_range(index, &range, since)?;
+        if (batch.len() as u64) < count {
+            for operation in 0..count {
+                self.part(operation as usize, &mut again, None)?;
+            }
         }
         self.commit(&batch, durability, (count, !request.is_done()), out)
+    }
+
+    /// Takes an operation of a write. What is to be written goes into `batch`; without one, what
+    /// is only asked for is checked.
+    fn part(
+        &mut self,
+        operation: usize,
+        request: &mut Reader<'_>,
+        batch: Option<&mut Batch>,
+    ) -> Run {
+        let flags = request.u8();
+        if flags & 32 != 0 {
+            let (range, since) = (take_range(request), request.n());
+            request.whole()?;
+            return match batch {
+                Some(_) => Ok(()),
+                None => self.check_range(operation, &range, since),
+            };
+        }
+        let key = request.b();
+        let value = (flags & 1 == 0).then(|| request.b());
+        let expires = request.n_if(flags & 2 != 0);
+        let mut condition = (flags & 4 != 0).then_some(Condition::Absent);
+        if let Some(seq) = request.n_if(flags & 8 != 0) {
+            condition = Some(Condition::SeqIs(seq));
+        }
+        request.whole()?;
+        let written = flags & 16 == 0;
+        match (batch, condition) {
+            (Some(batch), _) if written => {
+                let (key, value) = (key.to_vec(), value.map(<[u8]>::to_vec));
+                batch.push(Operation { key, value, expires, condition });
+            }
+            (None, Some(condition)) if !written => self.check(operation, key, condition)?,
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Commits a batch and answers. Where more of the request follows, that waits for its end,
@@ -323,20 +335,22 @@ impl Session<'_> {
     }
 
     fn delete_range(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
-        let durability = level(request.u8()?)?;
-        let range = ScanOptions { keys_only: true, ..take_range(request)? };
-        let mut batch = Batch::new();
-        for record in self.store.scan(&range)? {
-            batch.delete(&record?.key);
+        let durability = level(u64::from(request.u8()), request);
+        let range = ScanOptions { keys_only: true, ..take_range(request) };
+        request.whole()?;
+        let (mut batch, mut scan) = (Batch::new(), self.store.view()?.scan(&range)?);
+        while let Some(deleted) = scan.next_with(|key, _, _, _| batch.delete(key)) {
+            deleted?;
         }
         self.commit(&batch, durability, (batch.len() as u64, !request.is_done()), out)
     }
 
     fn scan(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
-        let flags = request.u8()?;
-        let range = take_range(request)?;
-        let (limit, bytes_max) = (unlimited(request.n()?), unlimited(request.n()?));
-        let moment = Moment::take(request, flags >> 2)?;
+        let flags = request.u8();
+        let range = take_range(request);
+        let (limit, bytes_max) = (unlimited(request.n()), unlimited(request.n()));
+        let moment = Moment::take(request, flags >> 2);
+        request.whole()?;
         let range = ScanOptions { reverse: flags & 1 != 0, keys_only: flags & 2 != 0, ..range };
         // Only a scan under a view's number has where to keep what it goes on with.
         let keep = moment.view.filter(|_| flags & 16 != 0);
@@ -360,7 +374,7 @@ impl Session<'_> {
             count += 1;
         }
         end_b(out, start);
-        let last = if count > 0 { Reader::new(out, last).b()?.to_vec() } else { Vec::new() };
+        let last = if count > 0 { Reader::new(out, last).b().to_vec() } else { Vec::new() };
         if let Some(number) = keep {
             self.keep_scan(number, range, (!ended).then_some(&last), scan);
         }
@@ -380,10 +394,7 @@ impl Session<'_> {
     ) -> Result<(u64, Scan<JsReader>), Error> {
         if let Some(number) = keep {
             if self.views.find(self.client, number).is_none() {
-                let view = match moment.at {
-                    Some(seq) => self.store.view_as_of(seq)?,
-                    None => self.store.view()?,
-                };
+                let view = self.some_view(Moment { view: None, ..moment })?;
                 self.views.open(self.client, number, view, true);
             }
             let open = self.views.find(self.client, number);
@@ -394,10 +405,7 @@ impl Session<'_> {
             };
             return Ok((open.view.seq(), scan));
         }
-        let view = match self.view(moment)? {
-            Some(view) => view,
-            None => self.store.view()?,
-        };
+        let view = self.some_view(moment)?;
         Ok((view.seq(), view.scan(range)?))
     }
 
@@ -424,11 +432,10 @@ impl Session<'_> {
     }
 
     fn view_open(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
-        let (number, flags) = (request.n()?, request.u8()?);
-        let view = match request.n_if(flags & 1 != 0)? {
-            Some(seq) => self.store.view_as_of(seq)?,
-            None => self.store.view()?,
-        };
+        let (number, flags) = (request.n(), request.u8());
+        let moment = Moment::take(request, flags & 1);
+        request.whole()?;
+        let view = self.some_view(moment)?;
         out.push(status::OK);
         put_n(out, view.seq());
         self.views.open(self.client, number, view, false);
@@ -436,20 +443,19 @@ impl Session<'_> {
     }
 
     fn count(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
-        let flags = request.u8()?;
-        let range = take_range(request)?;
-        let moment = Moment::take(request, flags >> 2)?;
-        let count = match self.view(moment)? {
-            Some(view) => view.count(&range)?,
-            None => self.store.count(&range)?,
-        };
+        let flags = request.u8();
+        let range = take_range(request);
+        let moment = Moment::take(request, flags >> 2);
+        request.whole()?;
+        let count = self.some_view(moment)?.count(&range)?;
         out.push(status::OK);
         put_n(out, count);
         Ok(())
     }
 
     fn history(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
-        let (key, limit) = (request.b()?, unlimited(request.n()?));
+        let (key, limit) = (request.b(), unlimited(request.n()));
+        request.whole()?;
         let (mut versions, mut count) = (Vec::new(), 0);
         for version in self.store.history(key)?.take(usize::try_from(limit).unwrap_or(usize::MAX)) {
             answer::past(&mut versions, &version?);
@@ -462,9 +468,10 @@ impl Session<'_> {
     }
 
     fn diff(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
-        let range = take_range(request)?;
-        let (from, to) = (request.n()?, request.n()?);
-        let limit = unlimited(request.n()?);
+        let range = take_range(request);
+        let (from, to) = (request.n(), request.n());
+        let limit = unlimited(request.n());
+        request.whole()?;
         let (mut changes, mut count) = (Vec::new(), 0);
         for change in self.store.diff(from, to, &ScanOptions { limit: Some(limit), ..range })? {
             answer::difference(&mut changes, &change?);
@@ -477,9 +484,10 @@ impl Session<'_> {
     }
 
     fn changes(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
-        let since = request.n()?;
-        let (limit, bytes_max) = (unlimited(request.n()?), unlimited(request.n()?));
-        let range = take_range(request)?;
+        let since = request.n();
+        let (limit, bytes_max) = (unlimited(request.n()), unlimited(request.n()));
+        let range = take_range(request);
+        request.whole()?;
         let changes = self.store.changes(since, &range)?;
         let (mut packed, mut count, mut more) = (Vec::new(), 0, false);
         let mut next = since;
@@ -507,7 +515,8 @@ impl Session<'_> {
     }
 
     fn compact_step(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
-        let budget = request.n()?;
+        let budget = request.n();
+        request.whole()?;
         let mut full = match self.full.take() {
             Some(full) => full,
             None => self.store.compact_begin()?,
@@ -525,9 +534,11 @@ impl Session<'_> {
     }
 
     fn retention(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
-        if request.u8()? != 0 {
-            let kind = u64::from(request.u8()?);
-            self.store.set_retention(retention(kind, request.n()?)?)?;
+        if request.u8() != 0 {
+            let kind = u64::from(request.u8());
+            let rule = retention(kind, request);
+            request.whole()?;
+            self.store.set_retention(rule)?;
         }
         let (kind, amount) = retention_numbers(self.store.retention());
         out.extend([status::OK, kind]);
@@ -541,12 +552,12 @@ pub(crate) fn unlimited(limit: u64) -> u64 {
     if limit == 0 { u64::MAX } else { limit }
 }
 
-fn take_range(request: &mut Reader<'_>) -> Result<ScanOptions, Malformed> {
-    let flags = request.u8()?;
-    Ok(ScanOptions {
-        from: request.b_if(flags & 1 != 0)?,
-        to: request.b_if(flags & 2 != 0)?,
-        prefix: request.b_if(flags & 4 != 0)?,
+fn take_range(request: &mut Reader<'_>) -> ScanOptions {
+    let flags = request.u8();
+    ScanOptions {
+        from: request.b_if(flags & 1 != 0),
+        to: request.b_if(flags & 2 != 0),
+        prefix: request.b_if(flags & 4 != 0),
         ..ScanOptions::default()
-    })
+    }
 }

@@ -1,8 +1,9 @@
 //! Options of an engine, as `js/engine.ts` packs them: a tag and a number each.
 
+use siltdb_core::error::Error;
 use siltdb_core::options::{Durability, Options, Retention};
 
-use crate::wire::{Malformed, Reader};
+use crate::wire::Reader;
 
 /// Segments are smaller than in native stores: memory of a browser tab is scarcer.
 const SEGMENT_BYTES: u64 = 8 << 20;
@@ -18,15 +19,16 @@ pub(crate) struct EngineOptions {
     pub(crate) auto_compact: bool,
 }
 
-/// The level of a number of the wire format; `None` for the store's own.
-pub(crate) fn level(number: u8) -> Result<Option<Durability>, Malformed> {
+/// The level of a number that was taken off these fields; `None` for the store's own.
+pub(crate) fn level(number: u64, fields: &mut Reader<'_>) -> Option<Durability> {
     match number {
-        0 => Ok(None),
-        1 => Ok(Some(Durability::Buffered)),
-        2 => Ok(Some(Durability::Flushed)),
-        3 => Ok(Some(Durability::Synced)),
-        _ => Err(Malformed),
+        0 => return None,
+        1 => return Some(Durability::Buffered),
+        2 => return Some(Durability::Flushed),
+        3 => return Some(Durability::Synced),
+        _ => fields.refuse(),
     }
+    None
 }
 
 /// The number of a level.
@@ -38,16 +40,18 @@ pub(crate) fn level_number(durability: Durability) -> u8 {
     }
 }
 
-/// The retention rule of a kind and an amount.
-pub(crate) fn retention(kind: u64, amount: u64) -> Result<Retention, Malformed> {
+/// The retention rule of a kind that was taken off these fields, where its amount is next.
+pub(crate) fn retention(kind: u64, fields: &mut Reader<'_>) -> Retention {
+    let amount = fields.n();
     match kind {
-        0 => Ok(Retention::Latest),
-        1 => Ok(Retention::Age { us: amount }),
+        0 => {}
+        1 => return Retention::Age { us: amount },
         // A count too large stays one, for the store to refuse.
-        2 => Ok(Retention::Versions { count: u32::try_from(amount).unwrap_or(u32::MAX) }),
-        3 => Ok(Retention::Forever),
-        _ => Err(Malformed),
+        2 => return Retention::Versions { count: u32::try_from(amount).unwrap_or(u32::MAX) },
+        3 => return Retention::Forever,
+        _ => fields.refuse(),
     }
+    Retention::Latest
 }
 
 /// Kind and amount of a retention rule.
@@ -61,7 +65,7 @@ pub(crate) fn retention_numbers(rule: Retention) -> (u8, u64) {
 }
 
 /// Reads packed options; what is not among them has its default.
-pub(crate) fn parse(packed: &[u8]) -> Result<EngineOptions, Malformed> {
+pub(crate) fn parse(packed: &[u8]) -> Result<EngineOptions, Error> {
     let mut store = Options { durability: Durability::Flushed, ..Options::default() };
     store.segment_bytes = SEGMENT_BYTES;
     // Nothing beside commits, so that none is slow: the host gives idle time.
@@ -72,21 +76,22 @@ pub(crate) fn parse(packed: &[u8]) -> Result<EngineOptions, Malformed> {
     let mut fields = Reader::new(packed, 0);
     while !fields.is_done() {
         let store = &mut options.store;
-        let (tag, value) = (fields.u8()?, fields.n()?);
+        let (tag, value) = (fields.u8(), fields.n());
         match tag {
-            1 => store.durability = level(value as u8)?.ok_or(Malformed)?,
+            1 => store.durability = level(value, &mut fields).unwrap_or(store.durability),
             2 => store.segment_bytes = value,
             3 => store.sync_interval_ms = value,
             4 => store.buffer_bytes_max = usize::try_from(value).unwrap_or(usize::MAX),
             5 => store.buffer_ms_max = value,
             6 => store.skip_identical = value != 0,
             7 => options.cache_bytes = usize::try_from(value).unwrap_or(usize::MAX),
-            8 => store.retention = retention(value, fields.n()?)?,
+            8 => store.retention = retention(value, &mut fields),
             9 => store.create = value != 0,
             10 => options.auto_compact = value != 0,
             11 => store.seal_on_close_bytes = value,
-            _ => return Err(Malformed),
+            _ => fields.refuse(),
         }
     }
+    fields.whole()?;
     Ok(options)
 }

@@ -4,8 +4,12 @@
 
 use alloc::vec::Vec;
 
+use siltdb_core::error::{Error, ErrorKind};
 use siltdb_core::format::put;
 use siltdb_core::limits::SEQ_MAX;
+
+/// What a request is told that ends early or is none.
+const MALFORMED: &str = "a packed message ends early or is not one";
 
 /// Operations, by the byte they begin with.
 pub mod code {
@@ -41,22 +45,22 @@ pub mod status {
     pub const ERROR: u8 = 2;
 }
 
-/// A request that ends early or is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Malformed;
-
 /// Takes fields off a request.
+///
+/// What is not there reads as 0 or as no bytes, and the request is then none: [`Reader::whole`] is
+/// asked before anything is done with what was read.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    malformed: bool,
 }
 
 impl<'a> Reader<'a> {
     /// Reads from `at` on.
     #[must_use]
     pub fn new(bytes: &'a [u8], at: usize) -> Self {
-        Self { bytes, at }
+        Self { bytes, at, malformed: false }
     }
 
     /// Where the next field begins.
@@ -71,58 +75,73 @@ impl<'a> Reader<'a> {
         self.at >= self.bytes.len()
     }
 
-    /// One byte.
+    /// Whether a field ended early or was none.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        self.malformed
+    }
+
+    /// Tells that a field is none: nothing is left then.
+    pub fn refuse(&mut self) {
+        self.malformed = true;
+        self.at = self.bytes.len();
+    }
+
+    /// Whether all fields so far were there.
     ///
     /// # Errors
-    /// The request ends early.
-    pub fn u8(&mut self) -> Result<u8, Malformed> {
-        let byte = *self.bytes.get(self.at).ok_or(Malformed)?;
+    /// `Invalid`: some were not.
+    pub fn whole(&self) -> Result<(), Error> {
+        if self.malformed { Err(ErrorKind::Invalid(MALFORMED).into()) } else { Ok(()) }
+    }
+
+    /// One byte.
+    pub fn u8(&mut self) -> u8 {
+        let Some(byte) = self.bytes.get(self.at) else {
+            self.refuse();
+            return 0;
+        };
         self.at += 1;
-        Ok(byte)
+        *byte
     }
 
     /// A number.
-    ///
-    /// # Errors
-    /// It ends early or is too large.
-    pub fn n(&mut self) -> Result<u64, Malformed> {
+    pub fn n(&mut self) -> u64 {
         let mut value = 0;
         for shift in (0..56).step_by(7) {
-            let byte = self.u8()?;
+            let byte = self.u8();
             value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 && value <= SEQ_MAX {
+                return value;
+            }
             if byte < 0x80 {
-                return if value <= SEQ_MAX { Ok(value) } else { Err(Malformed) };
+                break;
             }
         }
-        Err(Malformed)
+        self.refuse();
+        0
     }
 
     /// Bytes.
-    ///
-    /// # Errors
-    /// They end early.
-    pub fn b(&mut self) -> Result<&'a [u8], Malformed> {
-        let len = usize::try_from(self.n()?).map_err(|_| Malformed)?;
-        let end = self.at.checked_add(len).ok_or(Malformed)?;
-        let bytes = self.bytes.get(self.at..end).ok_or(Malformed)?;
-        self.at = end;
-        Ok(bytes)
+    pub fn b(&mut self) -> &'a [u8] {
+        let len = usize::try_from(self.n()).unwrap_or(usize::MAX);
+        let left = self.bytes.get(self.at..).unwrap_or_default();
+        let Some((bytes, _)) = left.split_at_checked(len) else {
+            self.refuse();
+            return &[];
+        };
+        self.at += len;
+        bytes
     }
 
     /// A number if the flag says that there is one.
-    ///
-    /// # Errors
-    /// As [`Reader::n`].
-    pub fn n_if(&mut self, given: bool) -> Result<Option<u64>, Malformed> {
-        if given { self.n().map(Some) } else { Ok(None) }
+    pub fn n_if(&mut self, given: bool) -> Option<u64> {
+        given.then(|| self.n())
     }
 
     /// Bytes of their own if the flag says that there are some.
-    ///
-    /// # Errors
-    /// As [`Reader::b`].
-    pub fn b_if(&mut self, given: bool) -> Result<Option<Vec<u8>>, Malformed> {
-        if given { self.b().map(|bytes| Some(bytes.to_vec())) } else { Ok(None) }
+    pub fn b_if(&mut self, given: bool) -> Option<Vec<u8>> {
+        given.then(|| self.b().to_vec())
     }
 }
 

@@ -126,10 +126,8 @@ test('a snapshot from Node is restored by the native tool, and the other way rou
   const records = withStore(dir, (engine) => {
     for (let i = 0; i < 50; i += 1) set(engine, `k${i}`, 'v'.repeat(i));
     const pieces = [];
-    const report = engine.snapshot((piece) => pieces.push(piece.slice()));
+    engine.snapshot((piece) => pieces.push(piece.slice()));
     fs.writeFileSync(file, Buffer.concat(pieces));
-    assert.equal(report.bytes, fs.statSync(file).size);
-    assert.equal(report.records, 50);
     return all(engine);
   });
   native(dir, 'restore', file, copy);
@@ -141,7 +139,7 @@ test('a snapshot from Node is restored by the native tool, and the other way rou
     const storage = new NodeStorage(back);
     let at = 0;
     try {
-      return Engine.restore(storage, (into) => {
+      Engine.restore(storage, (into) => {
         const part = damaged.subarray(at, at + Math.min(into.length, 1000));
         into.set(part);
         at += part.length;
@@ -155,35 +153,29 @@ test('a snapshot from Node is restored by the native tool, and the other way rou
   flipped[flipped.length >> 1] ^= 1;
   assert.throws(() => restore(flipped), { code: 'SILT_CORRUPT' });
   assert.throws(() => restore(source.subarray(0, 100)), { code: 'SILT_CORRUPT' });
-  assert.equal(restore(source).records, 50);
+  restore(source);
   assert.deepEqual(withStore(back, all), records);
   assert.throws(() => restore(source), { code: 'SILT_NOT_EMPTY' });
 });
 
-test('damage is found by a check and told by a read', () => {
+test('damage is told by a read', () => {
   const dir = place();
   withStore(dir, (engine) => {
     for (let i = 0; i < 200; i += 1) set(engine, `k${i}`, 'v'.repeat(50));
   }, { segmentBytes: 4096 });
-  const check = () => {
-    const storage = new NodeStorage(dir, { readOnly: true });
-    try {
-      return Engine.check(storage);
-    } finally {
-      storage.shutSync();
-    }
-  };
-  assert.deepEqual(check().problems, []);
   const name = fs.readdirSync(dir).filter((n) => n.endsWith('.segment')).sort()[0];
   const damaged = fs.readFileSync(join(dir, name));
   damaged[300] ^= 4;
   fs.writeFileSync(join(dir, name), damaged);
-  const { problems } = check();
-  assert.ok(problems.length > 0 && problems.every((p) => p.file === name), JSON.stringify(problems));
   // Whoever reads what is damaged is told where it is, and what to do.
-  const [{ offset }] = problems;
-  const message = new RegExp(`^${name} is damaged at byte ${offset}: .*\`silt salvage\``);
-  assert.throws(() => withStore(dir, all), { code: 'SILT_CORRUPT', message });
+  let offset;
+  assert.throws(() => withStore(dir, all), ({ code, message }) => {
+    const told = message.match(/^(\S+) is damaged at byte (\d+): .*`silt salvage`/);
+    offset = Number(told?.[2]);
+    // What is damaged is a record, of less than 100 bytes.
+    return code === 'SILT_CORRUPT' && told?.[1] === name && offset > 200 && offset <= 300;
+  });
+  const message = new RegExp(`^${name} is damaged at byte ${offset}: `);
   const records = (w) => wire.encodeRecords(w, Number.parseInt(name, 10), offset, 100);
   assert.throws(() => withStore(dir, (engine) => ask(engine, records, wire.decodeJson)),
     { code: 'SILT_CORRUPT', message });

@@ -5,9 +5,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import './helpers.mjs';
+import { ask, bytes as text } from './helpers.mjs';
 import { Engine } from '../../build/js/engine.js';
 import { NodeStorage } from '../../build/js/node-fs.js';
+import { decodeGet, encodeGet } from '../../build/js/wire.js';
 import { utf8 as other } from '../../dist/node.js';
 import { bytes, importFileSync, openSync, structured, tuple, utf8 } from '../../dist/sync-node.js';
 
@@ -141,9 +142,13 @@ test('long checksums are the same, whoever computes them', (t) => {
   db.close();
   // This engine was not told of those of Node.
   const storage = new NodeStorage(directory);
-  const { records, problems } = Engine.check(storage);
+  const engine = Engine.open(storage);
+  for (let i = 0; i < 8; i += 1) {
+    const { value } = ask(engine, (w) => encodeGet(w, text(`k${i}`)), decodeGet);
+    assert.deepEqual(value, long(i));
+  }
+  engine.close();
   storage.shutSync();
-  assert.deepEqual([records, problems], [8, []]);
   const again = openSync(directory, { values: bytes });
   for (let i = 0; i < 8; i += 1) assert.deepEqual(again.get(`k${i}`), long(i));
   again.close();
