@@ -10,12 +10,12 @@ use crate::output::{self, Failure, Outcome};
 /// Tells of a command line that is not run: help, the version, or a mistake.
 pub fn report(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().take_while(|a| a != "--").any(|a| a == "--json");
-    ExitCode::from(tell(error, json, None))
+    ExitCode::from(tell(error, json, "silt --help", None))
 }
 
-/// Prints help and the version as they are, and a mistake as one line. `line` is where the command
-/// stands in a script.
-pub fn tell(error: &clap::Error, json: bool, line: Option<&str>) -> u8 {
+/// Prints help and the version as they are, and a mistake as one line. `help` is what lists the
+/// commands, and `line` where the command stands in a script.
+pub fn tell(error: &clap::Error, json: bool, help: &str, line: Option<&str>) -> u8 {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let written = write!(std::io::stdout(), "{}", error.render());
@@ -28,14 +28,15 @@ pub fn tell(error: &clap::Error, json: bool, line: Option<&str>) -> u8 {
             output::EXIT_USAGE
         }
         _ => {
-            let failure = Failure::usage(message(&error.render().to_string()));
+            let failure = Failure::usage(message(&error.render().to_string(), help));
             output::tell(Err(failure.in_script(line)), json)
         }
     }
 }
 
-/// The reason and the tips of a rendered error, without the usage that follows them.
-fn message(rendered: &str) -> String {
+/// The reason and the tips of a rendered error, without the usage that follows them. It names the
+/// help of the command, or `help` where no command is known.
+fn message(rendered: &str, help: &str) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut usage = None;
     for line in rendered.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -54,12 +55,15 @@ fn message(rendered: &str) -> String {
     // "silt scan [OPTIONS]" gives "silt scan".
     let command: Vec<&str> = usage
         .as_deref()
-        .unwrap_or("silt")
+        .unwrap_or_default()
         .split_whitespace()
         .take_while(|word| word.bytes().all(|b| b.is_ascii_lowercase()))
         .collect();
-    let command = if command.is_empty() { String::from("silt") } else { command.join(" ") };
-    format!("{}; see '{command} --help'", parts.concat())
+    let reason = parts.concat();
+    if matches!(command[..], [] | ["silt"]) {
+        return format!("{reason}; see '{help}'");
+    }
+    format!("{reason}; see '{} --help'", command.join(" "))
 }
 
 #[cfg(test)]
@@ -72,15 +76,17 @@ mod tests {
                         value, use '-- --foo'\n\nUsage: silt scan [OPTIONS]\n\nFor more \
                         information, try '--help'.\n";
         assert_eq!(
-            message(rendered),
+            message(rendered, "help"),
             "unexpected argument '--foo' found; to pass '--foo' as a value, use '-- --foo'; \
              see 'silt scan --help'"
         );
         let rendered = "error: the following required arguments were not provided:\n  <KEY>\n\n\
                         Usage: silt get <KEY>\n";
         assert_eq!(
-            message(rendered),
+            message(rendered, "help"),
             "the following required arguments were not provided: <KEY>; see 'silt get --help'"
         );
+        let rendered = "error: unrecognized subcommand 'x'\n\nUsage: silt [OPTIONS] <COMMAND>\n";
+        assert_eq!(message(rendered, "help"), "unrecognized subcommand 'x'; see 'help'");
     }
 }

@@ -37,7 +37,7 @@ fn the_first_failure_ends_a_script_and_names_its_line() {
     assert_eq!(all.code(), 2);
     let stderr = all.stderr();
     assert_eq!(stderr.lines().count(), 2, "{stderr}");
-    assert!(stderr.contains("line 1: unrecognized subcommand 'bogus'"), "{stderr}");
+    assert!(stderr.contains("line 1: unrecognized subcommand 'bogus'; see 'help'"), "{stderr}");
     assert!(stderr.contains("line 4: the script ends where ' is wanted"), "{stderr}");
     assert_eq!(silt.ok(&["get", "d"]), "4");
 }

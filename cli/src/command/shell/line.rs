@@ -123,7 +123,7 @@ impl Session {
                 let result = self.speak(line.spoken, json, place.is_none());
                 output::tell(result.map_err(|failure| failure.in_script(place)), json)
             }
-            Err(error) => usage::tell(&error, json, place),
+            Err(error) => usage::tell(&error, json, "help", place),
         };
         if self.is_timed {
             super::tell_time(started);
