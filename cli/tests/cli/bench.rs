@@ -144,3 +144,20 @@ fn a_bench_that_fails_leaves_nothing() {
     crate::silt::Ended(command.output().unwrap()).failed(3, "SILT_OUT_OF_SPACE");
     assert!(names(&silt).is_empty());
 }
+
+#[test]
+#[cfg(unix)]
+fn a_bench_that_is_interrupted_leaves_nothing() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let silt = Silt::new();
+    let mut command = silt.command(&["bench", "--only", "put", "--seconds", "0.1"]);
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+    let child = command.spawn().unwrap();
+    while names(&silt).is_empty() {
+        std::thread::yield_now();
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let ended = crate::silt::Ended(child.wait_with_output().unwrap());
+    ended.failed(130, "SILT_INTERRUPTED");
+    assert!(names(&silt).is_empty());
+}

@@ -20,14 +20,15 @@ use self::phases::{Bench as Phases, What, phases};
 use self::place::Place;
 use super::Context;
 use super::progress::Bar;
-use crate::output::{Failure, Outcome, Run};
+use crate::interrupt;
+use crate::output::{Failure, Outcome, Run, check_interrupt};
 use crate::text::Encoding;
 
 /// Measure the store on this machine and disk
 ///
 /// Works in a fresh directory beside the store of --db, or in --dir, and removes it at the end: no
-/// existing store is touched. Without options a run takes about half a minute and 500 MB of disk. A
-/// run that is killed leaves its directory there, silt-bench-*.
+/// existing store is touched. Without options a run takes about half a minute and 500 MB of disk.
+/// Ctrl-C ends it after the phase that runs; one that is killed leaves its directory, silt-bench-*.
 #[derive(Debug, Args)]
 pub struct Bench {
     /// Keys in the store that is loaded and read.
@@ -67,6 +68,10 @@ impl Bench {
     /// Measures, then prints: a run that fails prints no figures.
     pub fn run(self, context: &Context) -> Run {
         context.without_server()?;
+        // So that the directory is removed then, too.
+        if !interrupt::is_caught() {
+            interrupt::catch().map_err(|e| Failure::io("Ctrl-C", &e))?;
+        }
         let place = Place::create(self.parent(&context.db)?)?;
         let machine = Machine::here(place.path());
         let threads: Vec<usize> = self.threads.iter().copied().map(usize::from).collect();
@@ -79,7 +84,10 @@ impl Bench {
             time: Duration::from_secs_f64(self.seconds),
             threads,
             only,
-            begin: &|phase| bar.step(phase),
+            begin: &|phase| {
+                bar.step(phase);
+                check_interrupt()
+            },
             rows: Vec::new(),
             memory: None,
         };

@@ -84,8 +84,8 @@ pub struct Bench<'a> {
     pub time: Duration,
     pub threads: Vec<usize>,
     pub only: Vec<What>,
-    /// Told about each phase before it begins.
-    pub begin: &'a dyn Fn(&str),
+    /// Told about each phase before it begins; a failure ends the run.
+    pub begin: &'a dyn Fn(&str) -> Run<()>,
     pub rows: Vec<Row>,
     pub memory: Option<Memory>,
 }
@@ -138,7 +138,7 @@ impl Bench<'_> {
         (self.begin)(&match threads {
             1 => format!("{}{level}", what.name()),
             _ => format!("{}{level}, {threads} threads", what.name()),
-        });
+        })?;
         // A load ends with its keys; it is not cut off.
         let time = if what == What::Load { Duration::MAX } else { self.time };
         let measured = measure(works, time)?;
@@ -232,7 +232,7 @@ impl Bench<'_> {
         let target = Target::open(&self.dir("history"), options)?;
         let data = Data { keys: self.data.keys.min(HISTORY_KEYS_MAX), ..self.data };
         let mut moments = Vec::new();
-        (self.begin)("writing four versions of each key");
+        (self.begin)("writing four versions of each key")?;
         for version in 0..VERSIONS {
             measure(vec![self.load(&target, data, version)], Duration::MAX)?;
             moments.push(target.store.last_seq());
