@@ -66,13 +66,13 @@ struct Line {
 impl Import {
     /// Stores every record of the file, in batches, and syncs once at the end.
     pub fn run(self, context: &Context) -> Run {
-        let format = self.format()?;
         if self.skip_identical && (context.server.is_some() || context.in_shell()) {
             return Err(Failure::usage(
                 "--skip-identical works on a store in a directory, and not in the shell",
             ));
         }
         let input = Input::open(&self.file)?;
+        let format = self.format()?;
         let bar = Bar::bytes("importing", input.len);
         let mut reader = Reader::new(input.reader, format, self.encoding.encoding(), self.literal);
         let options = Options { skip_identical: self.skip_identical, ..Options::default() };

@@ -157,6 +157,7 @@ fn a_bad_line_stops_an_import_and_keeps_what_came_before() {
 fn an_import_that_cannot_begin_makes_no_store() {
     let silt = Silt::new();
     silt.fails(&["import", "no-such-file.tsv"], 3, "SILT_NOT_FOUND");
+    silt.fails(&["import", "no-such-file"], 3, "SILT_NOT_FOUND");
     silt.fails(&["import", "/dev/null"], 2, "SILT_USAGE");
     let dir = silt.path("folder.tsv");
     std::fs::create_dir(&dir).unwrap();
