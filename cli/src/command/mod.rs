@@ -47,7 +47,7 @@ use crate::text::Encoding;
 
 /// SiltDB: a log-structured key-value store whose past can be read.
 #[derive(Debug, Parser)]
-#[command(name = "silt", version, about, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(name = "silt", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -60,7 +60,9 @@ Moments (T): 2026-01-31T10:00:00Z (RFC 3339), '10m ago', or a sequence number.
 Exit codes:  0 fine, 1 absent (or diff/verify found something), 2 usage, 3 I/O, 4 corrupt,
              5 locked, 6 condition failed, 7 history no longer held.";
 
+// Behind the options of the command itself, however many it has.
 #[derive(Debug, Args)]
+#[command(next_display_order = 100)]
 struct Global {
     /// Directory of the store.
     #[arg(long, global = true, env = "SILT_DB", value_name = "DIR", default_value = "./silt-data")]
