@@ -9,7 +9,9 @@ use crate::options::Retention;
 /// Figures about a whole store. Counters start at the open.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Stats {
-    /// Live keys, as [`crate::Store::len`] counts them.
+    /// Keys that have a value, as the index knows them. One that has expired counts until
+    /// compaction drops it, those that share a 64-bit hash do not count, and more may come while
+    /// `index_loaded` is false: what is exact is [`crate::Store::count`].
     pub keys: u64,
     /// Live segments, the active one included.
     pub segments: u64,

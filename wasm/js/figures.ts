@@ -12,7 +12,7 @@ export interface Info {
 
 /** Figures of a whole store. Sizes are bytes. */
 export interface Stats {
-  /** Keys that have a value. */
+  /** Keys that have a value; one that has expired counts until compaction drops it. */
   keys: number;
   /** Files of records. */
   segments: number;

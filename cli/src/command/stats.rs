@@ -14,6 +14,8 @@ use crate::text::Encoding;
 use crate::time;
 
 /// Show what the store holds and takes
+///
+/// A key that has expired is among the keys until compaction drops it; 'silt count' is exact.
 #[derive(Debug, Args)]
 pub struct Stats {
     /// One line a segment, oldest first.

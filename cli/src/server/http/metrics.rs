@@ -159,7 +159,7 @@ fn histogram(protocol: &str, op: &str, metrics: &OpMetrics, text: &mut Text) {
 fn store_figures(stats: &Stats, segments: &[SegmentStats], text: &mut Text) {
     let expired: u64 = segments.iter().map(|segment| segment.expired_bytes).sum();
     let gauges = [
-        ("store_keys", "Live keys.", stats.keys),
+        ("store_keys", "Keys; an expired one counts until compaction.", stats.keys),
         ("store_records", "Records held, superseded ones included.", stats.records),
         ("store_segments", "Live segments.", stats.segments),
         ("store_file_bytes", "Bytes of the live segments' files.", stats.file_bytes),
