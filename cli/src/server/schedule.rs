@@ -91,6 +91,7 @@ async fn compactions(shared: Arc<Shared>, until: impl Fn() -> Duration) {
     while wait(&shared.stop, until()).await {
         let store = shared.store.store().clone();
         match spawn_blocking(move || store.compact(&mut |_| ())).await {
+            Ok(Ok(report)) if report.runs == 0 => tracing::debug!("nothing is worth compacting"),
             Ok(Ok(report)) => tracing::info!(
                 runs = report.runs,
                 input_bytes = report.input_bytes,
