@@ -24,7 +24,6 @@ use super::txn::Txn;
 use super::watch::Watched;
 use crate::server::budget::Held;
 use crate::server::conn::Conn;
-use crate::server::error::Failure;
 use crate::server::{Protocol, limits};
 
 /// Replies are sent once there are so many bytes of them, even with more requests to run.
@@ -279,20 +278,11 @@ impl Connection {
 
     /// Commits what requests wrote since the last commit; `false` when they must be run again.
     pub(super) async fn commit(&mut self, work: &mut Work) -> bool {
-        let result = if work.txn.has_writes() {
-            let done = self.gather.commit(&mut work.txn, work.session.durability).await;
-            done.map(|commit| work.session.last_commit = Some(commit))
-        } else {
-            match work.txn.has_changed() {
-                Ok(false) => Ok(()),
-                Ok(true) => Err(Failure::new("SILT_CONDITION_FAILED", "")),
-                Err(failure) => Err(failure),
-            }
-        };
+        let result = self.gather.commit(&mut work.txn, work.session.durability).await;
         work.txn.reset(false);
         let (start, out_len) = self.committed;
         match result {
-            Ok(()) => {}
+            Ok(commit) => work.session.last_commit = commit.or(work.session.last_commit),
             Err(failure) if failure.code == "SILT_CONDITION_FAILED" => {
                 work.out.truncate(out_len);
                 self.careful_to = self.careful_to.max(self.start);

@@ -10,7 +10,6 @@ use super::reply::Trouble;
 use super::session::Multi;
 use super::spec::Run;
 use super::watch::Watched;
-use crate::server::error::Failure;
 
 /// What became of one attempt.
 enum Tried {
@@ -114,18 +113,11 @@ impl Connection {
     }
 
     async fn try_commit(&self, work: &mut Work, watched: &Watched) -> Tried {
-        let result = if work.txn.has_writes() {
-            let done = self.gather.commit(&mut work.txn, work.session.durability).await;
-            done.map(|commit| work.session.last_commit = Some(commit))
-        } else {
-            match work.txn.has_changed() {
-                Ok(false) => Ok(()),
-                Ok(true) => Err(Failure::new("SILT_CONDITION_FAILED", "")),
-                Err(failure) => return Tried::Failed(failure.into()),
+        match self.gather.commit(&mut work.txn, work.session.durability).await {
+            Ok(commit) => {
+                work.session.last_commit = commit.or(work.session.last_commit);
+                Tried::Done
             }
-        };
-        match result {
-            Ok(()) => Tried::Done,
             Err(failure) if failure.code == "SILT_CONDITION_FAILED" => {
                 match watched.has_changed(work.txn.store()) {
                     Ok(true) => Tried::Changed,

@@ -39,8 +39,23 @@ impl Gather {
         Self { shared, pending: Mutex::default(), come: Notify::new() }
     }
 
-    /// Commits what was written; its reads are its conditions.
-    pub async fn commit(&self, txn: &mut Txn, durability: Option<Durability>) -> Answer {
+    /// Commits what was written; its reads are its conditions. Where nothing was written, it makes
+    /// sure that what was read is of one moment.
+    pub async fn commit(
+        &self,
+        txn: &mut Txn,
+        durability: Option<Durability>,
+    ) -> Result<Option<Commit>, Failure> {
+        if txn.has_writes() {
+            return self.write(txn, durability).await.map(Some);
+        }
+        if txn.has_changed()? {
+            return Err(Failure::new("SILT_CONDITION_FAILED", ""));
+        }
+        Ok(None)
+    }
+
+    async fn write(&self, txn: &mut Txn, durability: Option<Durability>) -> Answer {
         if let Some(error) = txn.too_large() {
             return Err(error.clone().into());
         }

@@ -8,7 +8,7 @@
 use std::hash::BuildHasher;
 use std::sync::{Mutex, PoisonError};
 
-use siltdb_core::{Commit, Durability};
+use siltdb_core::Durability;
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
 use super::dispatch::{Work, run_data};
@@ -17,7 +17,6 @@ use super::session::Queued;
 use super::spec::Spec;
 use super::state::Resp;
 use super::txn::Txn;
-use crate::server::error::Failure;
 
 const LANES: usize = 256;
 /// Most requests that share a commit.
@@ -130,7 +129,7 @@ async fn run_together(
             run_data(resp, waiting.spec, waiting.request.args(), &mut waiting.work);
             std::mem::swap(&mut txn, &mut waiting.work.txn);
         }
-        let failure = match commit(gather, &mut txn, durability).await {
+        let failure = match gather.commit(&mut txn, durability).await {
             Ok(commit) => {
                 for waiting in &mut *together {
                     waiting.work.session.last_commit = commit.or(waiting.work.session.last_commit);
@@ -153,19 +152,4 @@ async fn run_together(
             }
         }
     }
-}
-
-/// Commits what was written, or makes sure that what was read is of one moment.
-async fn commit(
-    gather: &Gather,
-    txn: &mut Txn,
-    durability: Option<Durability>,
-) -> Result<Option<Commit>, Failure> {
-    if txn.has_writes() {
-        return gather.commit(txn, durability).await.map(Some);
-    }
-    if txn.has_changed()? {
-        return Err(Failure::new("SILT_CONDITION_FAILED", ""));
-    }
-    Ok(None)
 }
