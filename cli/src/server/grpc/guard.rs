@@ -11,6 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame};
+use http_body_util::BodyExt;
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
@@ -77,7 +78,7 @@ where
         request.extensions_mut().insert(access);
         let (parts, body) = request.into_parts();
         let (body, memory) = Limited::new(body, &shared.budget);
-        let body = Body::new(StatusBody(body));
+        let body = Body::new(body.map_err(|failure| status(&failure)));
         let answering = self.inner.call(Request::from_parts(parts, body));
         Box::pin(async move {
             let Ok(mut response) = answering.await;
@@ -126,26 +127,6 @@ fn op_of(path: &str) -> Op {
         Some("Snapshot") => Op::Snapshot,
         Some("Stats") => Op::Stats,
         _ => Op::Other,
-    }
-}
-
-/// Errors of a limited body as gRPC says them.
-struct StatusBody(Limited<Body>);
-
-impl HttpBody for StatusBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let polled = Pin::new(&mut self.0).poll_frame(context);
-        polled.map(|frame| frame.map(|frame| frame.map_err(|failure| status(&failure))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
     }
 }
 
