@@ -320,9 +320,8 @@ impl fmt::Display for Error {
 
 impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = Text::default();
-        self.describe(&mut text);
-        f.write_str(&text.into_string())
+        // It says the same as an error of a store that it is the reason of.
+        Error::from(self.clone()).fmt(f)
     }
 }
 

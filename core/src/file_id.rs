@@ -40,7 +40,7 @@ impl FileId {
     #[must_use]
     pub fn name(self) -> String {
         let mut text = Text::default();
-        text.digits(self.number, 16).add(match self.kind {
+        text.number_16(self.number).add(match self.kind {
             FileKind::Segment => ".segment",
             FileKind::Manifest => ".manifest",
         });

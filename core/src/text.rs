@@ -19,8 +19,12 @@ impl Text {
         self.digits(number.into(), 1)
     }
 
-    /// Appends a number of at least so many digits, at most 20.
-    pub fn digits(&mut self, mut number: u64, least: usize) -> &mut Self {
+    /// Appends a number of at least 16 digits.
+    pub fn number_16(&mut self, number: u64) -> &mut Self {
+        self.digits(number, 16)
+    }
+
+    fn digits(&mut self, mut number: u64, least: usize) -> &mut Self {
         let (mut digits, mut len) = ([b'0'; 20], 0);
         while number > 0 || len < least {
             len += 1;
@@ -46,7 +50,7 @@ mod tests {
     fn numbers_are_as_fmt_writes_them() {
         for number in [0_u64, 7, 10, 99, 1_234_567_890, u64::MAX] {
             let mut text = Text::default();
-            text.number(number).add("|").digits(number, 16);
+            text.number(number).add("|").number_16(number);
             assert_eq!(text.into_string(), number.to_string() + &alloc::format!("|{number:016}"));
         }
     }
