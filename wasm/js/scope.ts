@@ -1,5 +1,8 @@
 /** What the verbs of a store share: where its keys stand, its codecs and its moment. */
 
+// Programs whose `lib` has no `AsyncDisposable` yet get it with the types of the package.
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import type { CodecOptions, KeyCodec, ValueCodec } from './codec.js';
 import { checkFunction, checkOptions, checkWhole } from './check.js';
 import { bytes, encodeText, json, utf8 } from './codec.js';
@@ -99,10 +102,11 @@ export function splitOptions<K, V, Others extends object>(
 }
 
 function checkCodecs<K, V>(codecs: CodecOptions<K, V>): CodecOptions<K, V> {
-  for (const codec of [codecs.keys, codecs.values]) {
+  for (const name of ['keys', 'values'] as const) {
+    const codec = codecs[name];
     if (codec === undefined) continue;
     for (const turn of ['encode', 'decode'] as const) {
-      checkFunction(codec?.[turn], `${turn} of a codec`);
+      checkFunction(codec?.[turn], `${turn} of ${name}, a codec like utf8,`);
     }
   }
   return codecs;
