@@ -71,6 +71,12 @@ export async function serve(port = 0) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const { url } = await serve(Number(process.argv[2] ?? process.env.PORT ?? 8080));
-  console.log(`\nSiltDB demo: ${url}`);
+  const port = process.argv[2] ?? process.env.PORT ?? 8080;
+  try {
+    const { url } = await serve(Number(port));
+    console.log(`\nSiltDB demo: ${url}`);
+  } catch (e) {
+    console.error(`port ${port}: ${e.message}; give another one: web-demo/serve PORT`);
+    process.exit(1);
+  }
 }

@@ -39,7 +39,7 @@ export function logMap(root: HTMLElement, app: App): void {
     button('Load the data set', () => document.getElementById('load')?.click(), {
       class: 'primary',
     }),
-    el('span', {}, 'Some 3,000 characters of Unicode with their names: watch the log fill.'),
+    el('span', {}, 'Some 3\u2009000 characters of Unicode with their names: watch the log fill.'),
   );
   const show = whileSeen(
     root,

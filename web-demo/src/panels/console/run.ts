@@ -189,7 +189,7 @@ const VERBS: Record<string, Verb> = {
       `dead\t${bytes(s.deadBytes)}`,
       `index\t${bytes(s.indexBytes)}`,
       `last commit\t${s.lastSeq === 0 ? 'none yet' : `${rfc3339(s.lastSeq)} (seq ${s.lastSeq})`}`,
-      `safe from power loss up to\tseq ${s.durableSeq}`,
+      `durable up to\t${s.durableSeq === 0 ? 'none yet' : `seq ${s.durableSeq}`}`,
     ];
   },
   async compact(db, parsed) {
