@@ -1,10 +1,10 @@
 /** Writes that are committed together or not at all. */
 
-import { checkOptions, checkWhole } from './check.js';
+import { checkOptions, checkWhole, mapList } from './check.js';
 import { refuse } from './error.js';
 import type { Part, Scope } from './scope.js';
 import { keyBytes, microsOf, scopeIn } from './scope.js';
-import { type Durability, LEVELS, type WriteOperation, type Written } from './wire.js';
+import { type Durability, LEVELS, type WriteOperation } from './wire.js';
 
 /** How a write is done. */
 export interface CommitOptions {
@@ -94,11 +94,16 @@ export function packDelete<K>(
 
 const OPERATION = ' type key value';
 
-/** An operation in bytes. */
-export function packOperation<K, V>(scope: Scope<K, V>, op: Operation<K, V>): WriteOperation {
-  if (op?.type === 'set') return packSet(scope, op.key, op.value, op, OPERATION);
-  if (op?.type === 'delete') return packDelete(scope, op.key, op, OPERATION);
-  return refuse('an operation has the type `set` or `delete`');
+/** Operations in bytes. */
+export function packOperations<K, V>(
+  scope: Scope<K, V>,
+  operations: readonly Operation<K, V>[],
+): WriteOperation[] {
+  return mapList(operations, 'operations', (op) => {
+    if (op?.type === 'set') return packSet(scope, op.key, op.value, op, OPERATION);
+    if (op?.type === 'delete') return packDelete(scope, op.key, op, OPERATION);
+    return refuse('an operation has the type `set` or `delete`');
+  });
 }
 
 /** The level that a caller asked for, if any. */
@@ -112,11 +117,6 @@ export function levelOf(durability: Durability | undefined): Durability | undefi
 /** The same of options that may have nothing else, but what the caller takes `also`. */
 export function commitLevel(options: CommitOptions, also = ''): Durability | undefined {
   return levelOf(checkOptions(options, `durability${also}`).durability);
-}
-
-/** The part of an answer that callers see. */
-export function commitOf({ seq, durability, written }: Written): Commit {
-  return { seq, durability, written };
 }
 
 /** How a batch is committed; `Done` is what comes of it, at once or later. */

@@ -2,9 +2,9 @@
 
 import { type Difference, differenceOf, type Version, versionOf } from './answers.js';
 import type { Commit, CommitOptions, DeleteOptions, Operation, SetOptions } from './batch.js';
-import { Batch, commitLevel, commitOf, levelOf, packDelete } from './batch.js';
-import { packOperation, packSet } from './batch.js';
-import { checkCount, checkFunction, checkOptions, checkWhole, mapList } from './check.js';
+import { Batch, commitLevel, levelOf, packDelete } from './batch.js';
+import { packSet } from './batch.js';
+import { checkCount, checkFunction, checkOptions, checkWhole } from './check.js';
 import type { CodecOptions } from './codec.js';
 import type { Retention } from './engine-options.js';
 import type { Info, Plan, SegmentInfo, SegmentPage, Stats, StorageInfo } from './figures.js';
@@ -42,13 +42,13 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
   /** Sets a key to a value. Resolves when the commit is as durable as was asked for. */
   async set(key: K, value: V, options: SetOptions = {}): Promise<Commit> {
     const operation = packSet(this.scope, key, value, options, ' durability');
-    return this.#write([operation], levelOf(options.durability));
+    return this.session.requestWrite([operation], levelOf(options.durability));
   }
 
   /** Deletes a key. One that has no value is fine. */
   async delete(key: K, options: DeleteOptions = {}): Promise<Commit> {
     const operation = packDelete(this.scope, key, options, ' durability');
-    return this.#write([operation], levelOf(options.durability));
+    return this.session.requestWrite([operation], levelOf(options.durability));
   }
 
   /** Deletes every key of a range, in one commit; of the whole store or part if none is given. */
@@ -60,7 +60,7 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
     const durability = commitLevel(options);
     return this.session.request(
       (w) => wire.encodeDeleteRange(w, bounds, durability),
-      wire.decodeWrite,
+      wire.decodeDeleteRange,
     );
   }
 
@@ -73,24 +73,9 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
     options: CommitOptions = {},
   ): Batch<K, V> | Promise<Commit> {
     if (operations === undefined) {
-      return new Batch(this.scope, (ops, durability) => this.#write(ops, durability));
+      return new Batch(this.scope, (ops, durability) => this.session.requestWrite(ops, durability));
     }
-    return this.#batch(operations, options);
-  }
-
-  async #batch(operations: readonly Operation<K, V>[], options: CommitOptions): Promise<Commit> {
-    const packed = mapList(operations, 'operations', (op) => packOperation(this.scope, op));
-    return this.#write(packed, commitLevel(options));
-  }
-
-  async #write(
-    operations: readonly wire.WriteOperation[],
-    durability: wire.Durability | undefined,
-  ): Promise<Commit> {
-    return this.session.request(
-      (w) => wire.encodeWrite(w, operations, durability),
-      (r) => commitOf(wire.decodeWrite(r)),
-    );
+    return this.session.requestBatch(this.scope, operations, options);
   }
 
   /**

@@ -47,15 +47,20 @@ const SHORT = 40;
 const POOL_TEXT = 20 << 10;
 let pool = /* @__PURE__ */ new Uint8Array(0);
 
+/** A string that UTF-8 can hold. */
+export function checkText(text: string): string {
+  if (typeof text !== 'string') refuse('this key or value must be a string');
+  // With the u flag this finds surrogates that stand alone.
+  if (/[\ud800-\udfff]/u.test(text)) refuse('the string has half of a surrogate pair');
+  return text;
+}
+
 /**
  * UTF-8 of a string; one that UTF-8 cannot hold is refused, since it would read otherwise. May be
  * a view over a larger buffer.
  */
 export function encodeText(text: string): Uint8Array {
-  if (typeof text !== 'string') refuse('this key or value must be a string');
-  // With the u flag this finds surrogates that stand alone.
-  if (/[\ud800-\udfff]/u.test(text)) refuse('the string has half of a surrogate pair');
-  const { length } = text;
+  const { length } = checkText(text);
   if (length > POOL_TEXT) return encoder.encode(text);
   if (length * 3 > pool.length) pool = new Uint8Array(POOL_TEXT * 3);
   let at = 0;

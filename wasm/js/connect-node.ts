@@ -8,6 +8,7 @@ import { refuseNoBlob, SiltError } from './error.js';
 import type { Info } from './figures.js';
 import { checksumBy } from './gen/siltdb.js';
 import { MemoryStorage } from './memory.js';
+import { packTextOfNode } from './node-batch.js';
 import { NodeStorage } from './node-fs.js';
 import { checkDirectory } from './node-stores.js';
 import { readTextOfNode } from './node-text.js';
@@ -16,6 +17,7 @@ import type { AsyncStorage } from './storage.js';
 import type { Channel, ChannelEvent } from './transport.js';
 
 readTextOfNode();
+packTextOfNode();
 
 /** Options of a store in Node, beside those of its engine. */
 export interface NodeOptions extends EngineOptions {

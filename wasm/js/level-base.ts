@@ -1,7 +1,7 @@
 /** A store as an abstract-level database: everything but how it is reached. */
 
 import { AbstractLevel, type AbstractDatabaseOptions } from 'abstract-level';
-import { levelOf } from './batch.js';
+import { type Commit, levelOf } from './batch.js';
 import { SiltError } from './error.js';
 import { bounds, Cursor, Entries, Keys, momentOf, type RangeOptions } from './level-reads.js';
 import { SiltLevelSnapshot, toStore, Values } from './level-reads.js';
@@ -163,12 +163,8 @@ export abstract class SiltLevelBase<Open extends object, K, V> extends AbstractL
     })), options);
   }
 
-  #write(operations: wire.WriteOperation[], options: WriteOptions): Promise<wire.Written> {
-    const durability = durabilityOf(options);
-    return this.#open.request(
-      (w) => wire.encodeWrite(w, operations, durability),
-      wire.decodeWrite,
-    );
+  #write(operations: wire.WriteOperation[], options: WriteOptions): Promise<Commit> {
+    return this.#open.requestWrite(operations, durabilityOf(options));
   }
 
   /** @internal */
@@ -178,7 +174,7 @@ export abstract class SiltLevelBase<Open extends object, K, V> extends AbstractL
       const durability = durabilityOf(options);
       await session.request(
         (w) => wire.encodeDeleteRange(w, bounds(options), durability),
-        wire.decodeWrite,
+        wire.decodeDeleteRange,
       );
       return;
     }

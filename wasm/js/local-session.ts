@@ -1,9 +1,11 @@
 /** The conversation of a client with an engine of its own thread: nobody gains by waiting. */
 
+import { type Commit, commitLevel, type CommitOptions, type Operation } from './batch.js';
 import type { Reader, Writer } from './bytes.js';
 import type { ValueCodec } from './codec.js';
 import type { LocalChannel } from './connect-node.js';
 import { closed } from './error.js';
+import type { Scope } from './scope.js';
 import { Session } from './session.js';
 import type { Moment } from './wire.js';
 
@@ -41,6 +43,17 @@ export class LocalSession extends Session {
       this.#begin();
       return this.#channel.owner.get(key, codec);
     });
+  }
+
+  /** As `get`: it is packed for nobody else. */
+  override async requestBatch<K, V>(
+    scope: Scope<K, V>,
+    operations: readonly Operation<K, V>[],
+    options: CommitOptions,
+  ): Promise<Commit> {
+    const durability = commitLevel(options);
+    this.#begin();
+    return this.#channel.owner.batch(scope, operations, durability);
   }
 
   /** Asks for one operation, done at once and after all that was asked before. */

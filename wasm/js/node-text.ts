@@ -1,7 +1,7 @@
 /** Text in Node, whose buffers read it out of a part of one without a view. */
 
 import { Buffer } from 'node:buffer';
-import { decodeBy, decodeText } from './codec.js';
+import { decodeBy, decodeText, encodeText } from './codec.js';
 
 const { utf8Slice } = Buffer.prototype as unknown as {
   utf8Slice(this: Uint8Array, start: number, end: number): string;
@@ -13,16 +13,17 @@ function textAt(buffer: Uint8Array, start: number, end: number): string {
   return text.includes('\ufffd') ? decodeText(buffer.subarray(start, end)) : text;
 }
 
-/** The text codec, of whichever entry of the package, decodes by a function that says so. */
-interface Decoding<T> {
-  decode: { (bytes: Uint8Array): T; isText?: boolean };
+/** Whether this is how the text codec encodes or decodes, that of whichever entry of the package. */
+export function isText(turn: object): boolean {
+  return (turn as { isText?: boolean }).isText === true;
 }
 
 /** Has text read this way from here on. */
 export function readTextOfNode(): void {
-  Object.assign(decodeText, { isText: true });
-  decodeBy(<T>(codec: Decoding<T>, buffer: Uint8Array, start: number, end: number) =>
-    codec.decode.isText
-      ? (textAt(buffer, start, end) as T)
-      : codec.decode(buffer.subarray(start, end)));
+  for (const turn of [encodeText, decodeText]) Object.assign(turn, { isText: true });
+  decodeBy(<T>(
+    codec: { decode: (bytes: Uint8Array) => T }, buffer: Uint8Array, start: number, end: number,
+  ) => isText(codec.decode)
+    ? (textAt(buffer, start, end) as T)
+    : codec.decode(buffer.subarray(start, end)));
 }

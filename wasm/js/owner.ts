@@ -1,10 +1,13 @@
 /** An engine in this thread, with the upkeep that it needs around its calls. */
 
+import { type Commit, type Operation, packOperations } from './batch.js';
 import { Reader, Writer } from './bytes.js';
 import type { ValueCodec } from './codec.js';
 import { type Engine, newestOf } from './engine.js';
 import { closed, SiltError } from './error.js';
+import type { Scope } from './scope.js';
 import type { AsyncStorage } from './storage.js';
+import type { Durability } from './wire.js';
 import * as wire from './wire.js';
 
 const CLIENT = 1;
@@ -16,6 +19,17 @@ const WORK_FACTOR = 8;
 const STEP_BYTES = 256 << 10;
 /** Nobody waits once nobody has asked for anything for so long. */
 const IDLE_MS = 250;
+
+/** Packs the whole request of a batch, if there is a shorter way for it than that of all. */
+type Packing = <K, V>(
+  scope: Scope<K, V>, operations: readonly Operation<K, V>[], durability: Durability | undefined,
+) => Uint8Array | undefined;
+let packShort: Packing = () => undefined;
+
+/** Has batches packed this way where it can. */
+export function packTextBy(way: Packing): void {
+  packShort = way;
+}
 
 /** What owns an open engine. */
 export class Owner {
@@ -78,6 +92,22 @@ export class Owner {
   request<T>(encode: (writer: Writer) => void, decode: (reader: Reader) => T): T {
     this.#writer.whole(encode);
     return decode(new Reader(this.execute(this.#writer.view())));
+  }
+
+  /** Commits a batch. */
+  batch<K, V>(
+    scope: Scope<K, V>,
+    operations: readonly Operation<K, V>[],
+    durability: Durability | undefined,
+  ): Commit {
+    const request = packShort(scope, operations, durability);
+    if (request) return wire.decodeWrite(new Reader(this.execute(request)));
+    return this.write(packOperations(scope, operations), durability);
+  }
+
+  /** The same of operations that are packed. */
+  write(operations: readonly wire.WriteOperation[], durability: Durability | undefined): Commit {
+    return this.request((w) => wire.encodeWrite(w, operations, durability), wire.decodeWrite);
   }
 
   /** Awaits what the storage does asynchronously. */

@@ -5,13 +5,16 @@
  * turn is packed together. Order is kept: what was asked first is done first.
  */
 
+import type { Commit, CommitOptions, Operation } from './batch.js';
+import { commitLevel, packOperations } from './batch.js';
 import { Reader, Writer } from './bytes.js';
 import type { ValueCodec } from './codec.js';
 import { closed } from './error.js';
+import type { Scope } from './scope.js';
 import type { Channel, ChannelEvent } from './transport.js';
-import type { Moment } from './wire.js';
-import { decodeGet, decodeNothing, decodeNumber } from './wire.js';
-import { encodeGet, encodeViewClose, encodeViewOpen } from './wire.js';
+import type { Durability, Moment, RangeCheck, WriteOperation } from './wire.js';
+import { decodeGet, decodeNothing, decodeNumber, decodeWrite } from './wire.js';
+import { encodeGet, encodeViewClose, encodeViewOpen, encodeWrite } from './wire.js';
 
 /** A message of this size goes off at once. */
 const MESSAGE_BYTES_MAX = 1 << 20;
@@ -74,6 +77,24 @@ export class Session {
         return found && codec.decode(found.value);
       },
     );
+  }
+
+  /** Commits operations together or not at all. */
+  requestWrite(
+    operations: readonly WriteOperation[],
+    durability: Durability | undefined,
+    checks?: readonly RangeCheck[],
+  ): Promise<Commit> {
+    return this.request((w) => encodeWrite(w, operations, durability, checks), decodeWrite);
+  }
+
+  /** The same of operations that are not packed yet. */
+  async requestBatch<K, V>(
+    scope: Scope<K, V>,
+    operations: readonly Operation<K, V>[],
+    options: CommitOptions,
+  ): Promise<Commit> {
+    return this.requestWrite(packOperations(scope, operations), commitLevel(options));
   }
 
   /** Sends what waits for the end of the turn. @internal */

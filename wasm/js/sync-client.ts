@@ -5,9 +5,9 @@
 
 import { type Difference, differenceOf, type Version, versionOf } from './answers.js';
 import type { Commit, CommitOptions, DeleteOptions, Operation, SetOptions } from './batch.js';
-import { Batch, commitLevel, commitOf, levelOf, packDelete } from './batch.js';
-import { packOperation, packSet } from './batch.js';
-import { checkCount, checkFunction, checkOptions, checkWhole, mapList } from './check.js';
+import { Batch, commitLevel, levelOf, packDelete } from './batch.js';
+import { packSet } from './batch.js';
+import { checkCount, checkFunction, checkOptions, checkWhole } from './check.js';
 import type { CodecOptions } from './codec.js';
 import { Engine } from './engine.js';
 import { checkEngine, type EngineOptions, type Retention } from './engine-options.js';
@@ -30,13 +30,13 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
   /** Sets a key to a value. */
   set(key: K, value: V, options: SetOptions = {}): Commit {
     const operation = packSet(this.scope, key, value, options, ' durability');
-    return this.#write([operation], levelOf(options.durability));
+    return this.owner.write([operation], levelOf(options.durability));
   }
 
   /** Deletes a key. One that has no value is fine. */
   delete(key: K, options: DeleteOptions = {}): Commit {
     const operation = packDelete(this.scope, key, options, ' durability');
-    return this.#write([operation], levelOf(options.durability));
+    return this.owner.write([operation], levelOf(options.durability));
   }
 
   /** Deletes every key of a range, in one commit; of the whole store or part if none is given. */
@@ -45,7 +45,7 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
     const durability = commitLevel(options);
     return this.owner.request(
       (w) => wire.encodeDeleteRange(w, bounds, durability),
-      wire.decodeWrite,
+      wire.decodeDeleteRange,
     );
   }
 
@@ -58,20 +58,9 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
     options: CommitOptions = {},
   ): Batch<K, V, Commit> | Commit {
     if (operations === undefined) {
-      return new Batch(this.scope, (ops, durability) => this.#write(ops, durability));
+      return new Batch(this.scope, (ops, durability) => this.owner.write(ops, durability));
     }
-    const packed = mapList(operations, 'operations', (op) => packOperation(this.scope, op));
-    return this.#write(packed, commitLevel(options));
-  }
-
-  #write(
-    operations: readonly wire.WriteOperation[],
-    durability: wire.Durability | undefined,
-  ): Commit {
-    return commitOf(this.owner.request(
-      (w) => wire.encodeWrite(w, operations, durability),
-      wire.decodeWrite,
-    ));
+    return this.owner.batch(this.scope, operations, commitLevel(options));
   }
 
   /** Sets a key to what `change` makes of its value, undefined standing for none. */
@@ -113,7 +102,7 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
       Promise.resolve(result).catch(() => {});
       refuse('the function of a transaction must not be asynchronous');
     }
-    if (run.written.size > 0) this.#write([...run.written.values()], durability);
+    if (run.written.size > 0) this.owner.write([...run.written.values()], durability);
     return result;
   }
 

@@ -3,6 +3,7 @@
 import { entriesOf, type Found, foundOf, keysOf, valuesOf } from './answers.js';
 import type { MakeOfRecord } from './bytes.js';
 import { mapList } from './check.js';
+import { decodeAt } from './codec.js';
 import type { Owner } from './owner.js';
 import { aborted, type ScanOptions, rawOptions } from './scan.js';
 import type { Range, ReadOptions, Scope } from './scope.js';
@@ -48,7 +49,7 @@ export class SyncReads<K, V> {
     const moment = momentOf(this.scope, options);
     return this.owner
       .request((w) => wire.encodeGetMany(w, raws, moment), wire.decodeGetMany)
-      .map((raw) => raw && this.scope.values.decode(raw));
+      .map((raw) => raw && decodeAt(this.scope.values, raw, 0, raw.length));
   }
 
   /** Whether a key has a value. */

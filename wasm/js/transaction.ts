@@ -12,7 +12,7 @@ import { type TransactionScanOptions, TransactionWrites } from './transaction-wr
 import { merging, nameOf, type WritingRun } from './transaction-writes.js';
 import { pause } from './wait.js';
 import type { KeyRange, Moment, RangeCheck, WriteOperation } from './wire.js';
-import { decodeGet, decodeWrite, encodeGet, encodeWrite, packed } from './wire.js';
+import { decodeGet, encodeGet, packed } from './wire.js';
 
 /** How often to try, and how to commit. */
 export interface TransactionOptions extends CommitOptions {
@@ -137,7 +137,7 @@ export async function transact<K, V, T>(
     const operations = run.operations();
     const checks: RangeCheck[] = run.ranges.map((range) => ({ ...range, since }));
     try {
-      await session.request((w) => encodeWrite(w, operations, durability, checks), decodeWrite);
+      await session.requestWrite(operations, durability, checks);
       return result;
     } catch (error) {
       if ((error as SiltError).code !== 'SILT_CONDITION_FAILED') throw error;

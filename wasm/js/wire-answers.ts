@@ -39,8 +39,6 @@ export interface Written {
   durability: Durability;
   /** False: every value was the newest already. */
   written: boolean;
-  /** Operations given, or keys deleted by a range. */
-  count: number;
 }
 
 /** Takes the head of an answer: false if it says absent. */
@@ -81,12 +79,20 @@ export function decodeHas(r: Reader): boolean {
   return r.u8() === 1;
 }
 
-/** Also answers DELETE_RANGE. */
-export function decodeWrite(r: Reader): Written {
+function commit(r: Reader): Written {
   found(r);
-  const seq = r.n();
-  const durability = LEVELS[r.u8()] ?? 'buffered';
-  return { seq, durability, written: r.u8() === 1, count: r.n() };
+  return { seq: r.n(), durability: LEVELS[r.u8()] as Durability, written: r.u8() === 1 };
+}
+
+export function decodeWrite(r: Reader): Written {
+  const written = commit(r);
+  // How many operations were given.
+  r.n();
+  return written;
+}
+
+export function decodeDeleteRange(r: Reader): Written & { count: number } {
+  return { ...commit(r), count: r.n() };
 }
 
 /** A part of a range. */

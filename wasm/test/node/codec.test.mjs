@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bytes, json, structured, tuple, utf8 } from '../../dist/node.js';
+import { bytes, json, open, structured, tuple, utf8 } from '../../dist/node.js';
+import { openSync } from '../../dist/sync-node.js';
 import { random } from './helpers.mjs';
 
 const compare = (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b));
@@ -43,6 +44,45 @@ test('texts of every length are UTF-8, and stay so when others are encoded', () 
     assert.ok(Buffer.from(text).equals(raws[at]), `${at}: ${text.length} characters`);
     assert.equal(utf8.decode(raws[at]), text);
   });
+});
+
+test('batches of texts of every length, and of what else there is, hold what they were given', async () => {
+  const rand = random(5);
+  const letters = ['a', '\x7f', '\x80', '\u07ff', '\uffff', '\u{10ffff}'];
+  const textOf = (lengths) => Array.from({ length: rand(lengths[rand(lengths.length)]) },
+    () => letters[rand(letters.length)]).join('');
+  const late = [];
+  for (const opened of [openSync('texts', { backend: 'memory', values: utf8 }),
+    await open('texts', { backend: 'memory', values: utf8 })]) {
+    for (const db of [opened, opened.sub('part/')]) {
+      const wanted = new Map();
+      for (let round = 0; round < 60; round += 1) {
+        const list = Array.from({ length: rand(40) }, () => ({
+          type: 'set', key: `k${textOf([4, 45, 130])}`, value: textOf([4, 130, 9_000, 30_000]),
+        }));
+        const ttl = 1e9;
+        if (round % 3 === 2) list.push({ type: 'set', key: 'k', value: 'later', ttl });
+        if (round % 3 === 1) list.push({ type: 'delete', key: 'k' });
+        for (const { key, value } of list) wanted.set(key, value);
+        late.push(db.batch(list));
+        // What was given does not change with what is packed after it.
+        late.push(db.batch([{ type: 'set', key: '\0', value: String(round) }]));
+      }
+      await Promise.all(late);
+      const keys = [...wanted.keys()];
+      assert.deepEqual(await db.getMany(keys), [...wanted.values()]);
+      assert.equal(await db.get('\0'), '59');
+    }
+    for (const [key, value] of [['a', '\ud800'], ['\udfff', 'a'], ['a', 1], [null, 'a']]) {
+      const wrong = async () => opened.batch([{ type: 'set', key: 'new', value: '' },
+        { type: 'set', key, value }]);
+      await assert.rejects(wrong, { code: 'SILT_INVALID' });
+    }
+    await assert.rejects(async () => opened.batch([{ type: 'set', key: '', value: '' }]),
+      { code: 'SILT_KEY_EMPTY' });
+    assert.equal(await opened.get('new'), undefined);
+    await opened.close();
+  }
 });
 
 test('a tuple prefix is the beginning of exactly the keys that begin so', () => {

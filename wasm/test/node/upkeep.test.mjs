@@ -40,7 +40,8 @@ test('synced writes of one request share a sync', () => {
   const r = new wire.Reader(engine.execute(1, w.take()));
   const a = wire.decodeWrite(r);
   assert.equal(wire.decodeGet(r).seq, a.seq);
-  const rest = Array.from({ length: 5 }, () => wire.decodeWrite(r));
+  const rest = Array.from({ length: 5 }, (_, at) =>
+    at === 3 ? wire.decodeDeleteRange(r) : wire.decodeWrite(r));
   assert.ok(r.done);
   assert.deepEqual([a, ...rest].map(({ durability }) => durability),
     ['synced', 'flushed', 'synced', 'buffered', 'synced', 'buffered']);
