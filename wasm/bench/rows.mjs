@@ -127,17 +127,17 @@ async function time(store, { run, answer }, from, count) {
  */
 export async function measure(open, name, scale) {
   const row = ROWS[name];
-  if (scale < 1) KEYS = 1000 * Math.max(1, Math.round(scale * 10));
+  if (scale < 1) KEYS = 1000 * Math.max(2, Math.round(scale * 10));
   const store = await open(row.synced === true);
   try {
     if (row.needs && !store[row.needs]) return undefined;
-    const times = (part) => row.count((count) => Math.max(5, Math.round(count * scale * part)));
-    const count = times(1);
-    const warm = row.before ? times(0.3) : 0;
+    const times = (part) => row.count((count) => Math.max(5, Math.round(count * part)));
+    const count = times(scale);
+    // However little is measured: what engines compile as they go takes the same number of calls.
+    const warm = times(0.4);
     await row.before?.(store, warm + count);
-    // What engines compile as they go is compiled before, by calls that are not made again: some
-    // stores write nothing where a put changes nothing.
-    if (warm > 0) await time(store, row, 0, warm);
+    // By calls that are not made again: some stores write nothing where a put changes nothing.
+    await time(store, row, 0, warm);
     const us = await time(store, row, warm, count);
     const has = row.has === 'all' ? KEYS : row.has ?? 1;
     await row.after?.(store, (warm + count) * has);
