@@ -1,28 +1,24 @@
 //! Which of many operations is the newest on its key.
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-
-use crate::index::{KeyHasher, Slot};
+use crate::index::{KeyHasher, Table};
 
 /// Places of operations in a list, by their keys; whoever asks shows the list.
 #[derive(Debug)]
 pub(crate) struct Newest {
     hasher: KeyHasher,
-    places: HashTable<Slot>,
+    places: Table,
 }
 
 impl Newest {
     /// None yet, with room for so many.
     pub(crate) fn new(hasher: KeyHasher, capacity: usize) -> Self {
-        Self { hasher, places: HashTable::with_capacity(capacity) }
+        Self { hasher, places: Table::with_capacity(capacity) }
     }
 
     /// Where the newest operation on `key` is.
     pub(crate) fn get<'a>(&self, key: &[u8], key_at: impl Fn(usize) -> &'a [u8]) -> Option<usize> {
-        let hash = self.hasher.hash(key);
-        let same = |slot: &Slot| slot.hash == hash && key_at(slot.found as usize) == key;
-        self.places.find(hash, same).map(|slot| slot.found as usize)
+        let same = |at: u64| key_at(at as usize) == key;
+        self.places.find(self.hasher.hash(key), same).map(|at| at as usize)
     }
 
     /// Tells that the newest operation on `key` is at `at`, and gives where it was before.
@@ -32,18 +28,13 @@ impl Newest {
         at: usize,
         key_at: impl Fn(usize) -> &'a [u8],
     ) -> Option<usize> {
-        let hash = self.hasher.hash(key);
-        let same = |slot: &Slot| slot.hash == hash && key_at(slot.found as usize) == key;
-        let slot = Slot { hash, found: at as u64 };
-        match self.places.entry(hash, same, Slot::hash) {
-            Entry::Occupied(mut entry) => {
-                Some(core::mem::replace(entry.get_mut(), slot).found as usize)
-            }
-            Entry::Vacant(entry) => {
-                entry.insert(slot);
-                None
-            }
-        }
+        let mut before = None;
+        let same = |at: u64| key_at(at as usize) == key;
+        self.places.change(self.hasher.hash(key), same, |found| {
+            before = found.map(|at| at as usize);
+            Some(at as u64)
+        });
+        before
     }
 
     /// Forgets all places.

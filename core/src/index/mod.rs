@@ -4,11 +4,18 @@
 //! several keys share are marked [`Location::EXACT`] and looked up another way.
 
 mod hash;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod probing;
 mod slot;
+#[cfg(not(target_arch = "wasm32"))]
+mod table;
 
 pub use hash::KeyHasher;
-pub(crate) use slot::Slot;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use probing::Table;
 pub use slot::{Location, Shard};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use table::Table;
 
 use alloc::vec::Vec;
 

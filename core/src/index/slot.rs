@@ -1,7 +1,6 @@
 //! What the index holds for one hash, and the table of these slots.
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
+use super::Table;
 
 const SEGMENT_BITS: u32 = 20;
 const SEGMENT_MASK: u64 = (1 << SEGMENT_BITS) - 1;
@@ -102,26 +101,15 @@ fn size_of_code(code: u64) -> u64 {
 pub(crate) struct Slot {
     /// Hash of a key.
     pub(crate) hash: u64,
-    /// What is found by it: here a [`Location`].
+    /// What is found by it, a [`Location`] or a place in a list; not all ones.
     pub(crate) found: u64,
 }
 
 const _: () = assert!(size_of::<Slot>() == 16);
 
-impl Slot {
-    /// Named, so that the code that makes a table larger is there once.
-    pub(crate) fn hash(&self) -> u64 {
-        self.hash
-    }
-
-    fn location(&self) -> Location {
-        Location(self.found)
-    }
-}
-
 /// One table of slots.
 pub struct Shard {
-    table: HashTable<Slot>,
+    table: Table,
     live: u64,
 }
 
@@ -135,13 +123,13 @@ impl Shard {
     /// An empty table; takes no memory yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { table: HashTable::new(), live: 0 }
+        Self { table: Table::default(), live: 0 }
     }
 
     /// The location stored for this hash.
     #[must_use]
     pub fn get(&self, hash: u64) -> Option<Location> {
-        self.table.find(hash, |slot| slot.hash == hash).map(Slot::location)
+        self.table.find(hash, |_| true).map(Location)
     }
 
     /// Stores a location for this hash and returns the one it replaced.
@@ -157,25 +145,26 @@ impl Shard {
     /// Changes the slot of this hash in one step: `change` gets what is there and gives what is
     /// to be there, `None` for a vacant slot.
     pub fn update(&mut self, hash: u64, change: impl FnOnce(Option<Location>) -> Option<Location>) {
-        let (old, new) = match self.table.entry(hash, |slot| slot.hash == hash, Slot::hash) {
-            Entry::Occupied(mut entry) => {
-                let old = entry.get().location();
-                let new = change(Some(old));
-                match new {
-                    Some(location) => entry.get_mut().found = location.0,
-                    None => drop(entry.remove()),
-                }
-                (Some(old), new)
-            }
-            Entry::Vacant(entry) => {
-                let new = change(None);
-                if let Some(location) = new {
-                    entry.insert(Slot { hash, found: location.0 });
-                }
-                (None, new)
-            }
-        };
-        self.count(old, new);
+        let mut change = Some(change);
+        self.change(hash, &mut |found| change.take().map_or(found, |change| change(found)));
+    }
+
+    /// Not generic: it is compiled once.
+    fn change(&mut self, hash: u64, change: &mut dyn FnMut(Option<Location>) -> Option<Location>) {
+        let Self { table, live } = self;
+        let is_live =
+            |location: Option<Location>| u64::from(location.is_some_and(Location::is_live));
+        // Slots of one hash are one slot here.
+        table.change(
+            hash,
+            |_| true,
+            |found| {
+                let old = found.map(Location);
+                let new = change(old);
+                *live = *live + is_live(new) - is_live(old);
+                new.map(|location| location.0)
+            },
+        );
     }
 
     /// How many slots are neither tombstones nor [`Location::EXACT`].
@@ -193,23 +182,18 @@ impl Shard {
     /// Whether no slot is occupied.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.table.len() == 0
     }
 
     /// Memory of the table, in bytes, with vacant slots and control bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.table.allocation_size()
+        self.table.bytes()
     }
 
     /// Every hash with its location, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, Location)> {
-        self.table.iter().map(|slot| (slot.hash, slot.location()))
-    }
-
-    fn count(&mut self, old: Option<Location>, new: Option<Location>) {
-        self.live += u64::from(new.is_some_and(Location::is_live));
-        self.live -= u64::from(old.is_some_and(Location::is_live));
+        self.table.iter().map(|slot| (slot.hash, Location(slot.found)))
     }
 }
 
