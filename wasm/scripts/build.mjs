@@ -32,12 +32,15 @@ function buildEngine() {
   // A copy of a struct is one instruction and not a row of loads and stores. Only the smallest
   // functions are inlined, and such as ask for it up to a limit that scans and gets still feel.
   // What else LLVM does for speed alone makes code longer, and not faster here.
-  const flags = ['-max-store-memcpy=1', '-inline-threshold=10', '-inlinehint-threshold=40',
+  const flags = ['-max-store-memcpy=1', '-inline-threshold=0', '-inlinehint-threshold=40',
     '-disable-lsr', '-enable-load-pre=false', '-enable-pre=false'];
+  // What is called deepest takes less than 48 KiB of the stack; addresses behind a small one are
+  // short in the code.
+  const rust = [`-Cllvm-args=${flags.join(' ')}`, '-Clink-arg=-zstack-size=131072'];
   // What is a library for its tests too would be linked without optimisation across crates.
   run('cargo', ['rustc', '--crate-type', 'cdylib', '--features', 'package', '--locked',
     '-p', 'siltdb-wasm', '--target', triple, '--profile', 'wasm',
-    '--config', `target.${triple}.rustflags = ["-Cllvm-args=${flags.join(' ')}"]`]);
+    '--config', `target.${triple}.rustflags = ${JSON.stringify(rust)}`]);
   rmSync(generated, { recursive: true, force: true });
   // The engine is found by whoever loads it: a literal path would be bundled twice.
   run('wasm-bindgen', [
@@ -52,7 +55,10 @@ function buildEngine() {
   run(process.execPath, [at('node_modules', 'binaryen', 'bin', 'wasm-opt'),
     // What is packed counts: small functions with few locals are alike, and more so beside their
     // namesakes. Inlining what has one caller, or sharing what is computed twice, undoes that.
-    '-Oz', '--one-caller-inline-max-function-size=0', '--skip-pass=local-cse',
+    // Flat code, put into loops and blocks anew, has fewer of both.
+    '-Oz', '--flatten', '--rereloop', '-Oz',
+    '--one-caller-inline-max-function-size=0', '--always-inline-max-function-size=4',
+    '--skip-pass=local-cse',
     // The stack ends at address 0, so that no constant is added to a pointer to come there.
     '--reorder-functions-by-name', '--low-memory-unused', ...features,
     ...(named ? ['-g'] : ['--strip-debug', '--strip-producers', '--strip-target-features']),
