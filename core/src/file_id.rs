@@ -51,15 +51,16 @@ impl FileId {
     /// file and gives `None`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        let (digits, kind) = if let Some(digits) = name.strip_suffix(".segment") {
-            (digits, FileKind::Segment)
-        } else {
-            (name.strip_suffix(".manifest")?, FileKind::Manifest)
+        let (digits, kind) = name.as_bytes().split_first_chunk::<16>()?;
+        let kind = match kind {
+            b".segment" => FileKind::Segment,
+            b".manifest" => FileKind::Manifest,
+            _ => return None,
         };
-        if digits.len() != 16 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return None;
+        let mut number = 0;
+        for digit in digits {
+            number = number * 10 + u64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
         }
-        let number = digits.parse().ok()?;
         (number > 0).then_some(Self { kind, number })
     }
 }

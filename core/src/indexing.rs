@@ -73,6 +73,11 @@ fn place_of<R>(sealed: &Sealed<R>, entry: &BlockEntry) -> Location {
     Location::new(sealed.file.number, entry.offset, entry.len as usize, entry.tombstone)
 }
 
+/// Whether it is in one of these few segments: the library would search for it in blocks.
+fn points_into(replaced: &[u32], found: Location) -> bool {
+    replaced.iter().any(|segment| *segment == found.segment())
+}
+
 /// Points the slot of an entry at its segment, unless it names a newer record. One that points
 /// into a segment of `replaced` names an older place of this very record.
 fn take_slot<R: ReadAt>(
@@ -86,7 +91,7 @@ fn take_slot<R: ReadAt>(
     if !dead {
         slots.update(entry.hash, |found| match found {
             None => Some(place),
-            Some(found) if replaced.contains(&found.segment()) => Some(place),
+            Some(found) if points_into(replaced, found) => Some(place),
             // Two keys of one segment share a hash: which is newer, only frames tell.
             Some(found) if found.segment() == place.segment() => Some(Location::EXACT),
             Some(found) => {
@@ -165,7 +170,7 @@ pub fn drop_slots<R: ReadAt>(
     older: &[Arc<Sealed<R>>],
 ) -> Result<()> {
     let points_there =
-        |found: Option<Location>| found.is_some_and(|found| replaced.contains(&found.segment()));
+        |found: Option<Location>| found.is_some_and(|found| points_into(replaced, found));
     for hash in hashes {
         if planted!(DroppedSlot) {
             slots.update(*hash, |_| None);

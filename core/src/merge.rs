@@ -88,7 +88,9 @@ impl<R: ReadAt> Merge<R> {
             }
             _ => 0,
         };
-        self.sources[..=passed].rotate_left(1);
+        for at in 0..passed {
+            self.sources.swap(at, at + 1);
+        }
         Ok(true)
     }
 

@@ -24,14 +24,12 @@ impl Text {
         self.digits(number, 16)
     }
 
-    fn digits(&mut self, mut number: u64, least: usize) -> &mut Self {
-        let (mut digits, mut len) = ([b'0'; 20], 0);
-        while number > 0 || len < least {
-            len += 1;
-            digits[20 - len] = b'0' + (number % 10) as u8;
-            number /= 10;
+    fn digits(&mut self, number: u64, least: usize) -> &mut Self {
+        if number > 9 || least > 1 {
+            self.digits(number / 10, least.saturating_sub(1));
         }
-        self.add(str::from_utf8(&digits[20 - len..]).unwrap_or_default())
+        let digit = (number % 10) as usize;
+        self.add("0123456789".get(digit..=digit).unwrap_or_default())
     }
 
     /// The text.
@@ -48,7 +46,7 @@ mod tests {
 
     #[test]
     fn numbers_are_as_fmt_writes_them() {
-        for number in [0_u64, 7, 10, 99, 1_234_567_890, u64::MAX] {
+        for number in [0_u64, 7, 9, 10, 99, 1_234_567_890, u64::MAX] {
             let mut text = Text::default();
             text.number(number).add("|").number_16(number);
             assert_eq!(text.into_string(), number.to_string() + &alloc::format!("|{number:016}"));

@@ -60,7 +60,9 @@ impl Blocks {
         if at.is_none() && !make {
             return None;
         }
-        set[..=at.unwrap_or(WAYS - 1)].rotate_right(1);
+        for before in (0..at.unwrap_or(WAYS - 1)).rev() {
+            set.swap(before, before + 1);
+        }
         let block = &mut set[0];
         if at.is_none() {
             (block.file, block.number) = (file, number);

@@ -4,7 +4,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use siltdb_core::error::{StorageError, StorageErrorKind};
-use siltdb_core::storage::{FileId, ReadAt, Storage};
+use siltdb_core::storage::{FileId, FileKind, ReadAt, Storage};
+use siltdb_core::text::Text;
 use siltdb_core::{DumpLine, DumpPart, Error, ErrorKind, dump_segment_from};
 
 use crate::answer;
@@ -24,7 +25,7 @@ impl Session<'_> {
         let (number, from, limit) = (request.n(), request.n(), unlimited(request.n()));
         request.whole()?;
         if !self.store.has_segment(number) {
-            return Err(not_found("open", FileId::segment(number)));
+            return Err(not_found("open", Some(FileId::segment(number))));
         }
         while self.store.load_index(u64::MAX)? {}
         self.store.finish_install()?;
@@ -112,17 +113,17 @@ impl Session<'_> {
         if len > BYTES_MAX {
             return Err(ErrorKind::Invalid("at most 64 KiB of a file are given at once").into());
         }
-        let name = core::str::from_utf8(name).unwrap_or_default();
-        let number = name.parse().ok().filter(|n| *n > 0).map(FileId::segment);
-        let Some(id) = FileId::parse(name).or(number) else {
-            return Err(ErrorKind::Invalid("no file of a store has this name").into());
-        };
-        let storage = self.store.storage();
-        let mut there = false;
-        storage.list(&mut |listed, _| there |= listed == id)?;
-        if !there {
-            return Err(not_found("read", id));
-        }
+        let (storage, mut found) = (self.store.storage(), None);
+        storage.list(&mut |id, _| {
+            let mut number = Text::default();
+            number.number(id.number);
+            // A segment goes by its number, too.
+            let short = id.kind == FileKind::Segment && number.into_string().as_bytes() == name;
+            if short || id.name().as_bytes() == name {
+                found = Some(id);
+            }
+        })?;
+        let Some(id) = found else { return Err(not_found("read", None)) };
         let reader = storage.open(id)?;
         let left = reader.len()?.saturating_sub(offset);
         let mut bytes = vec![0; left.min(len) as usize];
@@ -133,7 +134,6 @@ impl Session<'_> {
     }
 }
 
-fn not_found(op: &'static str, file: FileId) -> Error {
-    let (file, kind) = (Some(file), StorageErrorKind::NotFound);
-    StorageError::new(op, file, kind).into()
+fn not_found(op: &'static str, file: Option<FileId>) -> Error {
+    StorageError::new(op, file, StorageErrorKind::NotFound).into()
 }

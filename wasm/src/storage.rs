@@ -240,21 +240,25 @@ impl Drop for Handle {
     }
 }
 
+/// What a host tells by a code; all else is a failure of input or output.
+const KINDS: [StorageErrorKind; 7] = [
+    StorageErrorKind::NotFound,
+    StorageErrorKind::AlreadyExists,
+    StorageErrorKind::NotReady,
+    StorageErrorKind::OutOfSpace,
+    StorageErrorKind::Locked,
+    StorageErrorKind::UnexpectedEnd,
+    StorageErrorKind::Denied,
+];
+
 /// Turns what the host threw into the engine's error.
 pub(crate) fn failed(op: &'static str, file: Option<FileId>) -> impl Fn(JsValue) -> StorageError {
     move |thrown| {
         let text = |value: Thrown<JsValue>| value.ok().and_then(|value| value.as_string());
         let error: &Failure = thrown.unchecked_ref();
-        let kind = match text(error.code()).as_deref() {
-            Some("SILT_NOT_FOUND") => StorageErrorKind::NotFound,
-            Some("SILT_ALREADY_EXISTS") => StorageErrorKind::AlreadyExists,
-            Some("SILT_NOT_READY") => StorageErrorKind::NotReady,
-            Some("SILT_OUT_OF_SPACE") => StorageErrorKind::OutOfSpace,
-            Some("SILT_LOCKED") => StorageErrorKind::Locked,
-            Some("SILT_UNEXPECTED_END") => StorageErrorKind::UnexpectedEnd,
-            Some("SILT_DENIED") => StorageErrorKind::Denied,
-            _ => StorageErrorKind::Io,
-        };
+        let code = text(error.code()).unwrap_or_default();
+        let kind = KINDS.into_iter().find(|kind| kind.code() == code);
+        let kind = kind.unwrap_or(StorageErrorKind::Io);
         let message = text(error.message()).or_else(|| thrown.as_string()).unwrap_or_default();
         StorageError { op, file, kind, message }
     }

@@ -142,7 +142,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
         match compaction.step(&self.storage, STEP_BYTES) {
             Ok(true) => *begun = Some(compaction),
             Ok(false) => {
-                let inputs: Vec<_> = compaction.inputs().collect();
+                let inputs = compaction.inputs();
                 let compacted = compaction.finish(&self.storage);
                 self.install(compacted.inspect_err(|_| planner.failed(inputs))?)?;
             }

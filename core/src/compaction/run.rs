@@ -94,8 +94,9 @@ impl<S: Storage> Compaction<S> {
     }
 
     /// Numbers of the segments that are to be replaced, oldest first.
-    pub fn inputs(&self) -> impl Iterator<Item = u64> + '_ {
-        self.inputs.iter().map(|s| s.file.number)
+    #[must_use]
+    pub fn inputs(&self) -> Vec<u64> {
+        self.inputs.iter().map(|s| s.file.number).collect()
     }
 
     /// Gives the compaction up and removes its output.

@@ -150,7 +150,7 @@ mod tests {
                 };
                 let u16 = u16::try_from(number).ok().map(u64::from);
                 let u32 = u32::try_from(number).ok().map(u64::from);
-                assert_eq!(taken(|fields| fields.u64()), Some(number));
+                assert_eq!(taken(|fields| fields.number(64)), Some(number));
                 assert_eq!(taken(|fields| fields.u32().into()), u32);
                 assert_eq!(taken(|fields| fields.u16().into()), u16);
             }

@@ -90,7 +90,10 @@ fn place(hash: u64, blocks: usize) -> (usize, u64) {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^= x >> 31;
-    let block = ((u128::from(x) * blocks as u128) >> 64) as usize;
+    // The upper half of a product of 128 bits, for which some targets have no instruction. There
+    // are fewer than 2^32 blocks.
+    let (high, low, blocks) = (x >> 32, x & u64::from(u32::MAX), blocks as u64);
+    let block = ((high * blocks + ((low * blocks) >> 32)) >> 32) as usize;
     (block, x.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
@@ -109,6 +112,13 @@ mod tests {
         assert!((0..10_000).all(|i| filter.may_contain(hash(i))));
         let passed = (10_000..110_000).filter(|i| filter.may_contain(hash(*i))).count();
         assert!(passed < 2_000, "{passed} of 100000 passed");
+        for blocks in [1, 3, 1 << 20, u32::MAX as usize] {
+            for i in 0..1000 {
+                let x = place(hash(i), 1).1.wrapping_mul(0xf1de_83e1_9937_733d);
+                let exact = (u128::from(x) * blocks as u128) >> 64;
+                assert_eq!(place(hash(i), blocks).0 as u128, exact);
+            }
+        }
         assert!(Filter::decode(&[]).is_err());
         assert!(Filter::decode(&[0; 63]).is_err());
     }

@@ -95,9 +95,9 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// Damage; the storage's failure.
     pub fn compaction_plan(&mut self) -> Result<Vec<CompactionPlan>> {
         while self.load_index(u64::MAX)? {}
-        let segments = self.segments()?;
-        let filled = segments.iter().filter(|s| s.records > 0).cloned().collect::<Vec<_>>();
-        Ok(plan_all(&filled))
+        let mut segments = self.segments()?;
+        segments.retain(|s| s.records > 0);
+        Ok(plan_all(&segments))
     }
 
     /// Compacts everything that is worth it, the active segment included.
@@ -204,7 +204,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             let begun = self.begin(&plan);
             self.compaction = Some(begun.inspect_err(|e| self.note_failed(e, plan.inputs))?);
         }
-        let inputs: Vec<_> = self.compaction.iter().flat_map(Compaction::inputs).collect();
+        let inputs = self.compaction.as_ref().map_or_else(Vec::new, Compaction::inputs);
         let stepped = self.step_begun(budget_bytes);
         if let Some(compacted) = stepped.inspect_err(|e| self.note_failed(e, inputs))? {
             self.install(compacted)?;
@@ -314,14 +314,13 @@ impl<S: Storage, H: Host> Store<S, H> {
     }
 
     fn begin(&mut self, plan: &CompactionPlan) -> Result<Compaction<S>> {
-        let first = plan.inputs.first().copied().unwrap_or(0);
-        let at = self.sealed.iter().position(|s| s.file.number == first);
+        let len = plan.inputs.len();
+        let planned = |run: &[Arc<Sealed<_>>]| {
+            run.iter().zip(&plan.inputs).all(|(sealed, number)| sealed.file.number == *number)
+        };
+        let at = self.sealed.windows(len.max(1)).position(planned);
         let start = at.ok_or(ErrorKind::Invalid("the plan names a segment that is gone"))?;
-        let run = start..start + plan.inputs.len();
-        let numbers = self.sealed.iter().skip(start).map(|s| s.file.number);
-        if !numbers.take(run.len()).eq(plan.inputs.iter().copied()) {
-            return Err(ErrorKind::Invalid("the plan names a segment that is gone").into());
-        }
+        let run = start..start + len;
         Sealed::all_ready(&self.sealed[run.clone()])?;
         let base_seq = self.sealed[run.clone()].iter().map(|s| s.numbers().min_seq).min();
         let header = SegmentHeader {
@@ -346,8 +345,10 @@ impl<S: Storage, H: Host> Store<S, H> {
         let at = self.sealed.iter().position(|s| s.file.number == first);
         let start = at.ok_or(ErrorKind::Invalid("a compacted segment is gone"))?;
         let output = output.map(Arc::new);
-        let mut sealed = self.sealed.clone();
-        sealed.splice(start..start + inputs.len(), output.clone());
+        let older = self.sealed[..start].to_vec();
+        let mut sealed = older.clone();
+        sealed.extend(output.clone());
+        sealed.extend_from_slice(&self.sealed[start + inputs.len()..]);
         let segments = sealed.iter().map(|s| s.entry()).collect();
         let horizon = if planted!(ForgottenHorizon) { 0 } else { horizon };
         let horizon = self.manifest.horizon.max(horizon);
@@ -362,7 +363,6 @@ impl<S: Storage, H: Host> Store<S, H> {
             self.files.add(&output.file);
         }
         let replaced = inputs.iter().map(|s| Location::segment_id(s.file.number)).collect();
-        let older = self.sealed[..start].to_vec();
         let done = 0;
         let installing = Installing { inputs, output, replaced, dropped_hashes, older, done };
         self.installing = Some(Box::new(installing));
