@@ -136,11 +136,11 @@ impl ScanOptions {
 
 /// The first key after all keys with this prefix, if there is one.
 fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
-    let keep = prefix.iter().rposition(|b| *b != u8::MAX)? + 1;
-    let mut end = prefix.get(..keep)?.to_vec();
-    if let Some(last) = end.last_mut() {
-        *last += 1;
+    let mut end = prefix.to_vec();
+    while end.last() == Some(&u8::MAX) {
+        end.pop();
     }
+    *end.last_mut()? += 1;
     Some(end)
 }
 

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use siltdb_core::error::{Error, StorageError};
 use siltdb_core::snapshot::{Sink, Source};
 use siltdb_core::store::FullCompaction;
+use siltdb_core::text::Text;
 use siltdb_core::{Store, restore};
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
@@ -271,5 +272,7 @@ impl Engine {
 }
 
 fn thrown(error: Error) -> JsValue {
-    JsValue::from_str(&[error.code(), ": ", &error.message()].concat())
+    let mut text = Text::default();
+    text.add(error.code()).add(": ").add(&error.message());
+    JsValue::from_str(&text.into_string())
 }

@@ -423,7 +423,9 @@ impl Session<'_> {
             if next.reverse {
                 next.to = Some(last_key.to_vec());
             } else {
-                next.from = Some([last_key, &[0]].concat());
+                let mut from = last_key.to_vec();
+                from.push(0);
+                next.from = Some(from);
             }
             open.rest = Some((next, scan));
         } else if open.by_scan {

@@ -17,16 +17,16 @@ static TABLES: OnceBox<Tables> = OnceBox::new();
 
 fn make_tables() -> Box<Tables> {
     let mut tables = Box::new([[0; 256]; STEP]);
-    let mut first = [0; 256];
-    for (byte, entry) in (0..).zip(&mut first) {
-        *entry =
-            (0..8).fold(byte, |crc: u32, _| (crc >> 1) ^ if crc & 1 == 1 { POLYNOMIAL } else { 0 });
-    }
-    let mut before = first;
-    for table in tables.iter_mut() {
-        *table = before;
-        // The same byte with one more zero byte after it.
-        before = before.map(|crc: u32| (crc >> 8) ^ first[(crc & 0xff) as usize]);
+    for place in 0..STEP * 256 {
+        let (step, byte) = (place / 256, place % 256);
+        tables[step][byte] = if step == 0 {
+            (0..8)
+                .fold(byte as u32, |crc, _| (crc >> 1) ^ if crc & 1 == 1 { POLYNOMIAL } else { 0 })
+        } else {
+            // The same byte with one more zero byte after it.
+            let before = tables[step - 1][byte];
+            (before >> 8) ^ tables[0][(before & 0xff) as usize]
+        };
     }
     tables
 }

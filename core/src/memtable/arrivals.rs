@@ -36,8 +36,8 @@ impl Arrivals {
     pub fn after(&self, seq: u64) -> Vec<(u32, u32)> {
         let first = self.marks.partition_point(|mark| *mark <= seq) * MARK_RECORDS;
         let new = self.offsets.get(first..).unwrap_or_default();
-        let ends = new.iter().skip(1).copied().chain([self.end]);
-        new.iter().zip(ends).map(|(offset, end)| (*offset, end - offset)).collect()
+        let end_of = |at: usize| new.get(at + 1).copied().unwrap_or(self.end);
+        new.iter().enumerate().map(|(at, offset)| (*offset, end_of(at) - offset)).collect()
     }
 
     /// Memory, in bytes.
