@@ -87,6 +87,16 @@ export function decodeText(bytes: Uint8Array): string {
   }
 }
 
+/** Has what encodes and decodes text known to every entry of the package. */
+export function markText(): void {
+  for (const turn of [encodeText, decodeText]) Object.assign(turn, { isText: true });
+}
+
+/** Whether this is how the text codec encodes or decodes, that of whichever entry marked it. */
+export function isText(turn: object): boolean {
+  return (turn as { isText?: boolean }).isText === true;
+}
+
 /** Refuses bytes that a codec cannot read. */
 export function foreign(codec: string, cause?: unknown): never {
   refuse(`the bytes are not of the codec ${codec}`, cause);

@@ -8,16 +8,14 @@ import { refuseNoBlob, SiltError } from './error.js';
 import type { Info } from './figures.js';
 import { checksumBy } from './gen/siltdb.js';
 import { MemoryStorage } from './memory.js';
-import { packTextOfNode } from './node-batch.js';
 import { NodeStorage } from './node-fs.js';
 import { checkDirectory } from './node-stores.js';
-import { readTextOfNode } from './node-text.js';
+import { useTextOfNode } from './node-text.js';
 import { Owner, sourceOf } from './owner.js';
 import type { AsyncStorage } from './storage.js';
 import type { Channel, ChannelEvent } from './transport.js';
 
-readTextOfNode();
-packTextOfNode();
+useTextOfNode();
 
 /** Options of a store in Node, beside those of its engine. */
 export interface NodeOptions extends EngineOptions {

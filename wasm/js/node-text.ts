@@ -1,10 +1,12 @@
-/** Text in Node, whose buffers read it out of a part of one without a view. */
+/** Text in Node, whose buffers read and write it in a part of one without a view. */
 
 import { Buffer } from 'node:buffer';
-import { decodeBy, decodeText, encodeText } from './codec.js';
+import { decodeBy, decodeText, isText } from './codec.js';
+import { packBatchesOfText } from './text-batch.js';
 
-const { utf8Slice } = Buffer.prototype as unknown as {
+const { utf8Slice, utf8Write } = Buffer.prototype as unknown as {
   utf8Slice(this: Uint8Array, start: number, end: number): string;
+  utf8Write(this: Uint8Array, text: string, at: number): number;
 };
 
 function textAt(buffer: Uint8Array, start: number, end: number): string {
@@ -13,14 +15,9 @@ function textAt(buffer: Uint8Array, start: number, end: number): string {
   return text.includes('\ufffd') ? decodeText(buffer.subarray(start, end)) : text;
 }
 
-/** Whether this is how the text codec encodes or decodes, that of whichever entry of the package. */
-export function isText(turn: object): boolean {
-  return (turn as { isText?: boolean }).isText === true;
-}
-
-/** Has text read this way from here on. */
-export function readTextOfNode(): void {
-  for (const turn of [encodeText, decodeText]) Object.assign(turn, { isText: true });
+/** Has text read and written this way from here on. */
+export function useTextOfNode(): void {
+  packBatchesOfText((into, text, at) => utf8Write.call(into, text, at));
   decodeBy(<T>(
     codec: { decode: (bytes: Uint8Array) => T }, buffer: Uint8Array, start: number, end: number,
   ) => isText(codec.decode)

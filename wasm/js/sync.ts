@@ -12,8 +12,11 @@ import { splitOptions } from './scope.js';
 import { openOver, type SiltSync } from './sync-client.js';
 import { hold, storeName } from './tabs.js';
 import type { HostedStorage } from './host.js';
+import { packBatchesOfText } from './text-batch.js';
 
 export * from './sync-exports.js';
+
+packBatchesOfText();
 
 /** Times that opening is tried with more files ready. */
 const ATTEMPTS_MAX = 16;

@@ -180,7 +180,7 @@ test('siltdb/sync: a worker has a store for itself and is answered at once', asy
     new Worker('/sync.js', { type: 'module' }).onmessage = ({ data }) => resolve(data);
   }));
   assert.deepEqual(found, {
-    taken: 'SILT_LOCKED', length: 3000, counts: [300, 300], waited: true,
+    taken: 'SILT_LOCKED', length: 3000, counts: [300, 300], waited: true, texts: true,
   });
   await page.close();
 });

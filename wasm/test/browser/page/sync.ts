@@ -1,5 +1,16 @@
 // A worker that has a store for itself and is answered at once: what came of it is posted.
-import { open } from '../../../js/sync.js';
+import { open, type SiltSync, utf8 } from '../../../js/sync.js';
+
+/** Whether texts of many lengths and letters that a batch sets are read as they were. */
+function keepsTexts(db: SiltSync<string, string>): boolean {
+  const letters = ['a', '\x7f', '\x80', '\u07ff', '\uffff', '\u{10ffff}'];
+  const lengths = [0, 1, 39, 40, 41, 42, 43, 127, 128, 5461, 5462];
+  const texts = letters.flatMap((letter) => lengths.map((n) => letter.repeat(n / letter.length)));
+  const keyOf = (i: number) => `${i + 10}${texts[i]}`.slice(0, 130);
+  db.batch(texts.map((value, i) => ({ type: 'set', key: keyOf(i), value })));
+  const found = db.getMany(texts.map((_, i) => keyOf(i)));
+  return found.length === texts.length && found.every((text, i) => text === texts[i]);
+}
 
 async function run() {
   const wasm = '/siltdb.wasm';
@@ -29,7 +40,10 @@ async function run() {
     again.close();
     break;
   }
-  return { taken, length: value.length, counts, waited: waits > 0 };
+  const text = await open('texts', { wasm, values: utf8 });
+  const texts = keepsTexts(text) && keepsTexts(text.sub('part/'));
+  text.close();
+  return { taken, length: value.length, counts, waited: waits > 0, texts };
 }
 
 run().then((found) => postMessage(found), (e) => postMessage({ error: String(e) }));

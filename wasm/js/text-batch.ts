@@ -1,20 +1,20 @@
 /**
- * Batches of text in Node: each string is encoded where it is to stand, and no array is made for
- * it, which takes longer than all else that is done for a short one.
+ * Batches of text: each string is encoded where it is to stand, and no array is kept for it, which
+ * takes longer than all else that is done for a short one.
  */
 
-import { Buffer } from 'node:buffer';
 import type { Operation } from './batch.js';
 import { Writer } from './bytes.js';
-import { checkText } from './codec.js';
-import { isText } from './node-text.js';
+import { checkText, isText, markText } from './codec.js';
 import { packTextBy } from './owner.js';
 import type { Scope } from './scope.js';
 import { type Durability, LEVELS, WRITE } from './wire.js';
 
-const { utf8Write } = Buffer.prototype as unknown as {
-  utf8Write(this: Uint8Array, text: string, at: number): number;
-};
+/** Encodes text into bytes from a place on; how many it took. */
+type WriteText = (into: Uint8Array, text: string, at: number) => number;
+
+const encoder = new TextEncoder();
+let writeText: WriteText = (into, text, at) => encoder.encodeInto(text, into.subarray(at)).written;
 
 /** Text up to so long is encoded faster here than by a call out of the script. */
 const SHORT = 40;
@@ -90,7 +90,7 @@ class TextPacker {
       bytes[at] = code;
       at += 1;
     }
-    if (at < begun + length) at = begun + utf8Write.call(bytes, text, begun);
+    if (at < begun + length) at = begun + writeText(bytes, text, begun);
     this.#at = at;
     let left = at - start;
     for (let place = head; place < start - 1; place += 1) {
@@ -120,7 +120,9 @@ function packText<K, V>(
   return packer.done();
 }
 
-/** Has batches of text packed this way from here on. */
-export function packTextOfNode(): void {
+/** Has batches of text packed this way from here on, their text written by what the host has. */
+export function packBatchesOfText(write: WriteText = writeText): void {
+  writeText = write;
+  markText();
   packTextBy(packText);
 }
