@@ -325,3 +325,37 @@ fn commits_that_nobody_waits_for_share_syncs_and_are_told_of_one_by_one() {
     assert_eq!(store.count(&ScanOptions::default()).unwrap(), 5_001);
     store.close().unwrap();
 }
+
+#[test]
+fn a_try_to_write_waits_for_no_other_thread_and_is_synced_like_any_write() {
+    let (dir, store) = open(Options::default());
+    let mut batch = Batch::new();
+    batch.set(b"k", b"v");
+    let commit = store.try_write(&batch, None).unwrap().unwrap();
+    assert_eq!((commit.durability, commit.written), (Durability::Synced, true));
+    let stats = store.stats().unwrap();
+    assert_eq!((stats.syncs, stats.durable_seq), (1, commit.seq));
+
+    // Whoever writes is held up by its first answer.
+    let ((is_up, held_up), (go, gone)) =
+        (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
+    store.submit(Batch::new(), Some(Durability::Synced), move |_| {
+        is_up.send(()).unwrap();
+        let _ = gone.recv();
+    });
+    held_up.recv().unwrap();
+    for durability in [Durability::Flushed, Durability::Synced] {
+        assert_eq!(store.try_write(&batch, Some(durability)), None);
+    }
+    assert_eq!(store.last_seq(), commit.seq, "nothing is done");
+    let mut bad = Batch::new();
+    bad.set(b"", b"");
+    assert_eq!(store.try_write(&bad, None), Some(Err(ErrorKind::KeyEmpty.into())));
+    drop(go);
+    // Soon nobody writes any more, and those in line are taken along.
+    let answer = std::iter::repeat_with(|| store.try_write(&batch, None)).flatten().next();
+    assert!(answer.is_some_and(|answer| answer.is_ok_and(|later| later.seq > commit.seq)));
+    store.clone().close().unwrap();
+    assert!(store.try_write(&batch, None).unwrap().is_err());
+    drop((dir, store));
+}

@@ -180,10 +180,10 @@ impl Queue {
         }
     }
 
-    /// Leadership at once, if nobody has it, for a commit that needs no sync.
-    pub(super) fn try_lead(&self) -> Option<Leadership<'_>> {
+    /// Leadership at once, if nobody has it, for a commit of this durability.
+    pub(super) fn try_lead(&self, durability: Durability) -> Option<Leadership<'_>> {
         let line = lock(&self.line);
-        (!line.leading && !line.closed).then(|| self.lead(line, Durability::Flushed))
+        (!line.leading && !line.closed).then(|| self.lead(line, durability))
     }
 
     /// Puts a commit in line and goes on; the committer must be running.
@@ -345,7 +345,9 @@ mod tests {
     fn only_a_leader_that_syncs_nothing_is_waited_for_awake() {
         let queue = Queue::default();
         let soon_over = || queue.soon_over.load(Ordering::Relaxed);
-        let Some(mut leadership) = queue.try_lead() else { panic!("nobody leads yet") };
+        let Some(mut leadership) = queue.try_lead(Durability::Flushed) else {
+            panic!("nobody leads yet")
+        };
         assert!(soon_over());
         queue.submit(batch(1), Durability::Synced, Box::new(|_| ()));
         queue.submit(batch(2), Durability::Flushed, Box::new(|_| ()));

@@ -54,6 +54,25 @@ impl<S: Storage, H: Host> Engine<S, H> {
         }
     }
 
+    /// As [`Engine::write`], unless another thread is writing: then nothing is done, and there is
+    /// no answer. It waits for the disk, and for nobody else.
+    pub fn try_write(
+        &self,
+        batch: &Batch,
+        durability: Option<Durability>,
+    ) -> Option<Result<Commit>> {
+        let durability = durability.unwrap_or(self.options.durability);
+        let valid = batch.validate().and_then(|()| self.check_writable());
+        match valid {
+            Err(e) => Some(Err(e)),
+            Ok(()) if durability == Durability::Buffered => Some(self.write_buffered(batch)),
+            Ok(()) => {
+                let leadership = self.queue.try_lead(durability)?;
+                Some(self.lead_group(leadership, Some((batch, durability))))
+            }
+        }
+    }
+
     /// Commits a batch without waiting for it: `done` is called with what [`Engine::write`] would
     /// give, from another thread or from this one. It is short and does not use the store.
     ///
@@ -83,7 +102,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
             return None;
         }
         // Nobody is taken along: one of those who come now may need a sync.
-        let _leadership = self.queue.try_lead()?;
+        let _leadership = self.queue.try_lead(durability)?;
         let mut log = lock(&self.log);
         let _guard = PanicGuard(self);
         let mut results = Vec::new();

@@ -166,6 +166,17 @@ impl Shared {
         receiver.await.unwrap_or_else(|_| Err(Failure::stopping()))
     }
 
+    /// Commits a batch in this thread, unless another thread is writing: then nothing is done, and
+    /// there is no answer. It waits for the disk, so nothing else may wait for this thread.
+    pub fn try_write(&self, batch: &Batch) -> Option<Result<Commit, Failure>> {
+        if let Err(failure) = self.check_write(batch, limits::BATCH_BYTES_MAX) {
+            return Some(Err(failure));
+        }
+        let result = self.store.store().try_write(batch, None)?;
+        self.note_failure(&result);
+        Some(result.map_err(Failure::from))
+    }
+
     /// Commits a batch and calls `done`, from another thread or from this one. It is short and
     /// does not use the store.
     pub fn submit(
@@ -195,12 +206,17 @@ impl Shared {
         let shared = Arc::clone(self);
         self.store.store().submit(batch, durability, move |result| {
             shared.writes.fetch_sub(1, Ordering::Relaxed);
-            let kind = result.as_ref().map_err(Error::kind);
-            if let Err(ErrorKind::Storage(_) | ErrorKind::Poisoned) = kind {
-                shared.failed.notify_one();
-            }
+            shared.note_failure(&result);
             done(result.map_err(Failure::from));
         });
+    }
+
+    /// Tells who watches for it when the store may be unable to write from here on.
+    fn note_failure(&self, result: &Result<Commit, Error>) {
+        let kind = result.as_ref().map_err(Error::kind);
+        if let Err(ErrorKind::Storage(_) | ErrorKind::Poisoned) = kind {
+            self.failed.notify_one();
+        }
     }
 
     fn check_write(&self, batch: &Batch, max: usize) -> Result<(), Failure> {

@@ -172,6 +172,19 @@ impl Store {
         self.with(|engine| engine.write(batch, durability))
     }
 
+    /// As [`Store::write`], unless another thread is writing: then nothing is done, and there is no
+    /// answer. It waits for the disk, and for nobody else.
+    pub fn try_write(
+        &self,
+        batch: &Batch,
+        durability: Option<Durability>,
+    ) -> Option<Result<Commit>> {
+        match self.handle.engine.load_full() {
+            Some(engine) => engine.try_write(batch, durability),
+            None => Some(Err(CLOSED.into())),
+        }
+    }
+
     /// Commits a batch without waiting for it: `done` is called with what [`Store::write`] would
     /// give, from another thread or from this one. It is short and does not use the store.
     ///

@@ -103,6 +103,7 @@ impl Connection {
             let next;
             (work, next) = self.run_requests(work).await?;
             if work.session.last_commit == commit {
+                self.gather.note_read();
                 // Those whose writes are committed together are answered together. Here it is so
                 // for reads: all that came are done before replies go out, so that a peer of many
                 // connections finds several at once. It saves its time, 2 to 4 % of gets.
