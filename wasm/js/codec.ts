@@ -49,9 +49,9 @@ let pool = /* @__PURE__ */ new Uint8Array(0);
 
 /** A string that UTF-8 can hold. */
 export function checkText(text: string): string {
-  if (typeof text !== 'string') refuse('this key or value must be a string');
+  if (typeof text !== 'string') refuse('a key or value must be a string');
   // With the u flag this finds surrogates that stand alone.
-  if (/[\ud800-\udfff]/u.test(text)) refuse('the string has half of a surrogate pair');
+  if (/[\ud800-\udfff]/u.test(text)) refuse('a string has half of a surrogate pair');
   return text;
 }
 

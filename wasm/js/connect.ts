@@ -181,7 +181,7 @@ class WorkerChannel implements Channel {
     };
     port.addEventListener('messageerror', () => {
       if (this.#port !== port) return;
-      this.#end(new SiltError('SILT_IO', 'the worker cannot be understood'));
+      this.#end(new SiltError('SILT_IO', 'the worker cannot be read'));
     });
     this.#begun = false;
     this.#silent = 0;

@@ -71,7 +71,7 @@ export function partOf<K, V>(
   codecs: CodecOptions<K, V>,
 ): Scope<K, V> {
   const raw = typeof prefix === 'string' ? encodeText(prefix) : bytes.encode(prefix);
-  if (raw.length === 0) refuse('a part needs a prefix');
+  if (raw.length === 0) refuse('a prefix is expected');
   const { values } = checkOptions(codecs, 'keys values');
   checkCodecs(codecs);
   const part = { ...codecs, values: values ?? (whole.values as never) };

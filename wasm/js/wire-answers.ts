@@ -79,20 +79,20 @@ export function decodeHas(r: Reader): boolean {
   return r.u8() === 1;
 }
 
-function commit(r: Reader): Written {
-  found(r);
-  return { seq: r.n(), durability: LEVELS[r.u8()] as Durability, written: r.u8() === 1 };
-}
-
 export function decodeWrite(r: Reader): Written {
-  const written = commit(r);
-  // How many operations were given.
-  r.n();
+  const { count, ...written } = decodeDeleteRange(r);
   return written;
 }
 
+/** The count of a write is that of its operations, of a range that of the keys it deleted. */
 export function decodeDeleteRange(r: Reader): Written & { count: number } {
-  return { ...commit(r), count: r.n() };
+  found(r);
+  return {
+    seq: r.n(),
+    durability: LEVELS[r.u8()] as Durability,
+    written: r.u8() === 1,
+    count: r.n(),
+  };
 }
 
 /** A part of a range. */
