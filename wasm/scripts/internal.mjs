@@ -8,5 +8,5 @@ export const INTERNAL = new RegExp(`^(${[
   'keysOnly', 'ranges', 'chunk', 'mayFail', 'under', 'exclusively', 'dropClient', 'takeSynced',
   'crashed', 'reopen', 'dirty', 'notes', 'retire', 'misheard', 'hear', 'reload',
   'channel', 'amount', 'opened', 'pack', 'unpack', 'operations', 'whole', 'keep', 'raw',
-  'byte', 'float', 'big', 'escaped', 'part', 'ahead', 'record', 'viewId',
+  'over', 'position', 'byte', 'float', 'big', 'escaped', 'part', 'ahead', 'record', 'viewId',
 ].join('|')})$`);
