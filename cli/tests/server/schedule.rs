@@ -44,3 +44,13 @@ fn snapshots_come_on_schedule_and_restore() {
     silt.ok(&["restore", &newest, &restored]);
     assert_eq!(of(&restored, &["get", "k"]), "last");
 }
+
+#[test]
+fn a_compaction_that_finds_nothing_to_do_is_told_to_who_debugs() {
+    let served = Served::new(&["--compact-every", "20ms", "--log-level", "debug"]);
+    served.logged("nothing is worth compacting");
+    served.signal(rustix::process::Signal::TERM);
+    let (_, log, _) = served.ended();
+    let line = log.lines().find(|line| line.contains("nothing is worth compacting")).unwrap();
+    assert!(line.contains("DEBUG") && !log.contains("compacted on schedule"), "{log}");
+}
