@@ -1,10 +1,12 @@
 //! Who and what gets in, and what is told of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::Peer;
+use crate::abuse::ends_within;
 use crate::served::{ADMIN, READER, Served, WRITER, tokens};
 use crate::silt::Silt;
 
@@ -288,6 +290,44 @@ fn the_document_tells_of_every_route_and_of_no_other() {
         }
         assert_eq!(allow, told, "{path}");
     }
+}
+
+#[test]
+fn to_get_something_changes_nothing() {
+    let served = Served::new(&[]);
+    let mut peer = Peer::of(&served);
+    peer.put("/v1/kv/a", b"old").is(200);
+    peer.put("/v1/kv/a", b"new").is(200);
+    let document = peer.get("/openapi.json").is(200).json();
+    let state = || {
+        let stats: Value = serde_json::from_str(&served.ok(&["stats", "--json"])).unwrap();
+        ["last_seq", "keys", "records", "horizon", "retention"].map(|name| stats[name].to_string())
+    };
+    let before = state();
+    let mut asked = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        // The feed goes on until its reader leaves, and the past of a diff has to be named.
+        let query = match path.as_str() {
+            "/v1/changes" => "?since=0&end=true",
+            "/v1/diff" => "?from=1",
+            _ => "",
+        };
+        let real = format!("{}{query}", path.replace("{key}", "a"));
+        if item.get("get").is_none() {
+            peer.get(&real).problem(405, "SILT_METHOD_NOT_ALLOWED");
+            continue;
+        }
+        asked += 1;
+        for method in ["GET", "HEAD"] {
+            let mut peer = Peer::of(&served);
+            let rest = "Host: localhost\r\nConnection: close\r\n\r\n";
+            peer.send(format!("{method} {real} HTTP/1.1\r\n{rest}"));
+            assert_eq!(peer.head().status, 200, "{method} {real}");
+            assert!(ends_within(peer.stream(), Duration::from_secs(10)), "{method} {real}");
+        }
+        assert_eq!(state(), before, "{real} changes something");
+    }
+    assert!(asked > 10);
 }
 
 fn collect<'v>(value: &'v Value, references: &mut Vec<&'v str>) {
