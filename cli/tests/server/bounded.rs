@@ -114,6 +114,20 @@ fn a_change_feed_is_read_as_it_is_sent() {
 }
 
 #[test]
+fn a_page_has_a_thousand_keys_at_most() {
+    let served = Served::new(&[]);
+    let mut peer = Peer::new(served.address("resp"));
+    let words: Vec<String> = (0..1_500).flat_map(|i| [format!("{i:04}"), "v".into()]).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    peer.ask(&[&["MSET"][..], &words].concat());
+    let first = peer.ask(&["SCAN", "0", "COUNT", "100000"]);
+    let first = first.array();
+    assert_eq!(first[1].array().len(), 1_000);
+    let rest = peer.ask(&["SCAN", &first[0].text(), "COUNT", "100000"]);
+    assert_eq!((rest.array()[0].text().as_str(), rest.array()[1].array().len()), ("0", 500));
+}
+
+#[test]
 fn long_keys_make_short_pages_and_few_are_watched() {
     let served = Served::new(&[]);
     let mut peer = Peer::new(served.address("resp"));

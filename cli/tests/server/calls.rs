@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use siltdb::client::Piece;
+use siltdb::proto::ScanRequest;
+use siltdb::proto::silt_client::SiltClient;
 use siltdb::{Batch, Condition, Durability, Operation, ScanOptions};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -114,6 +116,34 @@ fn scans_stream_in_order_and_the_past_stays_readable() {
             }
         }
         assert_eq!(report.unwrap().bytes, bytes);
+    });
+}
+
+#[test]
+fn a_message_of_a_scan_has_its_bounds() {
+    let served = Served::new(&[]);
+    wait(async {
+        let client = served.client().await;
+        let mut batch = Batch::new();
+        for i in 0..1_500 {
+            batch.set(format!("few/{i:04}").as_bytes(), b"v");
+        }
+        for i in 0..5 {
+            batch.set(format!("long/{i}").as_bytes(), &[b'x'; 400 << 10]);
+        }
+        client.batch(&batch, None).await.unwrap();
+        let url = served.url("grpc").replacen("grpc", "http", 1);
+        let mut raw = SiltClient::connect(url).await.unwrap();
+        // A thousand records, or the first ones that make a MiB together.
+        for (prefix, lens) in [("few/", [1_000, 500]), ("long/", [3, 2])] {
+            let request = ScanRequest { prefix: prefix.into(), ..ScanRequest::default() };
+            let mut messages = raw.scan(request).await.unwrap().into_inner();
+            for len in lens {
+                let message = messages.message().await.unwrap().unwrap();
+                assert_eq!(message.records.len(), len, "{prefix}");
+            }
+            assert!(messages.message().await.unwrap().is_none(), "{prefix}");
+        }
     });
 }
 

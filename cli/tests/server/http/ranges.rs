@@ -58,6 +58,29 @@ fn pages_are_all_of_one_moment() {
 }
 
 #[test]
+fn a_page_has_its_bounds_whatever_is_asked_for() {
+    let served = Served::new(&[]);
+    let mut peer = Peer::of(&served);
+    let operations: Vec<String> =
+        (0..1_500).map(|i| format!(r#"{{"op":"set","key":"few/{i:04}","value":"v"}}"#)).collect();
+    peer.post("/v1/batch", &format!(r#"{{"operations":[{}]}}"#, operations.join(","))).is(200);
+    for i in 0..5 {
+        peer.put(&format!("/v1/kv/long/{i}"), &vec![b'x'; 400 << 10]).is(200);
+    }
+    // A thousand records, or the first ones that make a MiB together.
+    for (prefix, lens) in [("few/", &[1_000, 500][..]), ("long/", &[3, 2])] {
+        let mut cursor = String::new();
+        for len in lens {
+            let query = format!("prefix={prefix}&limit=100000&cursor={cursor}");
+            let page = peer.get(&format!("/v1/kv?{query}")).is(200).json();
+            assert_eq!(keys(&page).len(), *len, "{prefix}");
+            cursor = page["cursor"].as_str().unwrap_or_default().to_owned();
+        }
+        assert!(cursor.is_empty(), "{prefix}");
+    }
+}
+
+#[test]
 fn pages_of_a_store_whose_records_expired_come_to_their_end() {
     let served = Served::new(&[]);
     let mut peer = Peer::of(&served);
