@@ -12,7 +12,7 @@ use crate::silt::Silt;
 
 pub const MIB: u64 = 1 << 20;
 /// What HTTP/2 begins with: the preface, and empty settings.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// Whether a connection ends within a time; what comes is thrown away.
 pub fn ends_within(peer: &mut TcpStream, limit: Duration) -> bool {
@@ -39,7 +39,7 @@ pub fn still_serves(served: &Served, memory_max: u64) {
 }
 
 /// A frame of HTTP/2.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let len = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut frame = len[1..].to_vec();
     frame.extend([kind, flags]);
@@ -50,6 +50,10 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 /// Headers of a call, without any compression.
 fn call(path: &str) -> Vec<u8> {
+    call_with(path, &[])
+}
+
+fn call_with(path: &str, more: &[(&str, &str)]) -> Vec<u8> {
     let fields = [
         (":method", "POST"),
         (":scheme", "http"),
@@ -59,14 +63,25 @@ fn call(path: &str) -> Vec<u8> {
         ("te", "trailers"),
     ];
     let mut block = Vec::new();
-    for (name, value) in fields {
+    for (name, value) in fields.iter().chain(more) {
         block.push(0);
         for text in [name, value] {
-            block.push(u8::try_from(text.len()).unwrap());
+            add_len(&mut block, text.len());
             block.extend(text.as_bytes());
         }
     }
     block
+}
+
+/// A length as headers have it: seven bits, and seven more at a time for what is longer.
+fn add_len(block: &mut Vec<u8>, len: usize) {
+    let Some(mut rest) = len.checked_sub(127) else { return block.push(len as u8) };
+    block.push(127);
+    while rest >= 128 {
+        block.push(rest as u8 | 128);
+        rest >>= 7;
+    }
+    block.push(rest as u8);
 }
 
 #[test]
@@ -236,6 +251,25 @@ fn calls_over_the_limit_of_a_connection_are_refused() {
     assert_eq!(refused, (128..138).map(|n| n * 2 + 1).collect::<Vec<_>>());
 }
 
+#[test]
+fn a_call_with_too_long_headers_is_refused_before_it_is_looked_at() {
+    let served = Served::new(&[]);
+    let mut http = crate::http::Peer::of(&served);
+    let mut peer = TcpStream::connect(served.address("grpc")).unwrap();
+    peer.write_all(PREFACE).unwrap();
+    for (stream, len, calls) in [(1, 9_000, 0), (3, 7_000, 1)] {
+        let headers = call_with("/silt.v1.Silt/Get", &[("x-long", &"x".repeat(len))]);
+        // With the end of the call: its message is missing, so that it fails at once.
+        peer.write_all(&frame(1, 5, stream, &headers)).unwrap();
+        told_until(&mut peer, |frames| {
+            frames.iter().any(|(kind, of, _)| (*kind, *of) == (1, stream))
+        });
+        let metrics = http.get("/metrics").is(200);
+        let called = "silt_requests_total{protocol=\"grpc\",op=\"get\"";
+        assert_eq!(metrics.text().matches(called).count(), calls, "{len}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_server_without_descriptors_waits_for_some_and_serves_on() {
@@ -279,7 +313,7 @@ fn a_body_that_does_not_come_is_given_up() {
 }
 
 /// What a connection of HTTP/2 is told, up to where its frames are these.
-fn told_until(peer: &mut TcpStream, is_told: impl Fn(&[Frame<'_>]) -> bool) -> Vec<u8> {
+pub fn told_until(peer: &mut TcpStream, is_told: impl Fn(&[Frame<'_>]) -> bool) -> Vec<u8> {
     peer.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let (mut told, mut buf) = (Vec::new(), [0; 4_096]);
     while !is_told(&frames(&told)) {
@@ -291,10 +325,10 @@ fn told_until(peer: &mut TcpStream, is_told: impl Fn(&[Frame<'_>]) -> bool) -> V
 }
 
 /// A frame: its kind, its stream, and its bytes.
-type Frame<'a> = (u8, u32, &'a [u8]);
+pub type Frame<'a> = (u8, u32, &'a [u8]);
 
 /// The whole frames of these bytes.
-fn frames(mut bytes: &[u8]) -> Vec<Frame<'_>> {
+pub fn frames(mut bytes: &[u8]) -> Vec<Frame<'_>> {
     let mut frames = Vec::new();
     while let [a, b, c, kind, _, s, t, u, v, rest @ ..] = bytes {
         let len = u32::from_be_bytes([0, *a, *b, *c]) as usize;

@@ -1,5 +1,7 @@
 //! How the server ends.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -8,6 +10,8 @@ use rustix::process::Signal;
 use siltdb::ScanOptions;
 use tokio::task::JoinSet;
 
+use crate::abuse::{Frame, PREFACE, frame, frames, told_until};
+use crate::http;
 use crate::served::{Served, until, wait};
 
 #[test]
@@ -70,6 +74,43 @@ fn a_reader_that_does_not_read_does_not_keep_the_server() {
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
         assert_eq!(silt.ok(&["count"]), "20\n");
     });
+}
+
+#[test]
+fn connections_on_which_nothing_moves_end_cleanly() {
+    const PING: u8 = 6;
+    const GOAWAY: u8 = 7;
+    let served = Served::new(&[]);
+    let mut http = http::Peer::of(&served);
+    http.get("/healthz").is(200);
+    let mut resp = TcpStream::connect(served.address("resp")).unwrap();
+    resp.write_all(b"PING\r\n").unwrap();
+    resp.read_exact(&mut [0; 7]).unwrap();
+    let mut grpc = TcpStream::connect(served.address("grpc")).unwrap();
+    grpc.write_all(PREFACE).unwrap();
+    // Its settings, and that it knows ours.
+    let settings = |frames: &[Frame<'_>]| frames.iter().filter(|frame| frame.0 == 4).count();
+    told_until(&mut grpc, |frames| settings(frames) == 2);
+    served.signal(Signal::TERM);
+    // Neither cut off nor left to wait until the time for stopping is over.
+    let ends = |peer: &mut TcpStream| {
+        peer.set_read_timeout(Some(Duration::from_secs(8))).unwrap();
+        let mut told = Vec::new();
+        peer.read_to_end(&mut told).unwrap();
+        assert!(told.is_empty(), "{told:?}");
+    };
+    ends(http.stream());
+    ends(&mut resp);
+    // It is told to go away, and asked whether it has heard of it.
+    let of = |frames: &[Frame<'_>], kind| frames.iter().find(|f| f.0 == kind).map(|f| f.2.to_vec());
+    let told =
+        told_until(&mut grpc, |frames| of(frames, PING).is_some() && of(frames, GOAWAY).is_some());
+    let asked = of(&frames(&told), PING).unwrap();
+    grpc.write_all(&frame(PING, 1, 0, &asked)).unwrap();
+    told_until(&mut grpc, |frames| of(frames, GOAWAY).is_some());
+    ends(&mut grpc);
+    let (code, log, _) = served.ended();
+    assert_eq!(code, Some(0), "{log}");
 }
 
 #[test]
