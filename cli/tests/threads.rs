@@ -359,3 +359,25 @@ fn a_try_to_write_waits_for_no_other_thread_and_is_synced_like_any_write() {
     assert!(store.try_write(&batch, None).unwrap().is_err());
     drop((dir, store));
 }
+
+#[test]
+fn a_store_whose_last_handle_an_answer_drops_is_closed_all_the_same() {
+    let (dir, store) = open(Options::default());
+    let (sender, answered) = std::sync::mpsc::channel();
+    let mut batch = Batch::new();
+    batch.set(b"k", b"v");
+    let last = store.clone();
+    let (go, gone) = std::sync::mpsc::channel::<()>();
+    store.submit(batch, None, move |result| {
+        let _ = gone.recv();
+        drop(last);
+        sender.send(result.is_ok()).unwrap();
+    });
+    drop(store);
+    drop(go);
+    assert_eq!(answered.recv(), Ok(true));
+    // Its lock is given back when it is closed.
+    let again = std::iter::repeat_with(|| Store::open(dir.path().join("db"), busy()));
+    let again = again.flatten().next().unwrap();
+    assert_eq!(again.get(b"k").unwrap().as_deref(), Some(b"v".as_slice()));
+}

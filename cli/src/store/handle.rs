@@ -36,21 +36,17 @@ impl Handle {
 
     /// Closes the store, once.
     pub(super) fn close(&self) -> Result<()> {
-        let Some(mut engine) = self.engine.swap(None) else { return Ok(()) };
+        let Some(engine) = self.engine.swap(None) else { return Ok(()) };
         engine.stop();
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        for thread in threads.drain(..) {
-            // It ends by itself, and has nothing to tell.
-            let _ = thread.join();
+        let threads = std::mem::take(&mut *threads);
+        let here = thread::current().id();
+        if threads.iter().any(|thread| thread.thread().id() == here) {
+            // Called back by the committer, which cannot wait for its own end.
+            spawn("silt-close", move || drop(finish(engine, threads)))?;
+            return Ok(());
         }
-        loop {
-            // Calls of other threads come to their end first.
-            match Arc::try_unwrap(engine) {
-                Ok(engine) => return engine.close(),
-                Err(shared) => engine = shared,
-            }
-            thread::sleep(CLOSE_LOOK);
-        }
+        finish(engine, threads)
     }
 
     fn keep(&self, thread: JoinHandle<()>) {
@@ -67,6 +63,22 @@ impl Handle {
             }
         }
         Ok(())
+    }
+}
+
+/// Closes the engine when nobody uses it any more.
+fn finish(mut engine: Arc<NativeEngine>, threads: Vec<JoinHandle<()>>) -> Result<()> {
+    for thread in threads {
+        // It ends by itself, and has nothing to tell.
+        let _ = thread.join();
+    }
+    loop {
+        // Calls of other threads come to their end first.
+        match Arc::try_unwrap(engine) {
+            Ok(engine) => return engine.close(),
+            Err(shared) => engine = shared,
+        }
+        thread::sleep(CLOSE_LOOK);
     }
 }
 
