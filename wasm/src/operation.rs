@@ -219,6 +219,7 @@ impl Session<'_> {
     fn write(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
         let durability = level(u64::from(request.u8()), request);
         let count = request.n();
+        request.whole()?;
         let (mut batch, mut again) = (Batch::new(), *request);
         for operation in 0..count {
             self.part(operation as usize, request, Some(&mut batch))?;

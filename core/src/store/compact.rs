@@ -318,7 +318,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         let planned = |run: &[Arc<Sealed<_>>]| {
             run.iter().zip(&plan.inputs).all(|(sealed, number)| sealed.file.number == *number)
         };
-        let at = self.sealed.windows(len.max(1)).position(planned);
+        let at = self.sealed.windows(len.max(1)).position(planned).filter(|_| len > 0);
         let start = at.ok_or(ErrorKind::Invalid("the plan names a segment that is gone"))?;
         let run = start..start + len;
         Sealed::all_ready(&self.sealed[run.clone()])?;
