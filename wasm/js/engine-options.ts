@@ -4,11 +4,8 @@ import { levelOf } from './batch.js';
 import { Writer } from './bytes.js';
 import { checkOptions, checkWhole } from './check.js';
 import { refuse } from './error.js';
-import { packRetention } from './retention.js';
+import { packRetention, type Retention } from './retention.js';
 import { LEVELS, type Durability } from './wire.js';
-
-/** Which superseded versions compaction keeps: `ms` of time, or so many `versions` of a key. */
-export type Retention = 'latest' | 'forever' | { ms: number } | { versions: number };
 
 /** Options of an engine; what is left out has the store's default. */
 export interface EngineOptions {

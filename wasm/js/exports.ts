@@ -14,7 +14,7 @@ export type {
 export { Silt } from './client.js';
 export { bytes, json, utf8 } from './codec.js';
 export type { CodecOptions, KeyCodec, ValueCodec } from './codec.js';
-export type { EngineOptions, Retention } from './engine-options.js';
+export type { EngineOptions } from './engine-options.js';
 export { SiltError } from './error.js';
 export type { SiltErrorCode } from './error.js';
 export type {
@@ -30,6 +30,7 @@ export type {
 } from './figures.js';
 export type { CompactOptions, CompactReport } from './maintain.js';
 export { Snapshot } from './reads.js';
+export type { Retention } from './retention.js';
 export { Scan } from './scan.js';
 export type { ScanOptions } from './scan.js';
 export type { Range, ReadOptions } from './scope.js';

@@ -1,9 +1,11 @@
 /** Retention rules: which superseded versions compaction keeps. */
 
 import { checkWhole } from './check.js';
-import type { Retention } from './engine-options.js';
 import { refuse } from './error.js';
 import type { PackedRetention } from './wire.js';
+
+/** Which superseded versions compaction keeps: `ms` of time, or so many `versions` of a key. */
+export type Retention = 'latest' | 'forever' | { ms: number } | { versions: number };
 
 /** A retention rule as it is packed. */
 export function packRetention(rule: Retention): PackedRetention {

@@ -6,7 +6,7 @@ export type * from './batch.js';
 export { bytes, json, utf8 } from './codec.js';
 export type { CodecOptions, KeyCodec, ValueCodec } from './codec.js';
 export { loadEngine } from './engine.js';
-export type { EngineOptions, Retention } from './engine-options.js';
+export type { EngineOptions } from './engine-options.js';
 export { SiltError } from './error.js';
 export type { SiltErrorCode } from './error.js';
 export type {
@@ -19,6 +19,7 @@ export type {
   Stats,
 } from './figures.js';
 export { MemoryStorage } from './memory.js';
+export type { Retention } from './retention.js';
 export type { ScanOptions } from './scan.js';
 export type { Range, ReadOptions } from './scope.js';
 export type { AsyncStorage, HostStorage } from './storage.js';

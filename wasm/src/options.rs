@@ -78,7 +78,10 @@ pub(crate) fn parse(packed: &[u8]) -> Result<EngineOptions, Error> {
         let store = &mut options.store;
         let (tag, value) = (fields.u8(), fields.n());
         match tag {
-            1 => store.durability = level(value, &mut fields).unwrap_or(store.durability),
+            1 => match level(value, &mut fields) {
+                Some(durability) => store.durability = durability,
+                None => fields.refuse(),
+            },
             2 => store.segment_bytes = value,
             3 => store.sync_interval_ms = value,
             4 => store.buffer_bytes_max = usize::try_from(value).unwrap_or(usize::MAX),
