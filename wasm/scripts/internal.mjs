@@ -4,8 +4,9 @@
  * `test/node/docs.test.mjs` sees that none is public.
  */
 export const INTERNAL = new RegExp(`^(${[
-  'session', 'scope', 'moment', 'openView', 'closeView', 'closeNumber', 'nextView', 'requestSync', 'requestWrite', 'requestBatch',
-  'keysOnly', 'ranges', 'chunk', 'mayFail', 'under', 'exclusively', 'dropClient', 'takeSynced',
+  'session', 'scope', 'moment', 'openView', 'closeView', 'closeNumber', 'nextView', 'requestSync',
+  'requestWrite', 'requestBatch', 'keysOnly', 'ranges', 'chunk', 'mayFail', 'under',
+  'exclusively', 'dropClient', 'takeSynced',
   'crashed', 'reopen', 'dirty', 'notes', 'retire', 'misheard', 'hear', 'reload',
   'channel', 'amount', 'opened', 'pack', 'unpack', 'operations', 'whole', 'keep', 'raw',
   'over', 'position', 'byte', 'float', 'big', 'escaped', 'part', 'ahead', 'record', 'viewId',
