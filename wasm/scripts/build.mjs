@@ -14,6 +14,7 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { minify } from 'terser';
 import { INTERNAL } from './internal.mjs';
+import { namedBySize } from './order.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const at = (...parts) => join(root, ...parts);
@@ -52,7 +53,10 @@ function buildEngine() {
   const wasm = join(generated, 'siltdb_bg.wasm');
   const features = ['bulk-memory', 'sign-ext', 'mutable-globals', 'nontrapping-float-to-int',
     'multivalue', 'reference-types'].map((feature) => `--enable-${feature}`);
-  run(process.execPath, [at('node_modules', 'binaryen', 'bin', 'wasm-opt'),
+  const opt = (...args) => execFileSync(process.execPath,
+    [at('node_modules', 'binaryen', 'bin', 'wasm-opt'), wasm, '-o', wasm, ...features, ...args],
+    { cwd: root });
+  const renamed = opt(
     // What is packed counts: small functions with few locals are alike, and more so beside their
     // namesakes. Inlining what has one caller, or sharing what is computed twice, undoes that.
     // Flat code, put into loops and blocks anew, has fewer of both.
@@ -60,9 +64,13 @@ function buildEngine() {
     '--one-caller-inline-max-function-size=0', '--always-inline-max-function-size=4',
     '--skip-pass=local-cse',
     // The stack ends at address 0, so that no constant is added to a pointer to come there.
-    '--reorder-functions-by-name', '--low-memory-unused', ...features,
-    ...(named ? ['-g'] : ['--strip-debug', '--strip-producers', '--strip-target-features']),
-    wasm, '-o', wasm]);
+    '--reorder-functions-by-name', '--low-memory-unused',
+    '--minify-imports-and-exports-and-modules',
+    ...(named ? ['-g'] : ['--strip-debug', '--strip-producers', '--strip-target-features']));
+  renameGlue(join(generated, 'siltdb.js'), JSON.parse(renamed));
+  if (named) return;
+  writeFileSync(wasm, namedBySize(readFileSync(wasm)));
+  opt('--reorder-functions-by-name', '--strip-debug');
 }
 
 /** What wasm-bindgen's part does for platforms and callers that this package does not have. */
@@ -95,6 +103,22 @@ function trimGlue(file) {
   appendFileSync(file.replace(/js$/, 'd.ts'), `export function memoryNow(): Uint8Array;
 export function checksumBy(way: (crc: number, bytes: Uint8Array) => number): void;
 `);
+}
+
+/** Calls what the engine imports and exports as `wasm-opt` has named it. */
+function renameGlue(file, { imports, exports }) {
+  let glue = readFileSync(file, 'utf8');
+  const rename = (pattern, instead) => {
+    if (!pattern.test(glue)) throw new Error(`siltdb.js is not as expected: ${pattern}`);
+    glue = glue.replace(pattern, instead);
+  };
+  for (const [, long, short] of imports) rename(new RegExp(`\\b${long}(?=: function)`), short);
+  // That is what it calls every module.
+  rename(/"\.\/siltdb_bg\.js"/, 'a');
+  for (const [long, short] of exports) {
+    glue = glue.replace(new RegExp(`\\bwasm\\.${long}\\b`, 'g'), `wasm.${short}`);
+  }
+  writeFileSync(file, glue);
 }
 
 // One list of entries: [output, source, format, platform]. `external` is what an entry shares

@@ -6,9 +6,9 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
 const LIMITS = {
-  '../../dist/siltdb.wasm': 67_000,
+  '../../dist/siltdb.wasm': 65_200,
   '../../dist/index.js': 12_000,
-  '../../dist/worker.js': 14_500,
+  '../../dist/worker.js': 14_000,
 };
 
 for (const [path, limit] of Object.entries(LIMITS)) {
