@@ -1,13 +1,14 @@
 // Starts browsers of the machine with a profile on disk; the tests of the demo page use them, too.
 
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { chromium } from 'playwright-core';
 import { Builder, Key } from 'selenium-webdriver';
 import firefox from 'selenium-webdriver/firefox.js';
+import { DriverService } from 'selenium-webdriver/remote/index.js';
 
 /** What is left to do when the process ends. */
 const atExit = [];
@@ -84,6 +85,39 @@ export async function startFirefox(prepare = () => {}) {
   const service = new firefox.ServiceBuilder(process.env.GECKODRIVER ?? 'geckodriver');
   const driver = await new Builder()
     .forBrowser('firefox').setFirefoxOptions(options).setFirefoxService(service).build();
+  await driver.manage().setTimeouts({ script: 30_000 });
+  return driver;
+}
+
+/** The small browser of Debian's WebKitGTK, which is installed beside its libraries. */
+function miniBrowser() {
+  const places = ['/usr/lib', '/usr/libexec'].flatMap((at) => {
+    return readdirSync(at).map((name) => join(at, name));
+  });
+  const found = places.map((at) => join(at, 'webkit2gtk-4.1/MiniBrowser')).find(existsSync);
+  return process.env.MINIBROWSER ?? found;
+}
+
+/** What WebKit needs for OPFS; it then refuses it, as it does in every private window. */
+const OPFS = '--features=FileSystem,AccessHandle,StorageAPI,StorageAPIEstimate';
+
+/** Starts WebKit, on a screen that nobody sees, in the private window that is all it gives. */
+export async function startWebKit() {
+  const folder = scratch();
+  // The socket of the screen stands in this folder, so its number is free.
+  const env = { ...process.env, XDG_RUNTIME_DIR: folder, HOME: folder };
+  const web = join(folder, 'web');
+  const screen = spawn('broadwayd', ['--unixsocket', web, ':1'], { env, stdio: 'ignore' });
+  const service = new DriverService.Builder('WebKitWebDriver').setLoopback(true)
+    .setEnvironment({ ...env, GDK_BACKEND: 'broadway', BROADWAY_DISPLAY: ':1' }).build();
+  const stop = () => {
+    screen.kill('SIGKILL');
+    return service.kill();
+  };
+  open.add(stop);
+  const options = { binary: miniBrowser(), args: ['--automation', OPFS] };
+  const driver = await new Builder().usingServer(await service.start())
+    .withCapabilities({ browserName: 'MiniBrowser', 'webkitgtk:browserOptions': options }).build();
   await driver.manage().setTimeouts({ script: 30_000 });
   return driver;
 }

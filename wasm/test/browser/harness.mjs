@@ -6,9 +6,9 @@ import { dirname, join } from 'node:path';
 import { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { scratch, start, startFirefox } from './browsers.mjs';
+import { scratch, start, startFirefox, startWebKit } from './browsers.mjs';
 
-export { scratch, start, startFirefox };
+export { scratch, start, startFirefox, startWebKit };
 
 const here = dirname(fileURLToPath(import.meta.url));
 const wasm = join(here, '../../build/js/siltdb.wasm');
