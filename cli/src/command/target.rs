@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::process;
 
 use crate::output::{EXIT_IO, Failure, Run};
 
@@ -33,9 +34,10 @@ impl Target {
             .at(name));
         }
         let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".tmp");
+        // Of this process alone: another may be writing the same file.
+        temporary.push(format!(".{}.tmp", process::id()));
         let temporary = PathBuf::from(temporary);
-        let failed = |e: io::Error| Failure::io(temporary.display().to_string(), &e);
+        let failed = |e: io::Error| Failure::io(&name, &e);
         let file = File::create(&temporary).map_err(failed)?;
         let writer: Box<dyn Write> = Box::new(file.try_clone().map_err(failed)?);
         let writer = Some(BufWriter::with_capacity(256 << 10, writer));

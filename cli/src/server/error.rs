@@ -116,6 +116,23 @@ impl Failure {
         Self::new("SILT_STOPPING", "the server is stopping; nothing was done")
     }
 
+    /// The same as it is said of a request for one key, whose caller knows of no batch.
+    #[must_use]
+    pub fn of_one_key(mut self) -> Self {
+        if let ("SILT_CONDITION_FAILED", Some(("found", found))) = (self.code, self.details.first())
+        {
+            let now = match found {
+                0 => String::from("absent"),
+                found => format!("at seq {found}"),
+            };
+            self.message = format!(
+                "the condition does not hold: the key is {now}; nothing was done: read it again, \
+                 and name the seq that is found then"
+            );
+        }
+        self
+    }
+
     fn row(&self) -> &'static Row {
         TABLE.iter().find(|row| row.code == self.code).unwrap_or(&OTHER)
     }
@@ -203,6 +220,8 @@ mod tests {
         assert_eq!((failure.grpc_code(), failure.http_status()), (9, 412));
         assert!(failure.problem(Some("1")).contains("\"found\":7"));
         assert!(failure.resp_text().starts_with("ERR ") && failure.resp_text().contains("SILT_"));
+        let (text, now) = (failure.of_one_key().message, "the key is at seq 7");
+        assert!(text.contains(now) && !text.contains("operation"), "{text}");
         assert!(!Failure::input("a\r\nb").resp_text().contains('\n'));
     }
 }

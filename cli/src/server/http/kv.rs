@@ -81,7 +81,8 @@ fn absent() -> Failure {
 }
 
 fn failed(found: Option<u64>) -> Failure {
-    ErrorKind::ConditionFailed { operation: 0, found: found.unwrap_or(0) }.into()
+    let kind = ErrorKind::ConditionFailed { operation: 0, found: found.unwrap_or(0) };
+    Failure::from(kind).of_one_key()
 }
 
 /// Sets a key to the body.
@@ -233,7 +234,7 @@ async fn commit(
 ) -> Result<Commit, Failure> {
     let mut batch = Batch::new();
     batch.push(operation);
-    shared.write(batch, durability).await
+    shared.write(batch, durability).await.map_err(Failure::of_one_key)
 }
 
 #[cfg(test)]

@@ -55,11 +55,14 @@ fn tags_are_compare_and_set() {
     let put = |peer: &mut Peer, condition: &str, value: &str| {
         peer.ask("PUT /v1/kv/k", &[condition], value.as_bytes())
     };
-    put(&mut peer, "If-Match: *", "1").problem(412, "SILT_CONDITION_FAILED");
+    let failed = put(&mut peer, "If-Match: *", "1").problem(412, "SILT_CONDITION_FAILED");
+    assert!(failed["detail"].as_str().unwrap().contains("the key is absent"), "{failed}");
     put(&mut peer, "If-Match: \"1\"", "1").problem(412, "SILT_CONDITION_FAILED");
     let first = put(&mut peer, "If-None-Match: *", "1").is(200).seq();
     let failed = put(&mut peer, "If-None-Match: *", "2").problem(412, "SILT_CONDITION_FAILED");
     assert_eq!(failed["found"], first);
+    let text = failed["detail"].as_str().unwrap();
+    assert!(text.contains(&first.to_string()) && !text.contains("operation"), "{text}");
     let second = put(&mut peer, &format!("If-Match: \"{first}\""), "2").is(200).seq();
     assert!(second > first);
     put(&mut peer, &format!("If-Match: \"{first}\""), "3").problem(412, "SILT_CONDITION_FAILED");
@@ -124,9 +127,10 @@ fn the_past_and_the_end_of_records() {
     assert!(expires > second + 3_500_000_000 && expires < second + 3_700_000_000);
     peer.get("/v1/kv/k?as_of=10m%20ago").problem(404, "SILT_KEY_NOT_FOUND");
     peer.get("/v1/kv/k?as_of=2020-01-01T00:00:00Z").problem(404, "SILT_KEY_NOT_FOUND");
-    peer.put("/v1/kv/short?ttl=300ms", b"x").is(200);
+    peer.put("/v1/kv/short?ttl=1h", b"x").is(200);
     assert_eq!(peer.get("/v1/kv/short").status, 200);
-    std::thread::sleep(Duration::from_millis(400));
+    peer.put("/v1/kv/short?ttl=100ms", b"x").is(200);
+    std::thread::sleep(Duration::from_millis(200));
     peer.get("/v1/kv/short").problem(404, "SILT_KEY_NOT_FOUND");
     let page = peer.get("/v1/kv").is(200).json();
     assert_eq!(page["records"].as_array().unwrap().len(), 1, "{page}");
