@@ -7,7 +7,7 @@ use std::time::Duration;
 use siltdb::{AsyncStore, Batch, Durability, ErrorKind, Options, Retention, ScanOptions};
 use tokio::time::timeout;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 async fn open(options: Options) -> (tempfile::TempDir, AsyncStore) {
     let dir = tempfile::tempdir().unwrap();

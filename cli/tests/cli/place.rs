@@ -57,25 +57,9 @@ fn a_file_is_not_a_store() {
 #[test]
 fn a_store_in_use_names_its_holder() {
     let silt = Silt::with(&[("k", "v")]);
-    // An import waits for its stdin, and holds the store meanwhile.
-    let hold = || silt.command(&["import", "-", "--json"]).stdin(Stdio::piped()).spawn().unwrap();
-    let mut holder = hold();
-    let mut locked = None;
-    for _ in 0..200 {
-        // It came just when the `get` below held the store.
-        if holder.try_wait().unwrap().is_some() {
-            holder = hold();
-        }
-        let ended = silt.run(&["get", "k"]);
-        // Between locking and writing its note a holder has no name yet.
-        if ended.code() == 5 && ended.stderr().contains("by process") {
-            locked = Some(ended);
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    let mut holder = silt.holder();
     let mut pipe = holder.stdin.take().unwrap();
-    let line = locked.unwrap().failed(5, "SILT_LOCKED");
+    let line = silt.fails(&["get", "k"], 5, "SILT_LOCKED");
     assert!(line.contains(silt.db().to_str().unwrap()), "{line}");
     assert!(line.contains(&format!("process {}", holder.id())), "{line}");
     for arguments in [&["set", "k", "w"][..], &["stats"], &["compact"]] {

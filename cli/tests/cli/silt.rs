@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_silt");
@@ -68,6 +68,19 @@ impl Silt {
         let output = child.wait_with_output().unwrap();
         feeder.join().unwrap();
         Ended(output)
+    }
+
+    /// A process that has the store open until its stdin ends: an import, of what comes there.
+    pub fn holder(&self) -> Child {
+        let mut holder =
+            self.command(&["import", "-", "--json"]).stdin(Stdio::piped()).spawn().unwrap();
+        // Once it has the store, its note names it.
+        let note = || std::fs::read_to_string(self.db().join("LOCK")).unwrap_or_default();
+        while !note().starts_with(&format!("{} ", holder.id())) {
+            assert!(holder.try_wait().unwrap().is_none(), "the import ended early");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        holder
     }
 
     /// Runs a command that must succeed, and gives its stdout.

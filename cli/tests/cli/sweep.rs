@@ -164,14 +164,7 @@ fn a_damaged_manifest_or_a_newer_format_stops_every_command() {
 #[test]
 fn a_store_in_use_is_refused_to_every_command() {
     let silt = Silt::with(&[("k", "v")]);
-    let mut holder =
-        silt.command(&["import", "-", "--json"]).stdin(Stdio::piped()).spawn().unwrap();
-    // Once it has the store, its note names it.
-    let note = || fs::read_to_string(silt.db().join("LOCK")).unwrap_or_default();
-    while !note().starts_with(&format!("{} ", holder.id())) {
-        assert!(holder.try_wait().unwrap().is_none(), "the import ended early");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    let mut holder = silt.holder();
     for command in COMMANDS {
         let line = silt.fails(&arguments(&silt, command), 5, "SILT_LOCKED");
         assert!(line.contains(&format!("process {} (silt)", holder.id())), "{line}");

@@ -219,7 +219,7 @@ pub fn ended(mut command: Command) -> Ended {
     let mut child = command.spawn().unwrap();
     let begun = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if begun.elapsed() > Duration::from_secs(30) {
+        if begun.elapsed() > Duration::from_secs(60) {
             child.kill().unwrap();
             panic!("it goes on: {command:?}");
         }

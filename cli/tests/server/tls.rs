@@ -82,7 +82,7 @@ fn certificates_are_read_again_when_they_change() {
         served.silt.file("cert.pem", certificate);
         let begun = Instant::now();
         while connect(&served, "grpc", &new_ca, None).await.is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(20));
+            assert!(begun.elapsed() < Duration::from_secs(60));
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         for protocol in ["grpc", "http"] {
@@ -160,13 +160,13 @@ fn who_does_not_speak_tls_is_cut_off() {
         threads.push(std::thread::spawn(move || {
             let mut garbage = TcpStream::connect(address).unwrap();
             garbage.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-            assert!(closed_after(garbage) < Duration::from_secs(2));
+            assert!(closed_after(garbage) < Duration::from_millis(4_500));
             // Neither half a hello nor silence holds a connection for longer than a handshake.
             let mut half = TcpStream::connect(address).unwrap();
             half.write_all(&[22, 3, 1, 2, 0]).unwrap();
             let silent = TcpStream::connect(address).unwrap();
-            assert!(closed_after(half) < Duration::from_secs(8));
-            assert!(closed_after(silent) < Duration::from_secs(8));
+            assert!(closed_after(half) < Duration::from_millis(9_500));
+            assert!(closed_after(silent) < Duration::from_millis(9_500));
         }));
     }
     for thread in threads {

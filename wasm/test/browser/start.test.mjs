@@ -15,19 +15,19 @@ async function outcome(run, path = '', argument = undefined) {
   return { ...found, ms: Date.now() - began };
 }
 
-const TIME = { timeout: 20_000 };
+const TIME = { timeout: 60_000 };
 
 test('a script that is not there is told at once', TIME, async () => {
   const { code, ms } = await outcome(() => told(() => open_('none', { worker: '/none.js' })));
   assert.equal(code, 'SILT_NOT_SUPPORTED');
-  assert.ok(ms < 3000, `${ms} ms`);
+  assert.ok(ms < 9000, `${ms} ms`);
 });
 
 test('a page whose policy forbids workers is told so', TIME, async () => {
   const csp = encodeURIComponent("worker-src 'none'");
   const { code, ms } = await outcome(() => told(() => open_('forbidden')), `?csp=${csp}`);
   assert.equal(code, 'SILT_NOT_SUPPORTED');
-  assert.ok(ms < 3000, `${ms} ms`);
+  assert.ok(ms < 9000, `${ms} ms`);
 });
 
 test('a worker whose policy forbids WebAssembly is told so', TIME, async () => {
@@ -43,12 +43,12 @@ test('a script that is not the one of the package is told within a time', TIME, 
     return open_('silent', { worker: '/silent.js', startTimeoutMs: 300 });
   }));
   assert.equal(code, 'SILT_NOT_SUPPORTED');
-  assert.ok(ms < 5000, `${ms} ms`);
+  assert.ok(ms < 9000, `${ms} ms`);
 });
 
 test('a worker that is killed before it says anything is replaced', TIME, async () => {
   const { value } = await outcome(() => told(async () => {
-    const opening = open_('early', { startTimeoutMs: 1000 });
+    const opening = open_('early', { startTimeoutMs: 4000 });
     workers[0].terminate();
     const s = await opening;
     await s.set('a', 'b');
@@ -73,7 +73,7 @@ test('a worker that dies and cannot be started again: all that waits is told', T
   });
   assert.equal(first.code, 'SILT_CRASHED');
   assert.equal(second.code, 'SILT_CRASHED');
-  assert.ok(ms < 5000, `${ms} ms`);
+  assert.ok(ms < 9000, `${ms} ms`);
 });
 
 test('a message that cannot be read, either way, ends the store by name', TIME, async () => {

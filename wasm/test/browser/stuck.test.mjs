@@ -21,7 +21,7 @@ for (const backend of ['opfs', 'idb']) {
           for (let n = 0; n < 60; n += 1) await s.increment('counter');
           return s.get('counter');
         })();
-      }, [`stuck-${backend}`, { backend, answerTimeoutMs: 600 }, i ? '' : 'muteAt=40']);
+      }, [`stuck-${backend}`, { backend, answerTimeoutMs: 3000 }, i ? '' : 'muteAt=40']);
       pages.push(page);
     }
     const last = await Promise.all(pages.map((page) => page.evaluate(() => running)));
@@ -46,9 +46,9 @@ test('a store whose every worker is stuck is an error by name', TIME, async () =
 test('a worker that is idle, or takes long for a copy of the store, is left alone', TIME, async () => {
   const page = await site.page();
   const found = await page.evaluate(async () => {
-    const db = await silt_('long', { answerTimeoutMs: 300 }, 'exportMs=1500');
+    const db = await silt_('long', { answerTimeoutMs: 1500 }, 'exportMs=3000');
     await db.set('a', 1);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await new Promise((resolve) => setTimeout(resolve, 2000));
     const { size } = await db.exportFile();
     return [size > 100, await db.get('a'), workers.length];
   });

@@ -25,14 +25,14 @@ fn who_is_slow_is_cut_off() {
     let dripping = std::thread::spawn(move || {
         let begun = Instant::now();
         while drip.stream().write_all(b"x").is_ok() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "a head may drip for ever");
+            assert!(begun.elapsed() < Duration::from_secs(40), "a head may drip for ever");
             std::thread::sleep(Duration::from_millis(100));
         }
     });
-    assert!(ends_within(half.stream(), Duration::from_secs(16)));
+    assert!(ends_within(half.stream(), Duration::from_secs(40)));
     body.reply().problem(408, "SILT_TIMEOUT");
     assert!(begun.elapsed() > Duration::from_secs(8), "given up too early");
-    assert!(ends_within(body.stream(), Duration::from_secs(3)), "more of the body is waited for");
+    assert!(ends_within(body.stream(), Duration::from_secs(9)), "more of the body is waited for");
     dripping.join().unwrap();
     // Between requests there is more time than within a head.
     idle.get("/v1/kv/k").problem(404, "SILT_KEY_NOT_FOUND");
@@ -114,7 +114,7 @@ fn heads_have_their_limits() {
         let mut peer = Peer::of(&served);
         // It may be cut off before all is sent.
         let _ = peer.stream().write_all(head.as_bytes());
-        assert!(ends_within(peer.stream(), Duration::from_secs(5)), "{:.40}", head);
+        assert!(ends_within(peer.stream(), Duration::from_secs(9)), "{:.40}", head);
     }
     let mut fits = Peer::of(&served);
     let path = format!("/v1/kv/{}", "k".repeat(7_000));
@@ -132,7 +132,7 @@ fn garbage_ends_a_connection() {
         let garbage: Vec<u8> = (0..2_000_u32).map(|n| (n * (i + 7) % 251) as u8).collect();
         let _ = peer.stream().write_all(&garbage);
         let _ = peer.stream().shutdown(std::net::Shutdown::Write);
-        assert!(ends_within(peer.stream(), Duration::from_secs(5)), "{i}");
+        assert!(ends_within(peer.stream(), Duration::from_secs(9)), "{i}");
     }
     for head in [
         "GET /v1/kv/a\r\n\r\n",
@@ -144,7 +144,7 @@ fn garbage_ends_a_connection() {
         let mut peer = Peer::of(&served);
         peer.send(head);
         assert_eq!(peer.reply().status, 400, "{head}");
-        assert!(ends_within(peer.stream(), Duration::from_secs(5)));
+        assert!(ends_within(peer.stream(), Duration::from_secs(9)));
     }
     assert_eq!(Peer::of(&served).get("/v1/count").json()["count"], 0);
     still_serves(&served, before + 64 * MIB);
@@ -220,14 +220,15 @@ fn large_values_at_once_are_refused_and_not_piled_up() {
         let _ = peer.stream().write_all(&value[..value.len() - 10]);
         peers.push(peer);
     }
-    let refused = peers.iter_mut().filter_map(|peer| {
-        peer.stream().set_read_timeout(Some(Duration::from_millis(10))).unwrap();
-        let mut text = [0; 12];
-        std::io::Read::read_exact(peer.stream(), &mut text).ok().map(|()| text)
+    until("values are counted, and some refused", || {
+        peers.iter_mut().any(|peer| {
+            peer.stream().set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+            let mut text = [0; 12];
+            let is_told = std::io::Read::read_exact(peer.stream(), &mut text).is_ok();
+            assert!(!is_told || text == *b"HTTP/1.1 503");
+            is_told
+        })
     });
-    let refused: Vec<_> = refused.collect();
-    assert!(!refused.is_empty(), "values are not counted");
-    assert!(refused.iter().all(|text| text == b"HTTP/1.1 503"));
     // Values are held as they came, and in the buffers of connections.
     still_serves(&served, before + 600 * MIB);
     drop(peers);
@@ -266,7 +267,7 @@ fn readers_that_do_not_read_leave_room_for_others() {
     drop(slow);
     let begun = Instant::now();
     while other.get("/v1/kv/big-1").status != 200 {
-        assert!(begun.elapsed() < Duration::from_secs(10), "no room comes back");
+        assert!(begun.elapsed() < Duration::from_secs(25), "no room comes back");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

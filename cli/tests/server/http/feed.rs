@@ -123,8 +123,9 @@ fn a_heartbeat_moves_the_cursor_of_a_reader_to_whom_nothing_is_told() {
     let mut reader = Reader::open(&served, "prefix=quiet", "");
     let seq = (0..50).map(|_| peer.put("/v1/kv/busy", b"v").is(200).seq()).last().unwrap();
     let begun = std::time::Instant::now();
-    while !reader.text.contains(": still here\n") {
-        assert!(begun.elapsed() < Duration::from_secs(25), "no heartbeat: {}", reader.text);
+    // The first one may come before all is written.
+    while !(reader.text.contains(": still here\n") && reader.text.contains(&seq.to_string())) {
+        assert!(begun.elapsed() < Duration::from_secs(50), "no heartbeat: {}", reader.text);
         let chunk = reader.peer.chunk().unwrap();
         reader.text.push_str(std::str::from_utf8(&chunk).unwrap());
     }
@@ -164,7 +165,7 @@ fn a_reader_that_does_not_read_is_left_behind() {
     }
     let begun = std::time::Instant::now();
     peer.put("/v1/kv/small", b"v").is(200);
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < Duration::from_secs(25));
     let grown = served.memory().saturating_sub(before);
     // The log is mapped, so that what was written counts, too.
     assert!(grown < 300 << 20, "{} MiB", grown >> 20);

@@ -16,7 +16,7 @@ for (const RESP of [2, 3]) {
   assert.equal(await client.incrBy('a', 41), 42);
   assert.deepEqual(await client.mGet(['a', 'none']), ['42', null]);
   await client.set('e', 'x', { EX: 100 });
-  assert.ok((await client.ttl('e')) > 98);
+  assert.ok((await client.ttl('e')) > 40);
   assert.deepEqual(await client.multi().set('m', '1').incr('m').get('m').exec(), ['OK', 2, '2']);
   // Many at once, in one pipeline.
   await Promise.all(Array.from({ length: 2000 }, (_, i) => client.set(`k${i}`, `${i}`)));

@@ -24,12 +24,13 @@ def strings(r: redis.Redis) -> None:
 
 def expiry(r: redis.Redis) -> None:
     r.set("e", "1", ex=100)
-    assert 98 <= r.ttl("e") <= 100 and r.persist("e") and r.ttl("e") == -1 and r.ttl("no") == -2
-    assert r.expire("e", 50, nx=True) and not r.expire("e", 60, nx=True) and r.pttl("e") > 49_000
+    assert 40 <= r.ttl("e") <= 100 and r.persist("e") and r.ttl("e") == -1 and r.ttl("no") == -2
+    assert r.expire("e", 50, nx=True) and not r.expire("e", 60, nx=True) and r.pttl("e") > 20_000
     assert r.getex("e", px=70_000) == b"1" and r.pttl("e") > 60_000
-    r.psetex("short", 150, "x")
+    r.psetex("short", 100_000, "x")
     assert r.get("short") == b"x"
-    time.sleep(0.25)
+    r.psetex("short", 100, "x")
+    time.sleep(0.2)
     assert r.get("short") is None and r.exists("short") == 0
     assert r.expireat("e", 1) and r.get("e") is None
 

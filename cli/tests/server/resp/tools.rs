@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use super::peer::Peer;
+use crate::served::until;
 
 /// The directory that builds go to.
 pub fn target() -> PathBuf {
@@ -29,6 +29,15 @@ pub struct Redis {
 
 impl Redis {
     pub fn new() -> Self {
+        loop {
+            if let Some(redis) = Self::start() {
+                return redis;
+            }
+        }
+    }
+
+    /// None if somebody else took the port meanwhile.
+    fn start() -> Option<Self> {
         // A port that is free now is most likely free in a moment.
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
@@ -40,13 +49,20 @@ impl Redis {
         let child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = child.unwrap_or_else(|e| panic!("redis-server: {e}; tests/run installs it"));
-        let redis = Self { child, address };
-        let begun = Instant::now();
-        while Peer::try_new(address).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "redis-server does not start");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        redis
+        let mut redis = Self { child, address };
+        until("redis-server starts or ends", || redis.has_ended() || redis.answers());
+        (!redis.has_ended()).then_some(redis)
+    }
+
+    /// Whether it is this one that answers at its port.
+    fn answers(&self) -> bool {
+        let Ok(mut peer) = Peer::try_new(self.address) else { return false };
+        let own = format!("process_id:{}\r", self.child.id());
+        peer.try_ask(&["INFO", "server"]).is_ok_and(|told| told.text().contains(&own))
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 }
 

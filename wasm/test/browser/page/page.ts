@@ -90,6 +90,7 @@ class Store {
 const stores: Record<string, Store> = {};
 const silts: Record<string, unknown> = {};
 const workers: Worker[] = [];
+let kept = 0;
 
 /** Opens a store; `faults` are those of its first worker, see `worker.ts`. */
 async function open(name: string, options: ConnectOptions = {}, faults = '', as = name) {
@@ -108,12 +109,20 @@ function reach(name: string, options: ConnectOptions, faults = '') {
   let last: Worker | undefined;
   const worker = () => {
     last = new Worker('/worker.js', { type: 'module', name: faults });
+    last.addEventListener('message', ({ data }) => {
+      if (data.t === 'kept') kept = data.replies;
+    });
     // Only the first worker has the faults.
     faults = '';
     workers.push(last);
     return last;
   };
   return connect(name, { worker, wasm: '/siltdb.wasm', ...options });
+}
+
+/** Waits until a worker has done what its Nth reply is for, and kept it, see `worker.ts`. */
+async function keptReply(n: number) {
+  while (kept < n) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 /** Runs and gives the error as a value. */
@@ -173,5 +182,5 @@ async function removeFile(name: string, pattern: RegExp) {
 
 Object.assign(globalThis, {
   serve, siltdb, destroy_: destroy, list_: list, open_: open, silt_: silt, silts, stores, workers,
-  told, files, putFiles, removeFile, openFiles,
+  told, keptReply, files, putFiles, removeFile, openFiles,
 });

@@ -7,7 +7,7 @@
 //   refuses=ERROR      it offers OPFS and refuses it, as browsers do in private windows
 //   muteAt=N           stops for ever when it would send its Nth reply: the request is done by then
 //   exportMs=N         an export takes so long
-//   dropFrom=N         replies from the Nth on are lost
+//   dropFrom=N         replies from the Nth on are lost; of each the page is told that it was made
 //   garble=N           the Nth request cannot be read when it comes
 //   files=N            so many files stay open between requests; told how many to who asks, see below
 //   seed=N             the clock stands still, and the engine's random bits follow from N
@@ -43,11 +43,14 @@ if (native) native.write = function (this: any, bytes: Uint8Array, options: { at
 const muteAt = Number(faults.get('muteAt') ?? 0);
 const dropFrom = Number(faults.get('dropFrom') ?? Infinity);
 let replies = 0;
+const toPage = self.postMessage.bind(self) as (message: unknown) => void;
 function muted(prototype: { postMessage(...args: any[]): void }) {
   const post = prototype.postMessage;
   prototype.postMessage = function (this: unknown, ...args: any[]) {
     if (args[0]?.t === 'reply') {
-      if ((replies += 1) === muteAt) for (;;);
+      replies += 1;
+      if (replies === muteAt || replies >= dropFrom) toPage({ t: 'kept', replies });
+      if (replies === muteAt) for (;;);
       if (replies >= dropFrom) return;
     }
     post.apply(this, args);
