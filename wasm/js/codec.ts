@@ -55,6 +55,13 @@ export function checkText(text: string): string {
   return text;
 }
 
+/** Writes a text that is plain and short from a place on; its length, 0 for any other one. */
+function writePlain(into: Uint8Array, text: string, at: number): number {
+  let length = text.length > SHORT ? 0 : text.length;
+  for (let i = 0; i < length; i += 1) if ((into[at + i] = text.charCodeAt(i)) >= 0x80) length = 0;
+  return length;
+}
+
 /**
  * UTF-8 of a string; one that UTF-8 cannot hold is refused, since it would read otherwise. May be
  * a view over a larger buffer.
@@ -63,16 +70,27 @@ export function encodeText(text: string): Uint8Array {
   const { length } = checkText(text);
   if (length > POOL_TEXT) return encoder.encode(text);
   if (length * 3 > pool.length) pool = new Uint8Array(POOL_TEXT * 3);
-  let at = 0;
-  for (; at < length && length <= SHORT; at += 1) {
-    const code = text.charCodeAt(at);
-    if (code >= 0x80) break;
-    pool[at] = code;
-  }
-  if (at < length) at = encoder.encodeInto(text, pool).written;
-  const raw = pool.subarray(0, at);
-  pool = pool.subarray(at);
+  const end = writePlain(pool, text, 0) || encoder.encodeInto(text, pool).written;
+  const raw = pool.subarray(0, end);
+  pool = pool.subarray(end);
   return raw;
+}
+
+/** Encodes text into bytes from a place on; how many it took. */
+type WriteText = (into: Uint8Array, text: string, at: number) => number;
+let writeLong: WriteText = (into, text, at) => encoder.encodeInto(text, into.subarray(at)).written;
+
+/**
+ * The same where it is to stand, from a place on; how many bytes it took. There must be three for
+ * each of its units.
+ */
+export function writeText(into: Uint8Array, text: string, at: number): number {
+  return writePlain(into, text, at) || writeLong(into, checkText(text), at);
+}
+
+/** Has text written this way that is not plain and short. */
+export function writeTextBy(way: WriteText): void {
+  writeLong = way;
 }
 
 /** The string of UTF-8 bytes; anything else is refused. */

@@ -2,9 +2,10 @@
 
 import { initSync, memoryNow, Engine as RawEngine } from './gen/siltdb.js';
 import { cut } from './bytes.js';
-import { decodeAt, type ValueCodec } from './codec.js';
+import { decodeAt, isText, writeText } from './codec.js';
 import { type EngineOptions, packOptions } from './engine-options.js';
 import { closed, SiltError, type SiltErrorCode } from './error.js';
+import { type Coded, keyBytes } from './scope.js';
 import type { HostStorage } from './storage.js';
 
 let loaded = false;
@@ -16,12 +17,31 @@ export function loadEngine(source: WebAssembly.Module | BufferSource): void {
   loaded = true;
 }
 
+/** Where in memory to put so many bytes that the next call takes; that may grow for them. */
+function room(raw: RawEngine, length: number): number {
+  try {
+    return raw.take(length);
+  } catch (thrown) {
+    throw told(thrown);
+  }
+}
+
 /** Puts bytes where the next call takes them, and says how many. */
 function put(raw: RawEngine, bytes: Uint8Array): number {
-  // It may grow for them.
-  const at = raw.take(bytes.length);
+  const at = room(raw, bytes.length);
   memoryNow().set(bytes, at);
   return bytes.length;
+}
+
+/** The same of a key; text is encoded where it is to stand. */
+function putKey<K>(raw: RawEngine, scope: Coded<K, unknown>, key: K): number {
+  const { keys, prefix } = scope;
+  if (typeof key !== 'string' || !isText(keys.encode)) return put(raw, keyBytes(scope, key));
+  const { length } = prefix;
+  const at = room(raw, length + key.length * 3);
+  const memory = memoryNow();
+  if (length > 0) memory.set(prefix, at);
+  return length + writeText(memory, key, at + length);
 }
 
 /** Whether {@link loadEngine} was called. */
@@ -38,13 +58,18 @@ function call<T>(run: () => T): T {
   try {
     return run();
   } catch (thrown) {
-    if (thrown instanceof SiltError) throw thrown;
-    // The engine throws `CODE: message`; anything else is a trap, after which what it holds in
-    // memory is not to be trusted any more.
-    const told = typeof thrown === 'string' ? /^(SILT_\w+): ([^]*)$/.exec(thrown) : null;
-    if (told) throw new SiltError(told[1] as SiltErrorCode, told[2] as string);
-    throw new SiltError('SILT_CRASHED', `the engine stopped: ${thrown}`, { cause: thrown });
+    throw told(thrown);
   }
+}
+
+/** The error of what a call has thrown. */
+function told(thrown: unknown): SiltError {
+  if (thrown instanceof SiltError) return thrown;
+  // The engine throws `CODE: message`; anything else is a trap, after which what it holds in
+  // memory is not to be trusted any more.
+  const parts = typeof thrown === 'string' ? /^(SILT_\w+): ([^]*)$/.exec(thrown) : null;
+  if (parts) return new SiltError(parts[1] as SiltErrorCode, parts[2] as string);
+  return new SiltError('SILT_CRASHED', `the engine stopped: ${thrown}`, { cause: thrown });
 }
 
 /** One open store. Not for two threads, and not after `close`. */
@@ -139,16 +164,23 @@ export class Engine {
   }
 }
 
-/** What a codec makes of the newest value of a key; `otherwise` is asked where it is not read. */
-export function newestOf<V>(
-  engine: Engine,
-  key: Uint8Array,
-  codec: ValueCodec<V>,
-  otherwise: () => V | undefined,
-): V | undefined {
+/** Stands for a value that could not be read. */
+export const UNREAD = Symbol();
+
+/** The newest value of a key. Why one is {@link UNREAD}, {@link Engine.execute} tells. */
+export function newestOf<K, V>(
+  engine: Engine, scope: Coded<K, V>, key: K,
+): V | undefined | typeof UNREAD {
   const raw = engine.use();
-  const length = call(() => raw.get(put(raw, key)));
-  if (length < 0) return length < -1 ? otherwise() : undefined;
+  // What a codec throws is its caller's.
+  const count = putKey(raw, scope, key);
+  let length: number;
+  try {
+    length = raw.get(count);
+  } catch (thrown) {
+    throw told(thrown);
+  }
+  if (length < 0) return length < -1 ? UNREAD : undefined;
   const at = raw.given();
-  return decodeAt(codec, memoryNow(), at, at + length);
+  return decodeAt(scope.values, memoryNow(), at, at + length);
 }

@@ -2,12 +2,14 @@
 
 import { type Commit, commitLevel, type CommitOptions, type Operation } from './batch.js';
 import type { Reader, Writer } from './bytes.js';
-import type { ValueCodec } from './codec.js';
+import { bytes, type ValueCodec } from './codec.js';
 import type { LocalChannel } from './connect-node.js';
 import { closed } from './error.js';
-import type { Scope } from './scope.js';
+import { isNewest, type Scope } from './scope.js';
 import { Session } from './session.js';
 import type { Moment } from './wire.js';
+
+const NONE = new Uint8Array(0);
 
 /** One client of a store whose engine is in this thread. */
 export class LocalSession extends Session {
@@ -36,12 +38,11 @@ export class LocalSession extends Session {
   }
 
   /** Whatever else waits: to wait for a message costs more than to read the newest value. */
-  override get<V>(key: Uint8Array, moment: Moment, codec: ValueCodec<V>): Promise<V | undefined> {
-    const newest = moment.at === undefined && moment.viewId === undefined;
-    if (this.#asked || !newest) return super.get(key, moment, codec);
+  override get<V>(key: Uint8Array, moment: Moment, values: ValueCodec<V>): Promise<V | undefined> {
+    if (this.#asked || !isNewest(moment)) return super.get(key, moment, values);
     return atOnce(() => {
       this.#begin();
-      return this.#channel.owner.get(key, codec);
+      return this.#channel.owner.get({ prefix: NONE, keys: bytes, values }, key);
     });
   }
 

@@ -2,12 +2,11 @@
 
 import { type Commit, type Operation, packOperations } from './batch.js';
 import { Reader, Writer } from './bytes.js';
-import type { ValueCodec } from './codec.js';
-import { type Engine, newestOf } from './engine.js';
+import { type Engine, newestOf, UNREAD } from './engine.js';
 import { closed, SiltError } from './error.js';
-import type { Scope } from './scope.js';
+import { type Coded, keyBytes, type Scope } from './scope.js';
 import type { AsyncStorage } from './storage.js';
-import type { Durability } from './wire.js';
+import type { Durability, Moment } from './wire.js';
 import * as wire from './wire.js';
 
 const CLIENT = 1;
@@ -77,15 +76,21 @@ export class Owner {
     return reply;
   }
 
-  /** What a codec makes of the newest value of a key. */
-  get<V>(key: Uint8Array, codec: ValueCodec<V>): V | undefined {
-    const otherwise = () => {
-      const found = this.request((w) => wire.encodeGet(w, key), wire.decodeGet);
-      return found && codec.decode(found.value);
-    };
-    if (this.#closed || !this.storage.ready()) return otherwise();
-    this.#requests += 1;
-    return newestOf(this.engine, key, codec, otherwise);
+  /** The newest value of a key. */
+  get<K, V>(scope: Coded<K, V>, key: K): V | undefined {
+    if (!this.#closed && this.storage.ready()) {
+      this.#requests += 1;
+      const found = newestOf(this.engine, scope, key);
+      if (found !== UNREAD) return found;
+    }
+    return this.getAt(scope, key, {});
+  }
+
+  /** The value of a key at a moment. */
+  getAt<K, V>(scope: Coded<K, V>, key: K, moment: Moment): V | undefined {
+    const raw = keyBytes(scope, key);
+    const found = this.request((w) => wire.encodeGet(w, raw, moment), wire.decodeGet);
+    return found && scope.values.decode(found.value);
   }
 
   /** Runs one operation. */

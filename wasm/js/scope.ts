@@ -46,12 +46,16 @@ export interface ReadOptions {
   at?: HeldMoment | number | Date | undefined;
 }
 
-/** A store or part of one, as the verbs see it. */
-export interface Scope<K, V> {
+/** How keys and values stand in a store. */
+export interface Coded<K, V> {
   /** What all keys begin with and none of the callers sees. */
   readonly prefix: Uint8Array;
   readonly keys: KeyCodec<K>;
   readonly values: ValueCodec<V>;
+}
+
+/** A store or part of one, as the verbs see it. */
+export interface Scope<K, V> extends Coded<K, V> {
   /** What is the same for all parts of an open store, and for no others. */
   readonly store: object;
   /** What reads look at unless told otherwise. */
@@ -137,7 +141,7 @@ export function compare(a: Uint8Array, b: Uint8Array): number {
 }
 
 /** The bytes that stand in the store for a key. */
-export function keyBytes<K>(scope: Scope<K, unknown>, key: K): Uint8Array {
+export function keyBytes<K>(scope: Coded<K, unknown>, key: K): Uint8Array {
   return join(scope.prefix, scope.keys.encode(key));
 }
 
@@ -183,6 +187,11 @@ export function microsOf(date: Date): number {
 export function seqOf(moment: number | Date): number {
   // The last seq of a date's millisecond.
   return moment instanceof Date ? microsOf(moment) + 999 : checkWhole(moment, 'a moment');
+}
+
+/** Whether a read looks at what is newest. */
+export function isNewest({ at, viewId }: Moment): boolean {
+  return at === undefined && viewId === undefined;
 }
 
 /** What a read at this moment looks at. */

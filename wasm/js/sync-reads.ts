@@ -7,7 +7,7 @@ import { decodeAt } from './codec.js';
 import type { Owner } from './owner.js';
 import { aborted, type ScanOptions, rawOptions } from './scan.js';
 import type { Range, ReadOptions, Scope } from './scope.js';
-import { after, keyBytes, momentAt, momentOf, rangeBytes } from './scope.js';
+import { after, isNewest, keyBytes, momentAt, momentOf, rangeBytes } from './scope.js';
 import * as wire from './wire.js';
 
 const SCAN_RECORDS = 1024;
@@ -27,12 +27,9 @@ export class SyncReads<K, V> {
 
   /** The value of a key, or undefined if it has none. */
   get(key: K, options?: ReadOptions): V | undefined {
-    const raw = keyBytes(this.scope, key);
-    const moment = momentOf(this.scope, options);
-    const { values } = this.scope;
-    if (moment.at === undefined && moment.viewId === undefined) return this.owner.get(raw, values);
-    const found = this.owner.request((w) => wire.encodeGet(w, raw, moment), wire.decodeGet);
-    return found && values.decode(found.value);
+    const { owner, scope } = this;
+    const moment = momentOf(scope, options);
+    return isNewest(moment) ? owner.get(scope, key) : owner.getAt(scope, key, moment);
   }
 
   /** The value of a key with its seq and expiry, or undefined if it has none. */

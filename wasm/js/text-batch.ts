@@ -5,19 +5,11 @@
 
 import type { Operation } from './batch.js';
 import { Writer } from './bytes.js';
-import { checkText, isText, markText } from './codec.js';
+import { checkText, isText, markText, writeText } from './codec.js';
 import { packTextBy } from './owner.js';
 import type { Scope } from './scope.js';
 import { type Durability, LEVELS, WRITE } from './wire.js';
 
-/** Encodes text into bytes from a place on; how many it took. */
-type WriteText = (into: Uint8Array, text: string, at: number) => number;
-
-const encoder = new TextEncoder();
-let writeText: WriteText = (into, text, at) => encoder.encodeInto(text, into.subarray(at)).written;
-
-/** Text up to so long is encoded faster here than by a call out of the script. */
-const SHORT = 40;
 /** Longer text is worth an array of its own. */
 const LONG = 16 << 10;
 /** Memory for a batch that is kept for the next one; nobody has it while one is packed. */
@@ -72,8 +64,7 @@ class TextPacker {
   /** Bytes before a text and the text, with the length of both before them. */
   #text(text: string, before: Uint8Array): void {
     const bytes = this.#bytes;
-    const { length } = text;
-    const most = before.length + length * 3;
+    const most = before.length + text.length * 3;
     // The length is told when it is known: its place is what the longest takes.
     const head = this.#at;
     let start = head + 1;
@@ -83,16 +74,8 @@ class TextPacker {
       bytes.set(before, at);
       at += before.length;
     }
-    const begun = at;
-    for (let i = 0; i < length && length <= SHORT; i += 1) {
-      const code = text.charCodeAt(i);
-      if (code >= 0x80) break;
-      bytes[at] = code;
-      at += 1;
-    }
-    if (at < begun + length) at = begun + writeText(bytes, text, begun);
-    this.#at = at;
-    let left = at - start;
+    this.#at = at + writeText(bytes, text, at);
+    let left = this.#at - start;
     for (let place = head; place < start - 1; place += 1) {
       bytes[place] = left | 0x80;
       left >>>= 7;
@@ -120,9 +103,8 @@ function packText<K, V>(
   return packer.done();
 }
 
-/** Has batches of text packed this way from here on, their text written by what the host has. */
-export function packBatchesOfText(write: WriteText = writeText): void {
-  writeText = write;
+/** Has batches of text packed this way from here on. */
+export function packBatchesOfText(): void {
   markText();
   packTextBy(packText);
 }

@@ -134,6 +134,25 @@ test('text is read right, by the codec of either entry, and what is none is refu
   }
 });
 
+test('a key is found under all that it may be, in a part of the store, too', () => {
+  const names = ['a', 'gr\u00fcn', '\ufffd', '\u{1f600}'.repeat(20), 'long'.repeat(50), 'x'.repeat(40)];
+  const db = openSync('x', { backend: 'memory', values: utf8 });
+  for (const part of [db, db.sub('part/'), db.sub('\u00fc/')]) {
+    names.forEach((name, i) => part.batch([{ type: 'set', key: name, value: `${i}` }]));
+    assert.deepEqual(names.map((name) => part.get(name)), names.map((_, i) => `${i}`));
+    assert.deepEqual(names.map((name) => part.get(`${name}\u00fc`)), names.map(() => undefined));
+    for (const none of ['\ud800', `${'x'.repeat(50)}\udc00`, 5]) {
+      assert.throws(() => part.get(none), { code: 'SILT_INVALID' });
+    }
+    assert.throws(() => part.get('x'.repeat(70_000)), { code: 'SILT_KEY_TOO_LONG' });
+  }
+  // What a codec throws is not the engine's.
+  const odd = new RangeError('odd');
+  const own = db.sub('own/', { keys: { ...utf8, encode: () => { throw odd; } } });
+  assert.throws(() => own.get('a'), odd);
+  db.close();
+});
+
 test('long checksums are the same, whoever computes them', (t) => {
   const directory = folder(t);
   const long = (i) => Uint8Array.from({ length: 5000 + 999 * i }, (_, at) => (at * at) >> i);
