@@ -202,15 +202,14 @@ export class Host {
     client: number, request: Uint8Array, from: number, parts: Uint8Array[],
   ): Uint8Array | Promise<Uint8Array> {
     for (let at = from; at < request.length; ) {
-      if (!this.storage.ready() && this.storage.prepare) {
-        const position = at;
-        const rest = this.storage.prepare()
-          .then(() => this.#execute(client, request, position, parts));
+      parts.push(this.#guard(() => this.#engine.execute(client, request, at)));
+      at = this.#engine.position();
+      if (at < request.length) {
+        const rest = Promise.resolve(this.storage.prepare?.())
+          .then(() => this.#execute(client, request, at, parts));
         this.#hold(rest);
         return rest;
       }
-      parts.push(this.#guard(() => this.#engine.execute(client, request, at)));
-      at = this.#engine.position();
     }
     this.storage.rest?.();
     return joined(parts);

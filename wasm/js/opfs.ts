@@ -49,6 +49,9 @@ interface Stock {
   ahead: number;
 }
 
+/** The host opens it, and the call is made again. */
+const notOpen = (name: string) => new SiltError('SILT_NOT_READY', `${name} is not open yet`);
+
 /** Files of a store in the origin private file system; lives in a dedicated worker. */
 export class OpfsStorage implements AsyncStorage {
   /** So many files are open between requests, at most, beside spares and what is appended to. */
@@ -65,6 +68,8 @@ export class OpfsStorage implements AsyncStorage {
   readonly #spares = new Map<string, SyncHandle>();
   /** Whether there are spares enough, as far as is known. */
   #enough = false;
+  /** Whether the first spares were made. */
+  #stocked = false;
   readonly #doomed = new Set<string>();
   /** Files that were asked for while they were closed. */
   readonly #wanted = new Set<StoreFile>();
@@ -94,7 +99,9 @@ export class OpfsStorage implements AsyncStorage {
     const storage = new OpfsStorage(folder, new Journal(await openHandle(file as FolderFile)));
     try {
       await storage.#openFiles();
-      await storage.prepare();
+      // An engine that finds its files does not wait for spares until it writes.
+      const spares = storage.prepare();
+      if (storage.#files.size === 0) await spares;
       return storage;
     } catch (e) {
       storage.#closeAll();
@@ -107,17 +114,16 @@ export class OpfsStorage implements AsyncStorage {
     for await (const [name, entry] of this.#folder.entries()) {
       if (entry.kind === 'file' && parseName(name)) found.push([name, entry as FolderFile]);
     }
-    const lastOf = (names: Iterable<string>, kind: FileKind) => Math.max(0, ...[...names]
-      .map((name) => parseName(name)).map((id) => (id?.kind === kind ? id.number : 0)));
-    for (const stock of this.#stocks) stock.last = lastOf(found.map(([name]) => name), stock.kind);
-    // Meanwhile spares are made: of the right numbers, unless a kill has left some.
     const opened = found.map(async ([name, file]) => this.#adopt(name, await openHandle(file)));
-    const all = await Promise.allSettled([this.#restock(), ...opened]);
     // Only when none is on its way any more can all be closed.
-    for (const one of all) if (one.status === 'rejected') throw one.reason;
-    for (const stock of this.#stocks) stock.last = lastOf(this.#files.keys(), stock.kind);
+    for (const one of await Promise.allSettled(opened)) {
+      if (one.status === 'rejected') throw one.reason;
+    }
     const ids = [...this.#files.keys()].map((name) => parseName(name));
-    const numbers = ids.flatMap((id) => (id?.kind === 'manifest' ? [id.number] : []));
+    const numbersOf = (kind: FileKind) =>
+      ids.flatMap((id) => (id?.kind === kind ? [id.number] : []));
+    for (const stock of this.#stocks) stock.last = Math.max(0, ...numbersOf(stock.kind));
+    const numbers = numbersOf('manifest');
     const published = this.#journal.check(numbers);
     for (const number of numbers) if (number > published) this.#unpublish(number);
   }
@@ -311,7 +317,7 @@ export class OpfsStorage implements AsyncStorage {
     if (failed) throw failed;
     this.#wanted.add(file);
     this.#restockSoon();
-    throw new SiltError('SILT_NOT_READY', `${file.name} is not open yet`);
+    throw notOpen(file.name);
   }
 
   /** Turns the spare of this name into a file. */
@@ -320,6 +326,8 @@ export class OpfsStorage implements AsyncStorage {
     const stock = this.#stocks.find((s) => s.kind === id?.kind);
     if (!id || !stock) throw new SiltError('SILT_DENIED', `${name} is no file of a store`);
     if (this.#files.has(name)) throw new SiltError('SILT_ALREADY_EXISTS', `${name} is there`);
+    // An engine that opens may take several: it begins when there are enough.
+    if (!this.#stocked) throw notOpen(name);
     const sync = this.#spares.get(name);
     this.#enough = false;
     stock.last = Math.max(stock.last, id.number);
@@ -328,7 +336,7 @@ export class OpfsStorage implements AsyncStorage {
       if (this.#stuck) throw this.#stuck;
       stock.missed.add(name);
       stock.ahead = Math.min(stock.ahead * 2, 64);
-      throw new SiltError('SILT_NOT_READY', `${name} is not open yet`);
+      throw notOpen(name);
     }
     this.#spares.delete(name);
     const file = { name, sync, length: 0, used: this.#uses };
@@ -344,7 +352,7 @@ export class OpfsStorage implements AsyncStorage {
   }
 
   #isShort(): boolean {
-    return this.#wanted.size + this.#doomed.size > 0 ||
+    return !this.#stocked || this.#wanted.size + this.#doomed.size > 0 ||
       this.#stocks.some((stock) => this.#missing(stock, stock.ahead).length > 0);
   }
 
@@ -381,6 +389,7 @@ export class OpfsStorage implements AsyncStorage {
     } catch (e) {
       this.#stuck = cannot('create a file', e);
     }
+    this.#stocked = true;
   }
 
   async #fill(stock: Stock): Promise<void> {

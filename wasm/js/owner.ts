@@ -78,7 +78,7 @@ export class Owner {
 
   /** The newest value of a key. */
   get<K, V>(scope: Coded<K, V>, key: K): V | undefined {
-    if (!this.#closed && this.storage.ready()) {
+    if (!this.#closed) {
       this.#requests += 1;
       const found = newestOf(this.engine, scope, key);
       if (found !== UNREAD) return found;

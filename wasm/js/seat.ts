@@ -76,7 +76,7 @@ class Seat {
         this.#turn(() => this.#leave());
         break;
       case 'thaw':
-        this.#turn(() => this.#takeSeat());
+        this.#turn(async () => this.#takeSeat(await this.#askSeat()));
         break;
       case 'close':
         this.#turn(() => this.#close());
@@ -113,22 +113,28 @@ class Seat {
     this.#client = client;
     this.#options = options;
     this.#lock = linkName(name, client);
-    const alive = hold(this.#lock);
+    const asked = Promise.all([hold(this.#lock), this.#askSeat()]);
     // Whether it leads or follows, it needs the engine.
     this.#compile().catch(() => undefined);
-    this.#alive = await alive;
+    const [alive, seat] = await asked;
+    this.#alive = alive;
     this.#say({ t: 'alive', lock: locks() && this.#lock });
-    await this.#takeSeat();
+    await this.#takeSeat(seat);
   }
 
-  async #takeSeat(): Promise<void> {
+  /** The lock of the store if it is free, undefined if it is not; null where none is needed. */
+  async #askSeat(): Promise<Held | undefined | null> {
+    if (!locks() || this.#options.backend === 'memory') return null;
+    return hold(storeName(this.#name), { now: true });
+  }
+
+  async #takeSeat(held: Held | undefined | null): Promise<void> {
     const exclusive = this.#options.multiTab === 'exclusive';
-    if (!locks() || this.#options.backend === 'memory') {
+    if (held === null) {
       await this.#lead('solo', true);
       return;
     }
     this.#waiting = new AbortController();
-    const held = await hold(storeName(this.#name), { now: true });
     if (held) {
       this.#held = held;
       await this.#lead(exclusive ? 'solo' : 'leader', exclusive);

@@ -31,7 +31,7 @@ export interface HostStorage {
   sync(handle: number): void;
   /** Gives a handle back. */
   close(handle: number): void;
-  /** False: the engine stops between two operations, so that the host can await `prepare`. */
+  /** False: the engine stops before an operation that may write, and the host awaits `prepare`. */
   ready(): boolean;
 }
 

@@ -60,6 +60,8 @@ async function over<K, V>(
   const shut = async () => storage.shut?.();
   // Files first, then the lock: whoever has the lock finds the files free.
   Object.assign(storage, { shutSync: () => void shut().catch(() => {}).then(release) });
+  // So that the first write does not have to be made again.
+  await storage.prepare?.();
   for (let attempt = 1; ; attempt += 1) {
     try {
       return openOver<K, V>(storage, options);

@@ -115,7 +115,8 @@ impl Engine {
 
     /// Takes a request of so many bytes, runs its operations from `position` on and gives their
     /// answers, of which the length is returned; -1 if the request is none. Stops before an
-    /// operation that the storage is not ready for. What an operation fails with is its answer.
+    /// operation that the storage is not ready for; one that gets values needs only the files it
+    /// reads. What an operation fails with is its answer.
     pub fn execute(&mut self, client: u32, len: usize, position: usize) -> f64 {
         let (taken, mut reply) = (core::mem::take(&mut self.taken), self.begin());
         let done = self.run(client, &taken[..len], position, &mut reply);
@@ -236,7 +237,7 @@ impl Engine {
         let mut request = Reader::new(request, position);
         self.position = position;
         let mut pending = Pending::default();
-        while !request.is_done() && self.store.storage().is_ready() {
+        while request.is_get() || (!request.is_done() && self.store.storage().is_ready()) {
             let (store, views, full) = (&mut self.store, &mut self.views, &mut self.full);
             let mut session = Session { store, views, full, client, pending: &mut pending };
             let answered = reply.len();

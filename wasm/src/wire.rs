@@ -75,6 +75,12 @@ impl<'a> Reader<'a> {
         self.at >= self.bytes.len()
     }
 
+    /// Whether the next operation gets values of keys, which makes no files.
+    #[must_use]
+    pub fn is_get(&self) -> bool {
+        self.bytes.get(self.at).is_some_and(|operation| *operation < code::WRITE)
+    }
+
     /// Whether a field ended early or was none.
     #[must_use]
     pub fn is_malformed(&self) -> bool {

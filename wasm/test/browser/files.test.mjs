@@ -120,3 +120,28 @@ test('automatic compaction goes on beside reads with few files open', async () =
   assert.deepEqual(last.slice(1), [40, 390]);
   await page.close();
 });
+
+const TIME = { timeout: 20_000 };
+
+test('a store is read before new files can be made, and written after', TIME, async () => {
+  const page = await site.page();
+  const found = await page.evaluate(async () => {
+    const options = { segmentBytes: 64 * 1024, autoCompact: false };
+    const values = ['before', 'after'].map((word) => word.repeat(20_000));
+    const first = await silt_('late', options);
+    await first.set('key', values[0]);
+    await first.close();
+    const db = await silt_('late', options, 'spares=late');
+    const read = [await db.get('key')];
+    const writing = db.set('key', values[1]);
+    workers.at(-1).postMessage({ t: 'spares' });
+    await writing;
+    read.push(await db.get('key'));
+    const names = Object.keys(await files('late'));
+    const segments = names.filter((name) => name.endsWith('.segment')).length;
+    return [read.map((value, i) => value === values[i]), segments];
+  });
+  // Two of them, and as many spares as where those were made in time.
+  assert.deepEqual(found, [[true, true], 6]);
+  await page.close();
+});

@@ -10,6 +10,7 @@
 //   dropFrom=N         replies from the Nth on are lost; of each the page is told that it was made
 //   garble=N           the Nth request cannot be read when it comes
 //   files=N            so many files stay open between requests; told how many to who asks, see below
+//   spares=late        new files are not made before the worker is told so, see below
 //   seed=N             the clock stands still, and the engine's random bits follow from N
 import { OpfsStorage } from '../../../js/opfs.js';
 import { serve } from '../../../js/seat.js';
@@ -79,6 +80,17 @@ if (seed) {
     state = BigInt.asUintN(64, state * 6364136223846793005n + 1442695040888963407n);
     return into.fill(state);
   }) as never;
+}
+
+if (faults.get('spares') === 'late') {
+  let make = () => {};
+  const told = new Promise<void>((resolve) => (make = resolve));
+  const { getFileHandle } = FileSystemDirectoryHandle.prototype;
+  FileSystemDirectoryHandle.prototype.getFileHandle = async function (name, options) {
+    if (options?.create) await told;
+    return getFileHandle.call(this, name, options);
+  };
+  self.addEventListener('message', ({ data }) => data.t === 'spares' && make());
 }
 
 const garble = Number(faults.get('garble') ?? 0);
