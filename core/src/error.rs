@@ -10,6 +10,9 @@ use core::fmt;
 use crate::file_id::FileId;
 use crate::text::Text;
 
+/// What an error names as the file where it means a snapshot.
+pub(crate) const SNAPSHOT: FileId = FileId::manifest(0);
+
 /// Result of a store operation.
 pub type Result<T> = core::result::Result<T, Error>;
 
@@ -120,7 +123,7 @@ pub enum StorageErrorKind {
 /// Damage in bytes that should be whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Corruption {
-    /// The damaged file.
+    /// The damaged file; manifest 0, which no store has, for a snapshot.
     pub file: FileId,
     /// Where in it, in bytes from its start.
     pub offset: u64,
@@ -239,6 +242,12 @@ impl Error {
     fn describe<'a>(&self, text: &'a mut Text) -> &'a mut Text {
         match self.kind() {
             ErrorKind::Storage(e) => e.describe(text),
+            ErrorKind::Corrupt(c) if c.file == SNAPSHOT => text
+                .add("not a whole snapshot: at byte ")
+                .number(c.offset)
+                .add(" there should be ")
+                .add(c.what)
+                .add("; nothing was restored"),
             ErrorKind::Corrupt(c) => text
                 .add(&c.file.name())
                 .add(" is damaged at byte ")

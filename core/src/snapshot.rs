@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::error::{Error, ErrorKind, Result, StorageError};
+use crate::error::{Error, ErrorKind, Result, SNAPSHOT, StorageError};
 use crate::format::{
     LogHead, Malformed, Manifest, ManifestSegment, PART_HEADER_LEN, PartHeader,
     SNAPSHOT_HEADER_LEN, SnapshotHeader, SnapshotTrailer, TRAILER_LEN, checksum,
@@ -26,8 +26,6 @@ const CRC_LEN: usize = 4;
 const ENTRY_LEN: usize = PART_HEADER_LEN + 8 + CRC_LEN;
 /// Largest file number: more digits do not fit a file's name.
 const NUMBER_MAX: u64 = 9_999_999_999_999_999;
-/// What errors name as the file where the snapshot itself is meant.
-const SNAPSHOT: FileId = FileId::manifest(0);
 
 /// Takes the bytes of a snapshot, in order.
 pub trait Sink {
@@ -215,6 +213,11 @@ pub fn restore<S: Storage>(
     result
 }
 
+/// The snapshot that comes in is no whole one: `what` should stand at this byte of it.
+fn damaged(at: u64, what: &'static str) -> Error {
+    Error::corrupt(SNAPSHOT, at, what)
+}
+
 /// Counts and sums what comes in.
 struct Input<'a> {
     source: &'a mut dyn Source,
@@ -230,14 +233,14 @@ impl<'a> Input<'a> {
         Self { source, progress, offset: 0, total: 0, crc: 0, parts: Vec::new() }
     }
 
-    /// Fills `buf` from the source; `file` is what is damaged if the source ends before.
-    fn fill(&mut self, file: FileId, buf: &mut [u8]) -> Result<()> {
+    /// Fills `buf` from the source.
+    fn fill(&mut self, buf: &mut [u8]) -> Result<()> {
         let mut at = 0;
         while at < buf.len() {
             let len = self.source.read(&mut buf[at..])?.min(buf.len() - at);
             if len == 0 {
                 let end = self.offset + at as u64;
-                return Err(Error::corrupt(file, end, "more bytes: the snapshot is cut"));
+                return Err(damaged(end, "more bytes: the snapshot is cut"));
             }
             at += len;
         }
@@ -250,15 +253,15 @@ impl<'a> Input<'a> {
 
     fn part(&mut self) -> Result<PartHeader> {
         let (at, mut bytes) = (self.offset, [0; PART_HEADER_LEN]);
-        self.fill(SNAPSHOT, &mut bytes)?;
-        PartHeader::decode(&bytes).map_err(|e| Error::corrupt(SNAPSHOT, at, e.0))
+        self.fill(&mut bytes)?;
+        PartHeader::decode(&bytes).map_err(|e| damaged(at, e.0))
     }
 
     fn end_part(&mut self, part: PartHeader, crc: u32) -> Result<()> {
         let (at, mut bytes) = (self.offset, [0; CRC_LEN]);
-        self.fill(part.file, &mut bytes)?;
+        self.fill(&mut bytes)?;
         if bytes != crc.to_le_bytes() {
-            return Err(Error::corrupt(part.file, at, "the checksum of the part before it"));
+            return Err(damaged(at, "the checksum of the part before it"));
         }
         self.parts.push((part, at - part.len, crc));
         Ok(())
@@ -271,8 +274,8 @@ fn restore_into<S: Storage>(
     created: &mut Vec<FileId>,
 ) -> Result<SnapshotReport> {
     let mut bytes = [0; SNAPSHOT_HEADER_LEN];
-    input.fill(SNAPSHOT, &mut bytes)?;
-    let decoded = SnapshotHeader::decode(&bytes).map_err(|e| Error::corrupt(SNAPSHOT, 0, e.0))?;
+    input.fill(&mut bytes)?;
+    let decoded = SnapshotHeader::decode(&bytes).map_err(|e| damaged(0, e.0))?;
     let header = decoded.map_err(|format| ErrorKind::Unsupported { format, file: SNAPSHOT })?;
     let (manifest, manifest_bytes) = read_manifest(input, &header)?;
     input.total = total_len(&manifest, manifest_bytes.len() as u64);
@@ -291,7 +294,7 @@ fn read_manifest(input: &mut Input<'_>, header: &SnapshotHeader) -> Result<(Mani
     let part = input.part()?;
     let fits = part.file.kind == FileKind::Manifest && part.len <= limits::MANIFEST_BYTES_MAX;
     if !fits {
-        return Err(Error::corrupt(SNAPSHOT, at, "a manifest of at most 256 MiB"));
+        return Err(damaged(at, "a manifest of at most 256 MiB"));
     }
     let (start, mut bytes) = (input.offset, Vec::new());
     // Memory is taken as bytes come, not as the header claims.
@@ -299,10 +302,10 @@ fn read_manifest(input: &mut Input<'_>, header: &SnapshotHeader) -> Result<(Mani
         let before = bytes.len();
         let piece = (part.len - before as u64).min(CHUNK_LEN as u64) as usize;
         bytes.resize(before + piece, 0);
-        input.fill(part.file, &mut bytes[before..])?;
+        input.fill(&mut bytes[before..])?;
     }
     input.end_part(part, checksum(0, &bytes))?;
-    let corrupt = |e: Malformed| Error::corrupt(part.file, start, e.0);
+    let corrupt = |e: Malformed| damaged(start, e.0);
     let decoded = Manifest::decode(&bytes).map_err(corrupt)?;
     let manifest = decoded.map_err(|format| ErrorKind::Unsupported { format, file: part.file })?;
     let segments = manifest.segments.iter().map(|s| s.footer.numbers.number);
@@ -335,7 +338,7 @@ fn restore_segment<S: Storage>(
     let part = input.part()?;
     let id = FileId::segment(segment.footer.numbers.number);
     if part != (PartHeader { file: id, len: segment.footer.file_len() }) {
-        return Err(Error::corrupt(SNAPSHOT, at, "the next segment of the manifest"));
+        return Err(damaged(at, "the next segment of the manifest"));
     }
     let start = input.offset;
     created.push(id);
@@ -344,7 +347,7 @@ fn restore_segment<S: Storage>(
     let (mut left, mut crc) = (part.len, 0);
     while left > 0 {
         let piece = left.min(CHUNK_LEN as u64) as usize;
-        input.fill(id, &mut buf[..piece])?;
+        input.fill(&mut buf[..piece])?;
         crc = checksum(crc, &buf[..piece]);
         appender.append(&buf[..piece])?;
         left -= piece as u64;
@@ -357,7 +360,7 @@ fn restore_segment<S: Storage>(
         Ok(_) => Ok(()),
         // Where it is in the file is known; what helps is where it is in the snapshot.
         Err(e) => Err(match e.corruption() {
-            Some(c) => Error::corrupt(c.file, start + c.offset, c.what),
+            Some(c) => damaged(start + c.offset, c.what),
             None => e,
         }),
     }
@@ -370,21 +373,20 @@ fn read_end(input: &mut Input<'_>) -> Result<u32> {
     let mut buf = vec![0; ENTRY_LEN];
     for expected in directory.chunks(ENTRY_LEN) {
         let place = input.offset;
-        input.fill(SNAPSHOT, &mut buf)?;
+        input.fill(&mut buf)?;
         if buf != expected {
-            return Err(Error::corrupt(SNAPSHOT, place, "the directory of the parts before it"));
+            return Err(damaged(place, "the directory of the parts before it"));
         }
     }
     let crc = input.crc;
     let (end, mut bytes) = (input.offset, [0; TRAILER_LEN]);
-    input.fill(SNAPSHOT, &mut bytes)?;
-    let trailer =
-        SnapshotTrailer::decode(&bytes).map_err(|e| Error::corrupt(SNAPSHOT, end, e.0))?;
+    input.fill(&mut bytes)?;
+    let trailer = SnapshotTrailer::decode(&bytes).map_err(|e| damaged(end, e.0))?;
     if u64::from(trailer.directory_len) != end - at || trailer.file_crc != crc {
-        return Err(Error::corrupt(SNAPSHOT, end, "the trailer of this snapshot"));
+        return Err(damaged(end, "the trailer of this snapshot"));
     }
     if input.source.read(&mut [0])? != 0 {
-        return Err(Error::corrupt(SNAPSHOT, input.offset, "the end of the snapshot"));
+        return Err(damaged(input.offset, "the end of the snapshot"));
     }
     Ok(crc)
 }

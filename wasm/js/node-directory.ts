@@ -52,7 +52,8 @@ export function look(dir: string, create: boolean): void {
     (name) => name !== LOCK && name !== 'lost+found' && !name.startsWith('.') && !isLeftover(name),
   );
   if (create && foreign === undefined) return;
-  throw new SiltError('SILT_NO_STORE', `there is no store in ${dir}`);
+  const other = foreign === undefined ? '' : `, but ${foreign}: name an empty directory`;
+  throw new SiltError('SILT_NO_STORE', `there is no store in ${dir}${other}`);
 }
 
 /** Creates `dir` and its missing parents, for the owner alone and durably. */

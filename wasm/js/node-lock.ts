@@ -116,8 +116,9 @@ function locked(file: number | string): SiltError {
     if (fd !== file) fs.closeSync(fd);
   });
   const [, pid, name] = /^(\d+) ([^\u0000-\u001f]+)$/.exec(text) ?? [];
-  const holder = pid && mayRun(Number(pid)) ? `process ${pid} (${name})` : 'another process';
-  return new SiltError('SILT_LOCKED', `lock: the store is in use (held by ${holder})`);
+  const other = pid && mayRun(Number(pid)) ? `process ${pid} (${name})` : 'another process';
+  const holder = Number(pid) === process.pid ? 'this process' : other;
+  return new SiltError('SILT_LOCKED', `the store is in use by ${holder}: close it there first`);
 }
 
 /** Whether such a process may be running: a note can be left from one that was killed. */

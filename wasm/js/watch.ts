@@ -61,7 +61,7 @@ async function* follow<K, V>(
   { live = true, signal }: WatchOptions<K>,
 ): AsyncGenerator<Change<K, V>, void, void> {
   let cursor = 0;
-  let over = session.closed;
+  let over = false;
   /** Something happened since the store was asked. */
   let news = false;
   let wake = () => {};

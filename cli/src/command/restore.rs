@@ -10,7 +10,7 @@ use super::Context;
 use super::input::Input;
 use super::progress::Bar;
 use super::snapshot::print_report;
-use crate::output::{EXIT_CORRUPT, EXIT_IO, Failure, Run};
+use crate::output::{EXIT_IO, Failure, Run};
 
 /// Make a store of a snapshot
 #[derive(Debug, Args)]
@@ -37,22 +37,15 @@ impl Restore {
 /// What is wrong with the snapshot names its file; what is wrong with the place names that.
 fn failure(dir: &Path, snapshot: &str, error: &Error) -> Failure {
     match error.kind() {
-        ErrorKind::Corrupt(c) => Failure::new(
-            EXIT_CORRUPT,
-            error.code(),
-            format!(
-                "not a whole snapshot: at byte {} there should be {}; nothing was restored",
-                c.offset, c.what
-            ),
-        )
-        .at(snapshot),
         ErrorKind::NotEmpty => Failure::new(
             EXIT_IO,
             error.code(),
             "the directory is not empty; name one that is, or one that is not there yet",
         )
         .at(dir.display().to_string()),
-        ErrorKind::Unsupported { .. } => Failure::store(dir, error).at(snapshot),
+        ErrorKind::Corrupt(_) | ErrorKind::Unsupported { .. } => {
+            Failure::store(dir, error).at(snapshot)
+        }
         _ => Failure::store(dir, error),
     }
 }

@@ -1,7 +1,7 @@
 // The client as a program in Node uses it: every verb, over memory and over a directory.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -433,7 +433,12 @@ test('what cannot be opened, imported or read says so by name', async (t) => {
   for (const [refused, code] of asked) await assert.rejects(refused, { name: 'SiltError', code });
   await assert.rejects(db.get('a', { at: snapshot }), /closed/);
   await db.close();
+  for (const live of [true, false]) {
+    await assert.rejects(db.watch({ since: 0, live }).next(), { code: 'SILT_CLOSED' });
+  }
   await assert.rejects(importFile(there, new Blob([])), { name: 'SiltError' });
+  writeFileSync(join(directory, 'letter.txt'), 'dear');
+  await assert.rejects(open(directory), { code: 'SILT_NO_STORE', message: /: name an empty/ });
 });
 
 test('CommonJS gives the same', async (t) => {
