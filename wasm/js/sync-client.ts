@@ -24,11 +24,16 @@ import * as wire from './wire.js';
 
 const PARTS = 1000;
 const COMPACT_BYTES = 8 << 20;
+/** Options of a `set` that was given none: it is packed as a batch is. */
+const PLAIN: SetOptions = {};
 
 /** An open store, or the part of one whose keys begin the same, that answers at once. */
 export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Disposable {
   /** Sets a key to a value. */
-  set(key: K, value: V, options: SetOptions = {}): Commit {
+  set(key: K, value: V, options: SetOptions = PLAIN): Commit {
+    if (options === PLAIN) {
+      return this.owner.batch(this.scope, [{ type: 'set', key, value }], undefined);
+    }
     const operation = packSet(this.scope, key, value, options, ' durability');
     return this.owner.write([operation], levelOf(options.durability));
   }

@@ -10,8 +10,8 @@ import { packTextBy } from './owner.js';
 import type { Scope } from './scope.js';
 import { type Durability, LEVELS, WRITE } from './wire.js';
 
-/** Longer text is worth an array of its own. */
-const LONG = 16 << 10;
+/** For longer text, of which three times the room is made, the memory would not be kept. */
+const LONG = 256 << 10;
 /** Memory for a batch that is kept for the next one; nobody has it while one is packed. */
 const KEPT_BYTES = 1 << 20;
 const NONE = new Uint8Array(0);

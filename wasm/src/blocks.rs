@@ -111,8 +111,9 @@ impl Blocks {
         while done < bytes.len() {
             let (number, start) = place(offset + done as u64);
             let end = bytes.len().min(done + BLOCK_LEN - start);
-            // What stands before them in a block that is not here is not known.
-            let block = self.block(file, number, start == 0);
+            // What stands before them in a block that is not here is not known. Of what is long no
+            // block is made: not all of it is read soon, and new memory costs more than a read.
+            let block = self.block(file, number, start == 0 && bytes.len() <= FILL_MAX);
             if let Some(block) = block.filter(|block| block.len() >= start) {
                 block.truncate(start);
                 block.extend_from_slice(&bytes[done..end]);

@@ -4,6 +4,7 @@
 //! of all that a page would load.
 
 use alloc::boxed::Box;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use once_cell::race::OnceBox;
 
@@ -11,24 +12,27 @@ const POLYNOMIAL: u32 = 0xedb8_8320;
 /// Bytes taken in one step.
 const STEP: usize = 16;
 
-type Tables = [[u32; 256]; STEP];
+/// What a byte comes to, by its place in a step. Where they stand is known to the code, which saves
+/// an addition for every byte. Who uses them has one thread.
+static TABLES: [[AtomicU32; 256]; STEP] = [const { [const { AtomicU32::new(0) }; 256] }; STEP];
 
-static TABLES: OnceBox<Tables> = OnceBox::new();
+fn at(step: usize, byte: u8) -> u32 {
+    TABLES[step][usize::from(byte)].load(Relaxed)
+}
 
-fn make_tables() -> Box<Tables> {
-    let mut tables = Box::new([[0; 256]; STEP]);
+fn make_tables() {
     for place in 0..STEP * 256 {
         let (step, byte) = (place / 256, place % 256);
-        tables[step][byte] = if step == 0 {
+        let crc = if step == 0 {
             (0..8)
                 .fold(byte as u32, |crc, _| (crc >> 1) ^ if crc & 1 == 1 { POLYNOMIAL } else { 0 })
         } else {
             // The same byte with one more zero byte after it.
-            let before = tables[step - 1][byte];
-            (before >> 8) ^ tables[0][(before & 0xff) as usize]
+            let before = at(step - 1, byte as u8);
+            (before >> 8) ^ at(0, before as u8)
         };
+        TABLES[step][byte].store(crc, Relaxed);
     }
-    tables
 }
 
 /// Computes the CRC-32 of what had one, with bytes after it.
@@ -52,31 +56,30 @@ pub(super) fn update(crc: u32, bytes: &[u8]) -> u32 {
     {
         return long(crc, bytes);
     }
-    let t = TABLES.get_or_init(make_tables);
+    if at(STEP - 1, 255) == 0 {
+        make_tables();
+    }
     let mut crc = !crc;
     let (steps, rest) = bytes.as_chunks::<STEP>();
     for b in steps {
-        let c = crc ^ u32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-        let [c0, c1, c2, c3] = c.to_le_bytes();
-        crc = t[15][c0 as usize]
-            ^ t[14][c1 as usize]
-            ^ t[13][c2 as usize]
-            ^ t[12][c3 as usize]
-            ^ t[11][b[4] as usize]
-            ^ t[10][b[5] as usize]
-            ^ t[9][b[6] as usize]
-            ^ t[8][b[7] as usize]
-            ^ t[7][b[8] as usize]
-            ^ t[6][b[9] as usize]
-            ^ t[5][b[10] as usize]
-            ^ t[4][b[11] as usize]
-            ^ t[3][b[12] as usize]
-            ^ t[2][b[13] as usize]
-            ^ t[1][b[14] as usize]
-            ^ t[0][b[15] as usize];
+        let [c0, c1, c2, c3] = (crc ^ u32::from_le_bytes([b[0], b[1], b[2], b[3]])).to_le_bytes();
+        // What does not wait for the step before is put together apart.
+        let ahead = at(11, b[4])
+            ^ at(10, b[5])
+            ^ at(9, b[6])
+            ^ at(8, b[7])
+            ^ at(7, b[8])
+            ^ at(6, b[9])
+            ^ at(5, b[10])
+            ^ at(4, b[11])
+            ^ at(3, b[12])
+            ^ at(2, b[13])
+            ^ at(1, b[14])
+            ^ at(0, b[15]);
+        crc = (at(15, c0) ^ at(14, c1)) ^ (at(13, c2) ^ at(12, c3)) ^ ahead;
     }
     for byte in rest {
-        crc = (crc >> 8) ^ t[0][((crc ^ u32::from(*byte)) & 0xff) as usize];
+        crc = (crc >> 8) ^ at(0, crc as u8 ^ byte);
     }
     !crc
 }

@@ -117,7 +117,8 @@ test('a transaction reads its own writes, and commits all of them or none', (t) 
 });
 
 test('text is read right, by the codec of either entry, and what is none is refused', async () => {
-  const texts = ['', 'a', 'ascii'.repeat(20), 'gr\u00fcn', '\ufffd', '\ufeffx', '\u{1f600}'.repeat(50)];
+  const texts = ['', 'a', 'ascii'.repeat(20), 'gr\u00fcn', '\ufffd', '\ufeffx', '\u{1f600}'.repeat(50),
+    'long'.repeat(9000), '\u20ac'.repeat(70_000), 'longest'.repeat(50_000)];
   for (const values of [utf8, other]) {
     const db = openSync('x', { backend: 'memory', values });
     texts.forEach((text, i) => db.set(`k${i}`, text));
