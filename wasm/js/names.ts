@@ -5,6 +5,9 @@ export type FileKind = 'segment' | 'manifest';
 
 const NAME = /^(\d{16})\.(segment|manifest)$/;
 
+/** What stands beside the engine's files in the origin private file system, unknown to it. */
+export const JOURNAL_NAME = 'publish.journal';
+
 /** A kind and a number; undefined for a stray file. */
 export function parseName(name: string): { kind: FileKind; number: number } | undefined {
   const match = NAME.exec(name);

@@ -1,7 +1,7 @@
 /** The parts of the platform's file interface that a store uses, and their failures. */
 
 import { cannot, SiltError } from './error.js';
-import { folderName } from './names.js';
+import { folderName, JOURNAL_NAME, parseName } from './names.js';
 import { opfsRoot } from './opfs-root.js';
 import { whileLocked } from './wait.js';
 
@@ -42,11 +42,30 @@ export async function storeFolder(store: string): Promise<FileSystemDirectoryHan
 }
 
 /** Gets what is there, without asking for space, and makes it if it is not. */
-export async function made<T>(get: (create: boolean) => Promise<T>): Promise<T> {
+async function made<T>(get: (create: boolean) => Promise<T>): Promise<T> {
   try {
     return await get(false);
   } catch (e) {
     if ((e as Error).name !== 'NotFoundError') throw e;
     return get(true);
   }
+}
+
+/** Opens the journal of a store, which is made if there is none, and all of its files at once. */
+export async function openAll(
+  folder: FileSystemDirectoryHandle, opened: Map<string, SyncHandle>,
+): Promise<void> {
+  const files = new Map<string, FileSystemHandle>();
+  for await (const [name, entry] of folder.entries()) {
+    if (entry.kind === 'file' && (name === JOURNAL_NAME || parseName(name))) files.set(name, entry);
+  }
+  if (!files.has(JOURNAL_NAME)) {
+    files.set(JOURNAL_NAME, await folder.getFileHandle(JOURNAL_NAME, { create: true }));
+  }
+  const opening = [...files].map(async ([name, file]) => {
+    opened.set(name, await openHandle(file as FolderFile));
+  });
+  // Only when none is on its way any more can all be closed.
+  const ended = await Promise.allSettled(opening);
+  for (const one of ended) if (one.status === 'rejected') throw one.reason;
 }

@@ -7,11 +7,8 @@
  */
 
 import { SiltError } from './error.js';
-import { fileName } from './names.js';
+import { fileName, JOURNAL_NAME } from './names.js';
 import type { SyncHandle } from './opfs-handle.js';
-
-/** Its name, which the engine does not know. */
-export const JOURNAL_NAME = 'publish.journal';
 
 const SECTOR = 512;
 const RING_START = 4096;

@@ -10,9 +10,9 @@
  */
 
 import { cannot, SiltError } from './error.js';
-import { type FileKind, fileName, parseName } from './names.js';
-import { Journal, JOURNAL_NAME } from './opfs-journal.js';
-import { type FolderFile, made, openHandle, storeFolder, type SyncHandle } from './opfs-handle.js';
+import { type FileKind, fileName, JOURNAL_NAME, parseName } from './names.js';
+import { Journal } from './opfs-journal.js';
+import { type FolderFile, openAll, openHandle, storeFolder, type SyncHandle } from './opfs-handle.js';
 import type { AsyncStorage } from './storage.js';
 
 /** Spares kept of each kind, and how few of them stop the engine for new ones. */
@@ -84,9 +84,18 @@ export class OpfsStorage implements AsyncStorage {
   #stuck: SiltError | undefined;
   #shut = false;
 
-  private constructor(folder: FileSystemDirectoryHandle, journal: Journal) {
+  /** Over files that were just opened. */
+  private constructor(folder: FileSystemDirectoryHandle, opened: Map<string, SyncHandle>) {
     this.#folder = folder;
-    this.#journal = journal;
+    this.#journal = new Journal(opened.get(JOURNAL_NAME) as SyncHandle);
+    for (const [name, sync] of opened) if (parseName(name)) this.#adopt(name, sync);
+    const ids = [...this.#files.keys()].map((name) => parseName(name));
+    const numbersOf = (kind: FileKind) =>
+      ids.flatMap((id) => (id?.kind === kind ? [id.number] : []));
+    for (const stock of this.#stocks) stock.last = Math.max(0, ...numbersOf(stock.kind));
+    const numbers = numbersOf('manifest');
+    const published = this.#journal.check(numbers);
+    for (const number of numbers) if (number > published) this.#unpublish(number);
   }
 
   /**
@@ -95,37 +104,18 @@ export class OpfsStorage implements AsyncStorage {
    */
   static async open(store: string): Promise<OpfsStorage> {
     const folder = await storeFolder(store);
-    const file = await made((create) => folder.getFileHandle(JOURNAL_NAME, { create }));
-    const storage = new OpfsStorage(folder, new Journal(await openHandle(file as FolderFile)));
+    const opened = new Map<string, SyncHandle>();
     try {
-      await storage.#openFiles();
+      await openAll(folder, opened);
+      const storage = new OpfsStorage(folder, opened);
       // An engine that finds its files does not wait for spares until it writes.
       const spares = storage.prepare();
       if (storage.#files.size === 0) await spares;
       return storage;
     } catch (e) {
-      storage.#closeAll();
+      for (const sync of opened.values()) sync.close();
       throw cannot('open the store', e);
     }
-  }
-
-  async #openFiles(): Promise<void> {
-    const found: [string, FolderFile][] = [];
-    for await (const [name, entry] of this.#folder.entries()) {
-      if (entry.kind === 'file' && parseName(name)) found.push([name, entry as FolderFile]);
-    }
-    const opened = found.map(async ([name, file]) => this.#adopt(name, await openHandle(file)));
-    // Only when none is on its way any more can all be closed.
-    for (const one of await Promise.allSettled(opened)) {
-      if (one.status === 'rejected') throw one.reason;
-    }
-    const ids = [...this.#files.keys()].map((name) => parseName(name));
-    const numbersOf = (kind: FileKind) =>
-      ids.flatMap((id) => (id?.kind === kind ? [id.number] : []));
-    for (const stock of this.#stocks) stock.last = Math.max(0, ...numbersOf(stock.kind));
-    const numbers = numbersOf('manifest');
-    const published = this.#journal.check(numbers);
-    for (const number of numbers) if (number > published) this.#unpublish(number);
   }
 
   /** A manifest that was not written to its end becomes a spare again. */
