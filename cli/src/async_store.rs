@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use siltdb_core::error::{ErrorKind, Result, StorageError, StorageErrorKind};
+use siltdb_core::error::{ErrorKind, Result, StorageError, StorageErrorKind, StorageFailure};
 use siltdb_core::{
     Batch, Changed, Commit, CompactionReport, Durability, Options, Progress, Record, ScanOptions,
     SnapshotReport, Stats, Version,
@@ -233,7 +233,7 @@ where
 {
     spawn_blocking(run).await.unwrap_or_else(|e| {
         let (op, kind) = ("run", StorageErrorKind::Io);
-        Err(ErrorKind::Storage(StorageError { op, file: None, kind, message: e.to_string() })
+        Err(StorageError::from(StorageFailure { op, file: None, kind, message: e.to_string() })
             .into())
     })
 }

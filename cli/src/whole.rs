@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use siltdb_core::error::{ErrorKind, Result, StorageError, StorageErrorKind};
+use siltdb_core::error::{ErrorKind, Result, StorageError, StorageErrorKind, StorageFailure};
 use siltdb_core::format::{SNAPSHOT_HEADER_LEN, SnapshotHeader};
 use siltdb_core::storage::MemoryStorage;
 use siltdb_core::{
@@ -41,7 +41,7 @@ fn stream_error(op: &'static str, error: &std::io::Error) -> StorageError {
         std::io::ErrorKind::PermissionDenied => StorageErrorKind::Denied,
         _ => StorageErrorKind::Io,
     };
-    StorageError { op, file: None, kind, message: error.to_string() }
+    StorageFailure { op, file: None, kind, message: error.to_string() }.into()
 }
 
 /// Checks every byte of the store in `dir`, which nobody may have open. Changes nothing.

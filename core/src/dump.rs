@@ -84,11 +84,11 @@ pub enum DumpPart {
 
 /// What is known of a segment beside its bytes.
 #[derive(Default)]
-struct Known {
+pub(crate) struct Known {
     /// From the manifest, or from the end of the file.
-    footer: Option<Footer>,
+    pub(crate) footer: Option<Footer>,
     /// Bytes of a log known synced by a clean close.
-    synced: u64,
+    pub(crate) synced: u64,
 }
 
 /// Takes a part; `false` ends the dump.
@@ -110,37 +110,55 @@ enum Walked {
 /// `NotFound`; `Unsupported`; `Corrupt` at the first damage, everything before it having been
 /// given to `visit`; the storage's failure.
 pub fn dump_segment<S: Storage>(storage: &S, number: u64, visit: Visit<'_>) -> Result<()> {
-    dump_segment_from(storage, number, 0, visit)
+    let segment = Segment::open(storage, number)?;
+    let known = known(storage, &segment);
+    segment.dump(known, 0, visit)
 }
 
-/// As [`dump_segment`], with those parts only that start at `from` or behind it. Where a group
-/// starts at `from`, nothing before it is read.
-///
-/// # Errors
-/// As [`dump_segment`]; damage inside groups that end before `from` is not looked for.
-pub fn dump_segment_from<S: Storage>(
+/// As [`dump_segment`] where more is known of the segment, with those parts only that start at
+/// `from` or behind it. Where a group starts at `from`, nothing before it is read.
+pub(crate) fn dump_known<S: Storage>(
     storage: &S,
     number: u64,
+    known: Known,
     from: u64,
     visit: Visit<'_>,
 ) -> Result<()> {
     let visit: Visit<'_> = &mut |line: DumpLine| line.offset < from || visit(line);
-    let id = FileId::segment(number);
-    let reader = storage.open(id)?;
-    let file_len = reader.len()?;
-    let header = read_header(&reader, id, file_len)?;
-    let len = SEGMENT_HEADER_LEN as u64;
-    if !visit(DumpLine { offset: 0, len, part: DumpPart::Segment(header) }) {
-        return Ok(());
+    Segment::open(storage, number)?.dump(known, from, visit)
+}
+
+/// A segment whose header was read.
+struct Segment<R> {
+    reader: R,
+    id: FileId,
+    header: SegmentHeader,
+    file_len: u64,
+}
+
+impl<R: ReadAt> Segment<R> {
+    fn open<S: Storage<Reader = R>>(storage: &S, number: u64) -> Result<Self> {
+        let id = FileId::segment(number);
+        let reader = storage.open(id)?;
+        let file_len = reader.len()?;
+        let header = read_header(&reader, id, file_len)?;
+        Ok(Self { reader, id, header, file_len })
     }
-    if header.number != number {
-        return Err(Error::corrupt(id, 32, "the number that is in the file's name"));
-    }
-    let known = known(storage, &reader, &header, file_len);
-    let file = SegmentFile::new(number, header.salt, header.base_seq, reader, file_len);
-    match known.footer {
-        Some(footer) => dump_sealed(file, footer, (from, file_len), visit),
-        None => dump_log(&file, known.synced, (from, file_len), visit),
+
+    fn dump(self, known: Known, from: u64, visit: Visit<'_>) -> Result<()> {
+        let Self { reader, id, header, file_len } = self;
+        let len = SEGMENT_HEADER_LEN as u64;
+        if !visit(DumpLine { offset: 0, len, part: DumpPart::Segment(header) }) {
+            return Ok(());
+        }
+        if header.number != id.number {
+            return Err(Error::corrupt(id, 32, "the number that is in the file's name"));
+        }
+        let file = SegmentFile::new(id.number, header.salt, header.base_seq, reader, file_len);
+        match known.footer {
+            Some(footer) => dump_sealed(file, footer, (from, file_len), visit),
+            None => dump_log(&file, known.synced, (from, file_len), visit),
+        }
     }
 }
 
@@ -158,12 +176,8 @@ fn read_header<R: ReadAt>(reader: &R, id: FileId, file_len: u64) -> Result<Segme
 
 /// Looks for the segment's footer and synced length. What cannot be read is not known: whoever
 /// dumps a segment may have nothing else left.
-fn known<S: Storage>(
-    storage: &S,
-    reader: &S::Reader,
-    header: &SegmentHeader,
-    file_len: u64,
-) -> Known {
+fn known<S: Storage>(storage: &S, segment: &Segment<S::Reader>) -> Known {
+    let Segment { reader, header, file_len, .. } = segment;
     let manifest = newest_manifest(storage).filter(|m| m.store_id == header.store_id);
     let mut known = Known::default();
     if let Some(manifest) = manifest {
@@ -175,7 +189,7 @@ fn known<S: Storage>(
         }
     }
     if known.footer.is_none() {
-        known.footer = footer_at_end(reader, file_len, header.salt);
+        known.footer = footer_at_end(reader, *file_len, header.salt);
     }
     known
 }

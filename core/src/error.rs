@@ -6,6 +6,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
+use core::ops::Deref;
 
 use crate::file_id::FileId;
 use crate::text::Text;
@@ -85,9 +86,13 @@ pub enum ErrorKind {
     NoStore,
 }
 
-/// A refusal or failure of the host's storage.
+/// A refusal or failure of the host's storage: one pointer to what it says, as an [`Error`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StorageError {
+pub struct StorageError(Box<StorageFailure>);
+
+/// What a [`StorageError`] says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageFailure {
     /// The operation, as the storage trait names it.
     pub op: &'static str,
     /// The file, where the operation is about one.
@@ -207,11 +212,27 @@ impl StorageError {
     /// An error without a message of the host's.
     #[must_use]
     pub fn new(op: &'static str, file: Option<FileId>, kind: StorageErrorKind) -> Self {
-        Self { op, file, kind, message: String::new() }
+        StorageFailure { op, file, kind, message: String::new() }.into()
+    }
+}
+
+impl From<StorageFailure> for StorageError {
+    #[cold]
+    fn from(failure: StorageFailure) -> Self {
+        Self(Box::new(failure))
+    }
+}
+
+impl Deref for StorageError {
+    type Target = StorageFailure;
+
+    fn deref(&self) -> &StorageFailure {
+        &self.0
     }
 }
 
 impl From<StorageError> for Error {
+    #[cold]
     fn from(e: StorageError) -> Self {
         ErrorKind::Storage(e).into()
     }
@@ -298,7 +319,7 @@ fn too_long(text: &mut Text, len: usize, max: usize) -> &mut Text {
     text.number(len as u64).add(" bytes; at most ").number(max as u64).add(" are allowed")
 }
 
-impl StorageError {
+impl StorageFailure {
     fn describe<'a>(&self, text: &'a mut Text) -> &'a mut Text {
         text.add(self.op);
         if let Some(file) = self.file {

@@ -64,8 +64,10 @@ pub use batch::{Batch, Condition, Operation};
 pub use changes::Changes;
 pub use check::check;
 pub use compaction::{CompactionPlan, CompactionReport};
-pub use dump::{DumpLine, DumpPart, dump_segment, dump_segment_from};
-pub use error::{Corruption, Error, ErrorKind, Result, StorageError, StorageErrorKind};
+pub use dump::{DumpLine, DumpPart, dump_segment};
+pub use error::{
+    Corruption, Error, ErrorKind, Result, StorageError, StorageErrorKind, StorageFailure,
+};
 pub use host::Host;
 pub use options::{CompactionOptions, Durability, Options, Retention};
 pub use recovery::RecoveryReport;

@@ -181,10 +181,12 @@ impl Run {
             options.reverse = reverse;
             let mut scan = store.scan(&options).unwrap();
             for (key, seq, value) in &expected {
-                let same = scan.next_with(|k, v, s, _| (k, v, s) == (key, value, *seq));
-                assert!(same.unwrap().unwrap(), "reverse {reverse}, as of {as_of:?}");
+                let mut same = false;
+                let given =
+                    scan.next_with(&mut |k, v, s, _| same = (k, v, s) == (key, value, *seq));
+                assert!(given.unwrap().is_ok() && same, "reverse {reverse}, as of {as_of:?}");
             }
-            assert!(scan.next_with(|_, _, _, _| ()).is_none());
+            assert!(scan.next_with(&mut |_, _, _, _| {}).is_none());
             let found = store.scan(&options).unwrap().map(|r| r.unwrap());
             let found: Vec<_> = found.map(|r| (r.key, r.seq, r.value)).collect();
             assert_eq!(found, expected, "reverse {reverse}, as of {as_of:?}");

@@ -54,7 +54,7 @@ impl Slow {
         }
         files.wanted.insert(id);
         let kind = StorageErrorKind::NotReady;
-        Err(StorageError { op: "read", file: Some(id), kind, message: String::new() })
+        Err(StorageError::new("read", Some(id), kind))
     }
 }
 

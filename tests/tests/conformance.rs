@@ -4,7 +4,7 @@
 
 use std::cell::Cell;
 
-use siltdb_core::error::{StorageError, StorageErrorKind};
+use siltdb_core::error::{StorageError, StorageErrorKind, StorageFailure};
 use siltdb_core::storage::{Append, FileId, MemoryStorage, ReadAt, Storage};
 use siltdb_tests::conformance::Conformance;
 use siltdb_tests::sim::{SimOptions, SimStorage};
@@ -110,14 +110,15 @@ impl Storage for Broken {
     }
 
     fn open(&self, id: FileId) -> Result<BrokenReader, StorageError> {
-        let inner = self.inner.open(id).map_err(|mut e| {
+        let inner = self.inner.open(id).map_err(|e| {
+            let mut failure = StorageFailure::clone(&e);
             if self.breaks(Breakage::MissingIsIo) {
-                e.kind = StorageErrorKind::Io;
+                failure.kind = StorageErrorKind::Io;
             }
             if self.breaks(Breakage::Nameless) {
-                e.file = None;
+                failure.file = None;
             }
-            e
+            StorageError::from(failure)
         })?;
         let len = inner.len()?;
         let bytes = self.inner.bytes(id).unwrap();

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use siltdb_core::error::{StorageError, StorageErrorKind};
 use siltdb_core::storage::{FileId, FileKind, ReadAt, Storage};
 use siltdb_core::text::Text;
-use siltdb_core::{DumpLine, DumpPart, Error, ErrorKind, dump_segment_from};
+use siltdb_core::{DumpLine, DumpPart, Error, ErrorKind};
 
 use crate::answer;
 use crate::json::Json;
@@ -30,7 +30,7 @@ impl Session<'_> {
         while self.store.load_index(u64::MAX)? {}
         self.store.finish_install()?;
         let (mut lines, mut next) = (Vec::new(), 0);
-        let walked = dump_segment_from(self.store.storage(), number, from, &mut |line| {
+        let walked = self.store.dump_segment(number, from, &mut |line| {
             if matches!(line.part, DumpPart::Entry(_)) {
                 return true;
             }

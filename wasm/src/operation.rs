@@ -155,7 +155,7 @@ impl Session<'_> {
         &mut self,
         key: &[u8],
         view: Option<&View<JsReader>>,
-        mut read: impl FnMut(&[u8], u64, u64),
+        read: &mut dyn FnMut(&[u8], u64, u64),
     ) -> Result<bool, Error> {
         check_key(key)?;
         let found = match view {
@@ -173,7 +173,7 @@ impl Session<'_> {
         let moment = Moment::take(request, flags);
         request.whole()?;
         let view = self.view(moment)?;
-        let found = self.look_up(key, view.as_ref(), |value, seq, expires| {
+        let found = self.look_up(key, view.as_ref(), &mut |value, seq, expires| {
             answer::value(out, value, seq, expires);
         })?;
         if !found {
@@ -195,7 +195,7 @@ impl Session<'_> {
         out.push(status::OK);
         put_n(out, count);
         for _ in 0..count {
-            let found = self.look_up(keys.b(), view.as_ref(), |value, _, _| {
+            let found = self.look_up(keys.b(), view.as_ref(), &mut |value, _, _| {
                 out.push(1);
                 put_b(out, value);
             })?;
@@ -211,7 +211,7 @@ impl Session<'_> {
         let moment = Moment::take(request, flags);
         request.whole()?;
         let view = self.view(moment)?;
-        let found = self.look_up(key, view.as_ref(), |_, _, _| {})?;
+        let found = self.look_up(key, view.as_ref(), &mut |_, _, _| {})?;
         out.extend([status::OK, u8::from(found)]);
         Ok(())
     }
@@ -306,7 +306,7 @@ impl Session<'_> {
     /// Fails if a condition does not hold for a key that the batch does not write.
     fn check(&mut self, operation: usize, key: &[u8], condition: Condition) -> Result<(), Error> {
         let mut found = 0;
-        self.look_up(key, None, |_, seq, _| found = seq)?;
+        self.look_up(key, None, &mut |_, seq, _| found = seq)?;
         let holds = match condition {
             Condition::Absent => found == 0,
             Condition::SeqIs(seq) => found == seq,
@@ -340,7 +340,10 @@ impl Session<'_> {
         let range = ScanOptions { keys_only: true, ..take_range(request) };
         request.whole()?;
         let (mut batch, mut scan) = (Batch::new(), self.store.view()?.scan(&range)?);
-        while let Some(deleted) = scan.next_with(|key, _, _, _| batch.delete(key)) {
+        let mut delete = |key: &[u8], _: &[u8], _, _| {
+            batch.delete(key);
+        };
+        while let Some(deleted) = scan.next_with(&mut delete) {
             deleted?;
         }
         self.commit(&batch, durability, (batch.len() as u64, !request.is_done()), out)
@@ -361,7 +364,7 @@ impl Session<'_> {
         let (mut count, mut bytes, mut ended) = (0, 0, false);
         let mut last = start;
         while count < limit && bytes < bytes_max {
-            let next = scan.next_with(|key, value, _, _| {
+            let next = scan.next_with(&mut |key, value, _, _| {
                 last = out.len();
                 put_b(out, key);
                 put_b(out, value);

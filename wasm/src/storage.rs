@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
-use siltdb_core::error::{StorageError, StorageErrorKind};
+use siltdb_core::error::{StorageError, StorageErrorKind, StorageFailure};
 use siltdb_core::storage::{Append, FileId, FileKind, ReadAt, Storage};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
@@ -260,6 +260,6 @@ pub(crate) fn failed(op: &'static str, file: Option<FileId>) -> impl Fn(JsValue)
         let kind = KINDS.into_iter().find(|kind| kind.code() == code);
         let kind = kind.unwrap_or(StorageErrorKind::Io);
         let message = text(error.message()).or_else(|| thrown.as_string()).unwrap_or_default();
-        StorageError { op, file, kind, message }
+        StorageFailure { op, file, kind, message }.into()
     }
 }

@@ -10,7 +10,7 @@
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-use siltdb_core::error::{StorageError, StorageErrorKind};
+use siltdb_core::error::{StorageError, StorageErrorKind, StorageFailure};
 use siltdb_core::storage::{Append, FileId};
 
 use super::dir::{Dir, Extent};
@@ -72,7 +72,7 @@ impl NativeAppender {
         if self.failed {
             let message = "an earlier append or sync of this file failed".to_owned();
             let kind = StorageErrorKind::Io;
-            return Err(StorageError { op, file: Some(self.id), kind, message });
+            return Err(StorageFailure { op, file: Some(self.id), kind, message }.into());
         }
         self.failed = true;
         write(self).map_err(|e| storage_error(op, Some(self.id), &e))?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use siltdb_core::error::{self, Error, StorageError, StorageErrorKind};
+use siltdb_core::error::{self, Error, StorageError, StorageErrorKind, StorageFailure};
 use siltdb_core::storage::FileId;
 
 use super::error::storage_error;
@@ -207,7 +207,8 @@ fn refuse_world_writable(dir: &Path) -> Result<(), StorageError> {
         "everybody may write into {} (mode {mode:o}); take that away with: chmod o-w",
         dir.display()
     );
-    Err(StorageError { op: "open", file: None, kind: StorageErrorKind::Denied, message })
+    let kind = StorageErrorKind::Denied;
+    Err(StorageFailure { op: "open", file: None, kind, message }.into())
 }
 
 #[cfg(not(unix))]

@@ -2,12 +2,12 @@
 
 use std::io::{self, ErrorKind};
 
-use siltdb_core::error::{StorageError, StorageErrorKind};
+use siltdb_core::error::{StorageError, StorageErrorKind, StorageFailure};
 use siltdb_core::storage::FileId;
 
 /// Translates a failure of the system; the message is the system's own.
 pub(super) fn storage_error(op: &'static str, file: Option<FileId>, e: &io::Error) -> StorageError {
-    StorageError { op, file, kind: kind(e), message: e.to_string() }
+    StorageFailure { op, file, kind: kind(e), message: e.to_string() }.into()
 }
 
 fn kind(e: &io::Error) -> StorageErrorKind {

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use siltdb_core::error::{StorageError, StorageErrorKind};
+use siltdb_core::error::{StorageError, StorageErrorKind, StorageFailure};
 
 use super::error::storage_error;
 
@@ -141,5 +141,5 @@ fn may_run(_: &str) -> bool {
 }
 
 fn locked(message: String) -> StorageError {
-    StorageError { op: "lock", file: None, kind: StorageErrorKind::Locked, message }
+    StorageFailure { op: "lock", file: None, kind: StorageErrorKind::Locked, message }.into()
 }

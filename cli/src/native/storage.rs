@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
-use siltdb_core::error::{Error, StorageError, StorageErrorKind};
+use siltdb_core::error::{Error, StorageError, StorageErrorKind, StorageFailure};
 use siltdb_core::storage::{FileId, Storage};
 
 use super::appender::{NativeAppender, write_all_at};
@@ -70,7 +70,8 @@ impl NativeStorage {
             return Ok(());
         }
         let message = "the store was opened for reading only".to_owned();
-        Err(StorageError { op, file: Some(id), kind: StorageErrorKind::Denied, message })
+        let kind = StorageErrorKind::Denied;
+        Err(StorageFailure { op, file: Some(id), kind, message }.into())
     }
 
     fn write_and_name(&self, id: FileId, bytes: &[u8]) -> io::Result<()> {
@@ -134,7 +135,7 @@ impl Storage for NativeStorage {
         if len > size {
             let message = format!("{size} bytes are there, {len} were expected");
             let kind = StorageErrorKind::UnexpectedEnd;
-            return Err(StorageError { op: "resume", file: Some(id), kind, message });
+            return Err(StorageFailure { op: "resume", file: Some(id), kind, message }.into());
         }
         let extent = self.dir.extent(id, len);
         // Before the cut: a mapped page past the end must not be given out any more.

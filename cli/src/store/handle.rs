@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use siltdb_core::error::{Result, StorageError, StorageErrorKind};
+use siltdb_core::error::{Result, StorageError, StorageErrorKind, StorageFailure};
 
 use super::NativeEngine;
 
@@ -85,7 +85,8 @@ fn finish(mut engine: Arc<NativeEngine>, threads: Vec<JoinHandle<()>>) -> Result
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     thread::Builder::new().name(name.into()).spawn(run).map_err(|e| {
         let kind = StorageErrorKind::Io;
-        StorageError { op: "open", file: None, kind, message: e.to_string() }.into()
+        let message = e.to_string();
+        StorageError::from(StorageFailure { op: "open", file: None, kind, message }).into()
     })
 }
 

@@ -7,6 +7,7 @@ use super::Store;
 use crate::batch::check_key;
 use crate::cache::CachedRecord;
 use crate::changes::{Changes, Source};
+use crate::dump::{DumpLine, Known, dump_known};
 use crate::error::{ErrorKind, Result};
 use crate::host::Host;
 use crate::index::Location;
@@ -92,6 +93,25 @@ impl<S: Storage, H: Host> Store<S, H> {
         }
         let here = location.segment() == Location::segment_id(segment);
         Ok(here && u64::from(location.offset()) == offset && self.has_segment(segment))
+    }
+
+    /// As [`dump_segment`](crate::dump_segment), of a live segment and with those parts only that
+    /// start at `from` or behind it. Where a group starts at `from`, nothing before it is read.
+    ///
+    /// # Errors
+    /// As [`dump_segment`](crate::dump_segment); damage inside groups that end before `from` is
+    /// not looked for.
+    pub fn dump_segment(
+        &self,
+        number: u64,
+        from: u64,
+        visit: &mut dyn FnMut(DumpLine) -> bool,
+    ) -> Result<()> {
+        let sealed = self.sealed.iter().find(|sealed| sealed.file.number == number);
+        let log = self.manifest.log;
+        let synced = if log.number == number { log.len } else { 0 };
+        let known = Known { footer: sealed.map(|sealed| sealed.footer.clone()), synced };
+        dump_known(&self.storage, number, known, from, visit)
     }
 
     /// Gives `read` the value, seq and expiry of `key`, once or not at all. Not generic: it is

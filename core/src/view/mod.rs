@@ -6,13 +6,14 @@ mod diff;
 mod history;
 
 use alloc::vec::Vec;
+use core::mem::{swap, take};
 
 pub use self::diff::Diff;
 pub use self::history::History;
 use crate::error::Result;
 use crate::index::KeyHasher;
 use crate::merge::Merge;
-use crate::sealed::{self, Cursor, Part};
+use crate::sealed::{Cursor, Part};
 use crate::storage::ReadAt;
 use crate::types::{Record, ScanOptions, expiry, is_expired};
 
@@ -91,7 +92,8 @@ impl<R: ReadAt> View<R> {
                 break;
             }
             let (version, value) = cursor.record()?;
-            return Ok(Some(record_of(version, value)));
+            let (key, expires) = (version.key.to_vec(), expiry(version.expires));
+            return Ok(Some(Record { key, value: value.to_vec(), seq: version.seq, expires }));
         }
         Ok(None)
     }
@@ -128,7 +130,8 @@ impl<R: ReadAt> View<R> {
             keys_only: false,
             left: u64::MAX,
             done_key: Vec::new(),
-            candidate: None,
+            candidate: Candidate::default(),
+            finished: Candidate::default(),
         })
     }
 
@@ -139,13 +142,16 @@ impl<R: ReadAt> View<R> {
     pub fn count(&self, options: &ScanOptions) -> Result<u64> {
         let (mut count, mut scan) = (0, self.scan(options)?);
         scan.keys_only = true;
-        while let Some(record) = scan.next_with(|_, _, _, _| ()) {
+        while let Some(record) = scan.next_with(&mut |_, _, _, _| {}) {
             record?;
             count += 1;
         }
         Ok(count)
     }
 }
+
+/// Takes key, value, sequence number and expiry (0 for none) of a record.
+pub type Read<'a> = &'a mut dyn FnMut(&[u8], &[u8], u64, u64);
 
 /// Live records of a range, in key order.
 #[derive(Debug)]
@@ -158,45 +164,48 @@ pub struct Scan<R> {
     left: u64,
     /// Forward: the key whose visible version was already seen.
     done_key: Vec<u8>,
-    /// Reverse: the newest visible version so far of the key at hand, `None` inside if deleted.
-    candidate: Option<(Vec<u8>, Option<Record>)>,
+    /// Reverse: the newest visible version so far of the key at hand, and that of the key before.
+    candidate: Candidate,
+    finished: Candidate,
+}
+
+/// A version that is the newest one of its key, unless another comes.
+#[derive(Debug, Default)]
+struct Candidate {
+    key: Vec<u8>,
+    value: Vec<u8>,
+    seq: u64,
+    expires: u64,
+    live: bool,
+}
+
+impl Candidate {
+    fn give(&self, read: Read<'_>) {
+        read(&self.key, &self.value, self.seq, self.expires);
+    }
 }
 
 impl<R: ReadAt> Scan<R> {
     /// Gives `read` key, value, sequence number and expiry (0 for none) of the next record, as
-    /// [`Iterator::next`] gives the record itself. Forwards nothing is copied for it.
+    /// [`Iterator::next`] gives the record itself. Nothing is allocated for it.
     ///
     /// # Errors
     /// As [`Iterator::next`]: damage; the storage's failure.
-    pub fn next_with<T>(
-        &mut self,
-        read: impl FnOnce(&[u8], &[u8], u64, u64) -> T,
-    ) -> Option<Result<T>> {
+    pub fn next_with(&mut self, read: Read<'_>) -> Option<Result<()>> {
         if self.left == 0 {
             return None;
         }
-        let next = if self.reverse {
-            let read = |r: Record| read(&r.key, &r.value, r.seq, r.expires.unwrap_or(0));
-            self.backward().map(|record| record.map(read))
-        } else {
-            self.forward(|v, value| read(v.key, value, v.seq, v.expires))
-        };
-        self.counted(next)
+        let given = if self.reverse { self.backward(read) } else { self.forward(read) };
+        // After an error the merge's place is unknown: end rather than skip records.
+        self.left = if matches!(given, Ok(true)) { self.left - 1 } else { 0 };
+        match given {
+            Ok(given) => given.then_some(Ok(())),
+            Err(e) => Some(Err(e)),
+        }
     }
 
-    /// Gives `read` the next live version and its value.
-    fn forward<T>(
-        &mut self,
-        read: impl FnOnce(sealed::Version<'_>, &[u8]) -> T,
-    ) -> Result<Option<T>> {
-        let (mut read, mut given) = (Some(read), None);
-        self.step(&mut |version, value| given = read.take().map(|read| read(version, value)))?;
-        Ok(given)
-    }
-
-    /// Gives `read` the next live version and its value, once or, at the end, not at all. Not
-    /// generic: it is compiled once.
-    fn step(&mut self, read: &mut dyn FnMut(sealed::Version<'_>, &[u8])) -> Result<()> {
+    /// Gives `read` the next live version and its value; `false` at the end.
+    fn forward(&mut self, read: Read<'_>) -> Result<bool> {
         while self.merge.advance()? {
             let Some(cursor) = self.merge.cursor_mut() else { break };
             let version = cursor.version();
@@ -210,53 +219,42 @@ impl<R: ReadAt> Scan<R> {
             }
             let (version, value) =
                 if self.keys_only { (version, &[][..]) } else { cursor.record()? };
-            read(version, value);
-            break;
+            read(version.key, value, version.seq, version.expires);
+            return Ok(true);
         }
-        Ok(())
+        Ok(false)
     }
 
-    fn backward(&mut self) -> Result<Option<Record>> {
+    /// As [`Scan::forward`]. Of a key the oldest version comes first: which is the newest visible
+    /// one shows at the next key.
+    fn backward(&mut self, read: Read<'_>) -> Result<bool> {
         while self.merge.advance()? {
-            let Some(version) = self.merge.version() else { break };
+            let Some(cursor) = self.merge.cursor_mut() else { break };
+            let version = cursor.version();
             if version.seq > self.seq {
                 continue;
             }
-            let same = self.candidate.as_ref().is_some_and(|(key, _)| key == version.key);
-            let next = (version.key.to_vec(), self.current()?);
-            let finished = self.candidate.replace(next);
-            if !same && let Some((_, Some(record))) = finished {
-                return Ok(Some(record));
+            let is_finished = self.candidate.live && self.candidate.key != version.key;
+            swap(&mut self.candidate, &mut self.finished);
+            let candidate = &mut self.candidate;
+            candidate.key.clear();
+            candidate.key.extend_from_slice(version.key);
+            (candidate.seq, candidate.expires) = (version.seq, version.expires);
+            candidate.live = !version.tombstone && !is_expired(version.expires, self.moment);
+            candidate.value.clear();
+            if candidate.live && !self.keys_only {
+                candidate.value.extend_from_slice(cursor.record()?.1);
+            }
+            if is_finished {
+                self.finished.give(read);
+                return Ok(true);
             }
         }
-        Ok(self.candidate.take().and_then(|(_, record)| record))
-    }
-
-    /// The record the merge stands on, if it is live at the view's moment.
-    fn current(&mut self) -> Result<Option<Record>> {
-        let Some(cursor) = self.merge.cursor_mut() else { return Ok(None) };
-        let version = cursor.version();
-        if version.tombstone || is_expired(version.expires, self.moment) {
-            return Ok(None);
+        let given = take(&mut self.candidate.live);
+        if given {
+            self.candidate.give(read);
         }
-        let (version, value) = if self.keys_only { (version, &[][..]) } else { cursor.record()? };
-        Ok(Some(record_of(version, value)))
-    }
-
-    /// Counts what a step gave against the limit.
-    fn counted<T>(&mut self, next: Result<Option<T>>) -> Option<Result<T>> {
-        // After an error the merge's place is unknown: end rather than skip records.
-        self.left = if matches!(next, Ok(Some(_))) { self.left - 1 } else { 0 };
-        next.transpose()
-    }
-}
-
-fn record_of(version: sealed::Version<'_>, value: &[u8]) -> Record {
-    Record {
-        key: version.key.to_vec(),
-        value: value.to_vec(),
-        seq: version.seq,
-        expires: expiry(version.expires),
+        Ok(given)
     }
 }
 
@@ -264,10 +262,14 @@ impl<R: ReadAt> Iterator for Scan<R> {
     type Item = Result<Record>;
 
     fn next(&mut self) -> Option<Result<Record>> {
-        if self.left == 0 {
-            return None;
+        let mut record = None;
+        let given = self.next_with(&mut |key, value, seq, expires| {
+            let expires = expiry(expires);
+            record = Some(Record { key: key.to_vec(), value: value.to_vec(), seq, expires });
+        });
+        match given? {
+            Ok(()) => record.map(Ok),
+            Err(e) => Some(Err(e)),
         }
-        let next = if self.reverse { self.backward() } else { self.forward(record_of) };
-        self.counted(next)
     }
 }

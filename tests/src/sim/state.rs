@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use siltdb_core::error::{StorageError, StorageErrorKind};
+use siltdb_core::error::{StorageError, StorageErrorKind, StorageFailure};
 use siltdb_core::storage::FileId;
 
 use super::disk::{Disk, File};
@@ -156,7 +156,7 @@ impl State {
         self.failures += 1;
         self.failed_syncs += u64::from(kind == CallKind::Sync);
         let message = if self.dead { "simulated death" } else { "simulated fault" };
-        StorageError { op: kind.op(), file: id, kind: error, message: message.into() }
+        StorageFailure { op: kind.op(), file: id, kind: error, message: message.into() }.into()
     }
 
     pub fn point(&mut self, call: impl FnOnce() -> Change) {
