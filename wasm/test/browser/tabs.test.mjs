@@ -68,7 +68,10 @@ async function count(name, backend, pages, perTab, kill) {
     });
     await Promise.all(lanes);
     return globalThis.done;
-  }, [name, perTab]).catch(() => 0));
+  }, [name, perTab]).catch((e) => {
+    if (!page.isClosed()) throw e;
+    return 0;
+  }));
   await kill();
   return (await Promise.all(runs)).reduce((sum, done) => sum + done, 0);
 }
@@ -87,13 +90,16 @@ for (const backend of ['opfs', 'idb']) {
           const events = stores[name].events.slice(globalThis.killedAt ?? 0);
           const roles = events.filter(({ type }) => type === 'role');
           if (roles.at(-1)?.role !== 'leader') return false;
+          // One that dies again and again without an answer between is given up.
+          if (globalThis.done === globalThis.doneThen) return false;
+          globalThis.doneThen = globalThis.done;
           workers.at(-1).terminate();
           globalThis.killedAt = stores[name].events.length;
           return true;
         }, name);
         await until('a leader to kill', async () => {
           for (const page of pages) if (await kill(page)) return true;
-          return false;
+          return (await Promise.all(pages.map(doneIn))).every((done) => done === 180);
         }, 60_000);
       }
     });
