@@ -80,10 +80,10 @@ export const ROWS = {
     run: (s, i) => s.set(keyOf(spread(i)), valueOf(i)) },
   'put awaited, synced': { before: loaded, synced: true, count: (n) => n(300), after: holds,
     run: (s, i) => s.set(keyOf(spread(i)), valueOf(i)) },
-  '100 puts in flight, each': { before: loaded, count: (n) => n(30), has: 100, after: holds,
+  '100 puts in flight, each': { before: loaded, count: (n) => n(150), has: 100, after: holds,
     run: (s, i) => Promise.all(upTo(100, (j) =>
       s.set(keyOf(spread(i * 100 + j)), valueOf(i * 100 + j)))) },
-  'batches of 1,000, per entry': { count: (n) => n(50), has: 1000, after: (s) => holds(s, 0),
+  'batches of 1,000, per entry': { count: (n) => n(100), has: 1000, after: (s) => holds(s, 0),
     run: (s, i) => s.batch(pairs(i * 1000, 1000)) },
   'get awaited': { before: loaded, count: (n) => n(2000),
     run: (s, i) => s.get(keyOf(spread(i))),

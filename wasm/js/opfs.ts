@@ -68,8 +68,6 @@ export class OpfsStorage implements AsyncStorage {
   readonly #spares = new Map<string, SyncHandle>();
   /** Whether there are spares enough, as far as is known. */
   #enough = false;
-  /** Whether the first spares were made. */
-  #stocked = false;
   readonly #doomed = new Set<string>();
   /** Files that were asked for while they were closed. */
   readonly #wanted = new Set<StoreFile>();
@@ -316,8 +314,6 @@ export class OpfsStorage implements AsyncStorage {
     const stock = this.#stocks.find((s) => s.kind === id?.kind);
     if (!id || !stock) throw new SiltError('SILT_DENIED', `${name} is no file of a store`);
     if (this.#files.has(name)) throw new SiltError('SILT_ALREADY_EXISTS', `${name} is there`);
-    // An engine that opens may take several: it begins when there are enough.
-    if (!this.#stocked) throw notOpen(name);
     const sync = this.#spares.get(name);
     this.#enough = false;
     stock.last = Math.max(stock.last, id.number);
@@ -342,7 +338,7 @@ export class OpfsStorage implements AsyncStorage {
   }
 
   #isShort(): boolean {
-    return !this.#stocked || this.#wanted.size + this.#doomed.size > 0 ||
+    return this.#wanted.size + this.#doomed.size > 0 ||
       this.#stocks.some((stock) => this.#missing(stock, stock.ahead).length > 0);
   }
 
@@ -379,7 +375,6 @@ export class OpfsStorage implements AsyncStorage {
     } catch (e) {
       this.#stuck = cannot('create a file', e);
     }
-    this.#stocked = true;
   }
 
   async #fill(stock: Stock): Promise<void> {
