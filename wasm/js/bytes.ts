@@ -144,6 +144,11 @@ export class Reader {
   }
 }
 
+/** The bytes of hexadecimal digits, two of them each. */
+export function unhex(digits: string): Uint8Array {
+  return Uint8Array.from(digits.match(/../g) ?? [], (byte) => parseInt(byte, 16));
+}
+
 /** A number that is not whole, in eight bytes whose order is that of the digits. */
 export function floatBytes(value: number): Uint8Array {
   const eight = new Uint8Array(8);

@@ -30,7 +30,7 @@ interface Unanswered {
 }
 
 /** Opens a store by name. */
-export async function connect(name: string, options: ConnectOptions = {}): Promise<Channel> {
+export async function connect(name: string, options: ConnectOptions): Promise<Channel> {
   // Browsers take long over the first file they are asked for: they begin while the worker starts.
   storesFolder().catch(() => {});
   const channel = new WorkerChannel(name, options);

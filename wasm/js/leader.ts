@@ -102,7 +102,7 @@ export class Leader {
       else answer(this.#store, 'follower', client, sender, data, say);
     };
     say({ t: 'leader', epoch: this.#epoch });
-    gone(name, this.#stop.signal).then(() => this.#drop(name, client), () => {});
+    gone(name, { signal: this.#stop.signal }).then(() => this.#drop(name, client), () => {});
   }
 
   #drop(name: string, client: number): void {

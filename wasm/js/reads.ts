@@ -1,7 +1,7 @@
 /** The verbs that read: of a store, of a part of one, and of a snapshot. */
 
 import { dateOfSeq, entriesOf, type Found, foundOf, keysOf, valuesOf } from './answers.js';
-import type { MakeOfRecord } from './bytes.js';
+import type { MakeOfRecord, Reader } from './bytes.js';
 import { mapList } from './check.js';
 import { type ScanOptions, Scan, RawScan, rawOptions } from './scan.js';
 import { type Range, type ReadOptions, type Scope } from './scope.js';
@@ -33,15 +33,10 @@ export class Reads<K, V> {
 
   /** The value of a key with its seq and expiry, or undefined if it has none. */
   async getRecord(key: K, options?: ReadOptions): Promise<Found<V> | undefined> {
-    const raw = keyBytes(this.scope, key);
-    const moment = momentOf(this.scope, options);
-    return this.session.request(
-      (w) => encodeGet(w, raw, moment),
-      (r) => {
-        const found = decodeGet(r);
-        return found && foundOf(this.scope, found);
-      },
-    );
+    return this.#ask(encodeGet, key, options, (r) => {
+      const found = decodeGet(r);
+      return found && foundOf(this.scope, found);
+    });
   }
 
   /** The values of many keys, in their order, undefined for those without one. */
@@ -57,9 +52,18 @@ export class Reads<K, V> {
 
   /** Whether a key has a value. */
   async has(key: K, options?: ReadOptions): Promise<boolean> {
+    return this.#ask(encodeHas, key, options, decodeHas);
+  }
+
+  #ask<T>(
+    encode: typeof encodeGet,
+    key: K,
+    options: ReadOptions | undefined,
+    decode: (reader: Reader) => T,
+  ): Promise<T> {
     const raw = keyBytes(this.scope, key);
     const moment = momentOf(this.scope, options);
-    return this.session.request((w) => encodeHas(w, raw, moment), decodeHas);
+    return this.session.request((w) => encode(w, raw, moment), decode);
   }
 
   /** How many keys a range has, exactly. */

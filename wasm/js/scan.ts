@@ -68,19 +68,15 @@ export class RawScan {
   async #fetch(): Promise<Reader> {
     if (!this.#more) return NONE;
     const options = this.#options;
-    const { from, to, prefix, moment, reverse, keysOnly, limit: left } = options;
+    const { moment, reverse, limit: left } = options;
     const limit = Math.min(this.#records, left);
     if (options.keep && limit < left) this.#kept ??= this.#session.nextView();
     const { seq, more, count, last, records } = await this.#session.request(
       (w) => encodeScan(w, {
-        from,
-        to,
-        prefix,
+        ...options,
         at: moment.at,
         viewId: this.#kept ?? moment.viewId,
         keep: this.#kept !== undefined,
-        reverse,
-        keysOnly,
         limit: limit < Infinity ? limit : 0,
         bytes: options.chunkBytes,
       }),
@@ -122,13 +118,11 @@ export function rawOptions<K>(
   options: ScanOptions<K>,
   keysOnly: boolean,
 ): RawScanOptions {
-  const { from, to, prefix } = rangeBytes(scope, options, ' at reverse limit chunkBytes signal');
+  const range = rangeBytes(scope, options, ' at reverse limit chunkBytes signal');
   const moment = momentAt(scope, options.at);
   checkSignal(options.signal);
   return {
-    from,
-    to,
-    prefix,
+    ...range,
     moment,
     reverse: Boolean(options.reverse),
     keysOnly,

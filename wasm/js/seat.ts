@@ -125,7 +125,7 @@ class Seat {
   /** The lock of the store if it is free, undefined if it is not; null where none is needed. */
   async #askSeat(): Promise<Held | undefined | null> {
     if (!locks() || this.#options.backend === 'memory') return null;
-    return hold(storeName(this.#name), { now: true });
+    return hold(storeName(this.#name), { ifAvailable: true });
   }
 
   async #takeSeat(held: Held | undefined | null): Promise<void> {

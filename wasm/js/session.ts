@@ -112,8 +112,7 @@ export class Session {
 
   /** A number for a view. */
   nextView(): number {
-    this.#views += 1;
-    return this.#views;
+    return (this.#views += 1);
   }
 
   /** Opens a view of the store as it is after all that was asked for before. */

@@ -40,7 +40,7 @@ export async function list(): Promise<string[]> {
  * `SILT_LOCKED` while it is open here or in another tab, and then nothing is removed.
  */
 export async function destroy(name: string): Promise<void> {
-  const held = await hold(storeName(name), { now: true });
+  const held = await hold(storeName(name), { ifAvailable: true });
   if (!held) throw new SiltError('SILT_LOCKED', `${name} is open: close it first`);
   try {
     const folder = await storesFolder();

@@ -80,29 +80,28 @@ class Packer {
     }
     this.#seen.set(value, this.#seen.size);
     if (Array.isArray(value)) {
-      w.u8(ARRAY).n(value.length);
-      for (let at = 0; at < value.length; at += 1) this.pack(value[at]);
+      this.#all(ARRAY, value.length, value);
     } else if (value instanceof Date) float(w.u8(DATE), value.getTime());
     else if (value instanceof Map) {
-      w.u8(MAP).n(value.size);
-      for (const [key, inner] of value) {
-        this.pack(key);
-        this.pack(inner);
-      }
+      this.#all(MAP, value.size, [...value].flat());
     } else if (value instanceof Set) {
-      w.u8(SET).n(value.size);
-      for (const inner of value) this.pack(inner);
+      this.#all(SET, value.size, value);
     } else if (ArrayBuffer.isView(value)) {
-      const kind = VIEWS.indexOf(value.constructor.name);
-      const raw = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
       // A Buffer of Node, too, reads back as the Uint8Array that it is.
-      w.u8(VIEW).u8(kind < 0 && value instanceof Uint8Array ? 0 : kind).b(raw);
-      if (kind < 0 && !(value instanceof Uint8Array)) refuse('this binary view cannot be stored');
+      const name = value instanceof Uint8Array ? VIEWS[0] : value.constructor.name;
+      const kind = VIEWS.indexOf(name as string);
+      if (kind < 0) refuse('this binary view cannot be stored');
+      w.u8(VIEW).u8(kind).b(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
     } else if (value instanceof ArrayBuffer) w.u8(BUFFER).b(new Uint8Array(value));
     else if (value instanceof RegExp) text(w.u8(REGEXP), value.source, value.flags);
     else if (value instanceof Error) {
       text(w.u8(ERROR), value.name, value.message, value.stack ?? '');
     } else this.#fields(value);
+  }
+
+  #all(tag: number, count: number, values: Iterable<unknown>): void {
+    this.w.u8(tag).n(count);
+    for (const value of values) this.pack(value);
   }
 
   #fields(value: object): void {
@@ -146,23 +145,28 @@ class Unpacker {
     return value;
   }
 
+  /** Takes as many as the number says that comes next. */
+  #each(take: () => void): void {
+    for (let left = this.r.n(); left > 0; left -= 1) take();
+  }
+
   #object(tag: number): object {
     const { r } = this;
     switch (tag) {
       case DATE: return this.#keep(new Date(readFloat(r)));
       case ARRAY: {
         const array = this.#keep([] as unknown[]);
-        for (let left = r.n(); left > 0; left -= 1) array.push(this.unpack());
+        this.#each(() => array.push(this.unpack()));
         return array;
       }
       case MAP: {
         const map = this.#keep(new Map<unknown, unknown>());
-        for (let left = r.n(); left > 0; left -= 1) map.set(this.unpack(), this.unpack());
+        this.#each(() => map.set(this.unpack(), this.unpack()));
         return map;
       }
       case SET: {
         const set = this.#keep(new Set<unknown>());
-        for (let left = r.n(); left > 0; left -= 1) set.add(this.unpack());
+        this.#each(() => set.add(this.unpack()));
         return set;
       }
       case OBJECT: return this.#fields();
@@ -180,7 +184,7 @@ class Unpacker {
 
   #fields(): object {
     const object = this.#keep({} as Record<string, unknown>);
-    for (let left = this.r.n(); left > 0; left -= 1) {
+    this.#each(() => {
       const name = decodeText(this.r.b());
       const value = this.unpack();
       // Assigned, this one name would change what the object is.
@@ -189,7 +193,7 @@ class Unpacker {
         const field = { value, enumerable: true, writable: true, configurable: true };
         Object.defineProperty(object, name, field);
       }
-    }
+    });
     return object;
   }
 }

@@ -43,7 +43,7 @@ export async function open<K = string, V = any>(
   checkWord(backend, 'backend', 'opfs memory');
   const source = wasm instanceof URL ? String(wasm) : wasm;
   await compileEngine(source ?? new URL('./siltdb.wasm', import.meta.url));
-  const held = await hold(storeName(name), { now: true });
+  const held = await hold(storeName(name), { ifAvailable: true });
   if (!held) throw new SiltError('SILT_LOCKED', `${name} is open in another tab or worker`);
   try {
     const { storage } = await openStorage(name, { backend }, () => {});

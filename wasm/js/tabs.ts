@@ -57,26 +57,22 @@ export interface Held {
 }
 
 /**
- * Asks for a lock and resolves when it is held. `now`: undefined at once if it is not free.
- * With a signal the wait can be given up; it then rejects.
+ * Asks for a lock and resolves when it is held, or with undefined if it was asked for only where it
+ * is free, and is not. With a signal the wait can be given up; it then rejects.
  */
-export async function hold(
-  name: string, options: { now?: boolean; signal?: AbortSignal } = {},
-): Promise<Held | undefined> {
+export async function hold(name: string, options: LockOptions = {}): Promise<Held | undefined> {
   const manager = locks();
   if (!manager) return { release: () => {} };
   return new Promise((resolve, reject) => {
-    const asked: LockOptions = options.now ? { ifAvailable: true } : {};
-    if (options.signal) asked.signal = options.signal;
     const held = (lock: Lock | null) => {
       if (!lock) return resolve(undefined);
       return new Promise<void>((release) => resolve({ release }));
     };
-    manager.request(name, asked, held).catch(reject);
+    manager.request(name, options, held).catch(reject);
   });
 }
 
 /** When whoever holds this lock is gone. */
-export async function gone(name: string, signal?: AbortSignal): Promise<void> {
-  (await hold(name, signal ? { signal } : {}))?.release();
+export async function gone(name: string, options?: LockOptions): Promise<void> {
+  (await hold(name, options))?.release();
 }

@@ -94,7 +94,7 @@ export class Transaction<K, V> extends TransactionWrites<K, V, Run> {
         const found = own ?? step.value;
         if (!found) {
           // To its end.
-          Object.assign(seen, { from: range.from, to: range.to });
+          Object.assign(seen, range);
           break;
         }
         if (reverse) seen.from = found.key;

@@ -5,7 +5,7 @@
  * strings, bytes, arrays; within a type by value, arrays part by part, a shorter one first.
  */
 
-import { floatBytes, floatOf, type Reader } from './bytes.js';
+import { floatBytes, floatOf, type Reader, unhex, Writer } from './bytes.js';
 import { type KeyCodec, decodeText, encodeText, foreign, unpacked } from './codec.js';
 import { refuse } from './error.js';
 
@@ -36,54 +36,53 @@ const ESCAPE = 0xff;
 /** Longest big integer, in bytes. */
 const BIG_BYTES_MAX = 126;
 
-function pushFloat(out: number[], value: number): void {
+function packFloat(w: Writer, value: number): void {
   if (Number.isNaN(value)) refuse('NaN cannot be a key');
   // Adding 0 makes one zero of two. Negative numbers order the other way round.
   const eight = floatBytes(value + 0);
   const negative = (eight[0] as number) >= 0x80;
-  eight.forEach((byte, at) => {
-    out.push(negative ? byte ^ 0xff : at === 0 ? byte | 0x80 : byte);
-  });
+  eight.forEach((byte, at) => w.u8(byte ^ (negative ? 0xff : at === 0 ? 0x80 : 0)));
 }
 
-function pushBig(out: number[], value: bigint): void {
+function packBig(w: Writer, value: bigint): void {
   const negative = value < 0n;
-  let digits = (negative ? -value : value).toString(16);
-  if (digits.length % 2) digits = `0${digits}`;
-  const length = value === 0n ? 0 : digits.length / 2;
+  const digits = value === 0n ? '' : (negative ? -value : value).toString(16);
+  const bytes = unhex(digits.length % 2 ? `0${digits}` : digits);
+  const { length } = bytes;
   if (length > BIG_BYTES_MAX) refuse(`an integer in a key has ${BIG_BYTES_MAX} bytes at most`);
-  out.push(negative ? 0x7f - length : 0x80 + length);
-  for (let at = 0; at < length; at += 1) {
-    const byte = Number.parseInt(digits.slice(at * 2, at * 2 + 2), 16);
-    out.push(negative ? byte ^ 0xff : byte);
-  }
+  w.u8(negative ? 0x7f - length : 0x80 + length);
+  for (const byte of bytes) w.u8(negative ? byte ^ 0xff : byte);
 }
 
-function pushEscaped(out: number[], content: Uint8Array): void {
+function packEscaped(w: Writer, content: Uint8Array): void {
   for (const byte of content) {
-    out.push(byte);
-    if (byte === END) out.push(ESCAPE);
+    w.u8(byte);
+    if (byte === END) w.u8(ESCAPE);
   }
 }
 
 /** Appends a part; the outermost string, bytes or array of a prefix stays open at its end. */
-function push(out: number[], part: TupleKey, open = false): void {
-  if (part === null) out.push(NULL);
-  else if (typeof part === 'boolean') out.push(part ? TRUE : FALSE);
-  else if (typeof part === 'bigint') pushBig((out.push(BIG), out), part);
-  else if (typeof part === 'number') {
-    pushFloat((out.push(NUMBER), out), part);
-  } else if (part instanceof Date) {
-    pushFloat((out.push(DATE), out), part.getTime());
-  } else {
-    if (typeof part === 'string') pushEscaped((out.push(STRING), out), encodeText(part));
-    else if (part instanceof Uint8Array) pushEscaped((out.push(BYTES), out), part);
+function packPart(w: Writer, part: TupleKey, open: boolean): void {
+  if (part === null) w.u8(NULL);
+  else if (typeof part === 'boolean') w.u8(part ? TRUE : FALSE);
+  else if (typeof part === 'bigint') packBig(w.u8(BIG), part);
+  else if (typeof part === 'number') packFloat(w.u8(NUMBER), part);
+  else if (part instanceof Date) packFloat(w.u8(DATE), part.getTime());
+  else {
+    if (typeof part === 'string') packEscaped(w.u8(STRING), encodeText(part));
+    else if (part instanceof Uint8Array) packEscaped(w.u8(BYTES), part);
     else if (Array.isArray(part)) {
-      out.push(ARRAY);
-      for (const inner of part as readonly TupleKey[]) push(out, inner);
+      w.u8(ARRAY);
+      for (const inner of part as readonly TupleKey[]) packPart(w, inner, false);
     } else refuse(`a part of a key cannot be of type ${typeof part}`);
-    if (!open) out.push(END);
+    if (!open) w.u8(END);
   }
+}
+
+function packKey(key: TupleKey, open: boolean): Uint8Array {
+  const w = new Writer(64);
+  packPart(w, key, open);
+  return w.take();
 }
 
 function float(r: Reader): number {
@@ -141,15 +140,7 @@ function part(r: Reader, raw: Uint8Array): TupleKey {
  */
 export const tuple: KeyCodec<TupleKey> = {
   name: 'tuple',
-  encode(key) {
-    const out: number[] = [];
-    push(out, key);
-    return new Uint8Array(out);
-  },
-  prefix(key) {
-    const out: number[] = [];
-    push(out, key, true);
-    return new Uint8Array(out);
-  },
+  encode: (key) => packKey(key, false),
+  prefix: (key) => packKey(key, true),
   decode: (raw) => unpacked('tuple', raw, (reader) => part(reader, raw)),
 };

@@ -1,6 +1,6 @@
 /** What is answered over the wire: see `wire.ts`. */
 
-import { type MakeOfRecord, Reader } from './bytes.js';
+import { type MakeOfRecord, Reader, unhex } from './bytes.js';
 import { SiltError, type SiltErrorCode } from './error.js';
 import type { SegmentPage } from './figures.js';
 import { type Durability, LEVELS, type PackedRetention } from './wire-requests.js';
@@ -186,14 +186,10 @@ export function decodeRetention(r: Reader): PackedRetention {
   return { kind: r.u8() as PackedRetention['kind'], amount: r.n() };
 }
 
-/** Keys travel as hexadecimal digits. */
-function unhex(digits: string): Uint8Array {
-  return Uint8Array.from(digits.match(/../g) ?? [], (byte) => parseInt(byte, 16));
-}
-
 export function decodeRecords(r: Reader): SegmentPage {
   const page = decodeJson(r) as { parts: any[]; next?: number };
   for (const part of page.parts) {
+    // Keys travel as hexadecimal digits.
     for (const name of ['key', 'firstKey']) if (name in part) part[name] = unhex(part[name]);
     if (part.expires) part.expires = new Date(part.expires / 1000);
   }
