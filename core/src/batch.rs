@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::error::{ErrorKind, Result};
 use crate::limits;
+use crate::types::owned;
 
 /// What must hold for a key before a batch is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +60,8 @@ impl Batch {
     /// Sets `key` to `value`.
     pub fn set(&mut self, key: &[u8], value: &[u8]) -> &mut Self {
         self.push(Operation {
-            key: key.into(),
-            value: Some(value.into()),
+            key: owned(key),
+            value: Some(owned(value)),
             expires: None,
             condition: None,
         })
@@ -68,7 +69,7 @@ impl Batch {
 
     /// Deletes `key`.
     pub fn delete(&mut self, key: &[u8]) -> &mut Self {
-        self.push(Operation { key: key.into(), value: None, expires: None, condition: None })
+        self.push(Operation { key: owned(key), value: None, expires: None, condition: None })
     }
 
     /// Adds an operation with all its parts.
@@ -80,7 +81,7 @@ impl Batch {
 
     /// Asks for a condition on a key that the batch need not write.
     pub fn require(&mut self, key: &[u8], condition: Condition) -> &mut Self {
-        self.required.push((key.into(), condition));
+        self.required.push((owned(key), condition));
         self
     }
 

@@ -16,7 +16,7 @@ use crate::sealed::{Cursor, Part, Sealed};
 use crate::segment_file::SegmentFile;
 use crate::sort::{sort_pairs, sort_stable};
 use crate::storage::ReadAt;
-use crate::types::{Changed, ScanOptions, Version, expiry};
+use crate::types::{Changed, ScanOptions, Version, expiry, owned};
 
 /// Where changes are read from: what one segment may have that is new.
 #[derive(Debug)]
@@ -192,11 +192,11 @@ fn read<R: ReadAt>(
     if version.tombstone && version.expires != 0 {
         return Ok(None);
     }
-    let (key, seq, expires) = (version.key.to_vec(), version.seq, expiry(version.expires));
+    let (key, seq, expires) = (owned(version.key), version.seq, expiry(version.expires));
     let value = match (version.tombstone, keys_only) {
         (true, _) => None,
         (false, true) => Some(Vec::new()),
-        (false, false) => Some(cursor.record()?.1.to_vec()),
+        (false, false) => Some(owned(cursor.record()?.1)),
     };
     Ok(Some(Changed { key, version: Version { seq, value, expires } }))
 }
@@ -206,13 +206,13 @@ fn read_in_log<R: ReadAt>(file: &SegmentFile<R>, new: New, keys_only: bool) -> R
         return file.with_key(u64::from(new.offset), new.len as usize, |frame| {
             let value = (!frame.head.tombstone()).then(Vec::new);
             let version = Version { seq: new.seq, value, expires: frame.head.expires };
-            Changed { key: frame.key.to_vec(), version }
+            Changed { key: owned(frame.key), version }
         });
     }
     file.with_frame(u64::from(new.offset), new.len as usize, |frame| {
-        let value = (!frame.tombstone).then(|| frame.value.to_vec());
+        let value = (!frame.tombstone).then(|| owned(frame.value));
         let version = Version { seq: frame.seq, value, expires: frame.expires };
-        Ok(Changed { key: frame.key.to_vec(), version })
+        Ok(Changed { key: owned(frame.key), version })
     })
 }
 

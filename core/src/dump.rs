@@ -16,6 +16,7 @@ use crate::recovery;
 use crate::sealed::{Sealed, footer_at_end};
 use crate::segment_file::{FRAME_GUESS, SegmentFile};
 use crate::storage::{FileId, FileKind, ReadAt, Storage};
+use crate::types::owned;
 
 /// Bytes looked through at once for space that was never written.
 const CHUNK_LEN: u64 = 64 << 10;
@@ -306,7 +307,7 @@ fn frame_at<R: ReadAt>(
 ) -> Result<Found<(DumpLine, bool)>> {
     let line = file.with_frame(at, FRAME_GUESS, |frame| {
         let part = DumpPart::Record {
-            key: frame.key.to_vec(),
+            key: owned(frame.key),
             value_len: frame.value.len() as u64,
             seq: frame.seq,
             tombstone: frame.tombstone,
@@ -370,7 +371,7 @@ fn dump_table<R: ReadAt>(sealed: &Sealed<R>, from: u64, visit: Visit<'_>) -> Res
         }
         entries.clear();
         sealed.block(&fence, &mut entries)?;
-        let first_key = directory.first_key(block).to_vec();
+        let first_key = owned(directory.first_key(block));
         let part = DumpPart::Table { records: fence.records, first_key };
         if !visit(DumpLine { offset, len: u64::from(len), part }) {
             return Ok(false);

@@ -59,8 +59,8 @@ function buildEngine() {
   const renamed = opt(
     // What is packed counts: small functions with few locals are alike, and more so beside their
     // namesakes. Inlining what has one caller, or sharing what is computed twice, undoes that.
-    // Flat code, put into loops and blocks anew, has fewer of both.
-    '-Oz', '--flatten', '--rereloop', '-Oz',
+    // Flat code, put into loops and blocks anew, has fewer of both; a second time helps, too.
+    '-Oz', '--flatten', '--rereloop', '-Oz', '--flatten', '--rereloop', '-Oz', '-Oz',
     '--one-caller-inline-max-function-size=0', '--always-inline-max-function-size=4',
     '--skip-pass=local-cse',
     // The stack ends at address 0, so that no constant is added to a pointer to come there.

@@ -111,26 +111,54 @@ fn rule(json: &mut Json, retention: Retention) {
 fn recovery(json: &mut Json, r: &RecoveryReport) {
     json.name("recovery").open(b'{');
     json.flag("created", r.created).flag("clean", r.clean).flag("rewritten", r.rewritten);
-    json.numbers("segments logSegments logBytes", &[r.segments, r.log_segments, r.log_bytes]);
-    json.numbers("records droppedBytes", &[r.records, r.dropped_bytes]);
-    json.numbers("droppedRecords removedFiles", &[r.dropped_records, r.removed_files]);
+    json.numbers(
+        "segments logSegments logBytes records droppedBytes droppedRecords removedFiles",
+        &[
+            r.segments,
+            r.log_segments,
+            r.log_bytes,
+            r.records,
+            r.dropped_bytes,
+            r.dropped_records,
+            r.removed_files,
+        ],
+    );
     json.close(b'}');
 }
 
 pub(crate) fn stats(s: &Stats, opened: &RecoveryReport) -> Vec<u8> {
     let mut json = Json::default();
     json.open(b'{').name("storeId").hex(&s.store_id);
-    json.numbers("keys records segments", &[s.keys, s.records, s.segments]);
-    json.numbers("fileBytes payloadBytes", &[s.file_bytes, s.payload_bytes]);
-    json.numbers("liveBytes deadBytes", &[s.live_bytes, s.dead_bytes]);
-    json.numbers("lastSeq durableSeq horizon", &[s.last_seq, s.durable_seq, s.horizon]);
-    json.numbers("indexBytes memtableBytes", &[s.index_bytes, s.memtable_bytes]);
-    json.numbers("cacheBytes cacheHits", &[s.cache_bytes, s.cache_hits]);
-    json.numbers("cacheMisses commits groups", &[s.cache_misses, s.commits, s.groups]);
-    json.numbers("syncs bytesAppended", &[s.syncs, s.bytes_appended]);
-    json.numbers("bytesCompacted", &[s.bytes_compacted]);
-    json.numbers("identicalSkipped coalesced", &[s.identical_skipped, s.coalesced]);
-    json.numbers("manifest", &[s.manifest]);
+    json.numbers(
+        "keys records segments fileBytes payloadBytes liveBytes deadBytes lastSeq durableSeq \
+         horizon indexBytes memtableBytes cacheBytes cacheHits cacheMisses commits groups syncs \
+         bytesAppended bytesCompacted identicalSkipped coalesced manifest",
+        &[
+            s.keys,
+            s.records,
+            s.segments,
+            s.file_bytes,
+            s.payload_bytes,
+            s.live_bytes,
+            s.dead_bytes,
+            s.last_seq,
+            s.durable_seq,
+            s.horizon,
+            s.index_bytes,
+            s.memtable_bytes,
+            s.cache_bytes,
+            s.cache_hits,
+            s.cache_misses,
+            s.commits,
+            s.groups,
+            s.syncs,
+            s.bytes_appended,
+            s.bytes_compacted,
+            s.identical_skipped,
+            s.coalesced,
+            s.manifest,
+        ],
+    );
     rule(&mut json, s.retention);
     recovery(&mut json, opened);
     json.flag("indexLoaded", s.index_loaded).close(b'}').take()
@@ -142,10 +170,22 @@ pub(crate) fn segments(segments: &[SegmentStats]) -> Vec<u8> {
     for s in segments {
         json.open(b'{').name("state").string(s.state);
         json.name("file").string(&FileId::segment(s.number).name());
-        json.numbers("segment fileBytes dataBytes", &[s.number, s.file_bytes, s.data_bytes]);
-        json.numbers("payloadBytes deadBytes", &[s.payload_bytes, s.dead_bytes]);
-        json.numbers("expiredBytes records", &[s.expired_bytes, s.records]);
-        json.numbers("tombstones minSeq maxSeq", &[s.tombstones, s.min_seq, s.max_seq]);
+        json.numbers(
+            "segment fileBytes dataBytes payloadBytes deadBytes expiredBytes records tombstones \
+             minSeq maxSeq",
+            &[
+                s.number,
+                s.file_bytes,
+                s.data_bytes,
+                s.payload_bytes,
+                s.dead_bytes,
+                s.expired_bytes,
+                s.records,
+                s.tombstones,
+                s.min_seq,
+                s.max_seq,
+            ],
+        );
         json.name("firstKey").hex(&s.first_key).name("lastKey").hex(&s.last_key).close(b'}');
     }
     json.close(b']').take()

@@ -17,6 +17,7 @@ use crate::storage::{JsReader, JsStorage};
 use crate::views::Views;
 use crate::wire::{Reader, begin_b, code, end_b, put_b, put_n, status};
 use siltdb_core::store::FullCompaction;
+use siltdb_core::types::owned;
 use siltdb_core::view::{Scan, View};
 
 /// Whether an operation was answered.
@@ -261,7 +262,7 @@ impl Session<'_> {
         let written = flags & 16 == 0;
         match (batch, condition) {
             (Some(batch), _) if written => {
-                let (key, value) = (key.to_vec(), value.map(<[u8]>::to_vec));
+                let (key, value) = (owned(key), value.map(owned));
                 batch.push(Operation { key, value, expires, condition });
             }
             (None, Some(condition)) if !written => self.check(operation, key, condition)?,
@@ -378,7 +379,7 @@ impl Session<'_> {
             count += 1;
         }
         end_b(out, start);
-        let last = if count > 0 { Reader::new(out, last).b().to_vec() } else { Vec::new() };
+        let last = if count > 0 { owned(Reader::new(out, last).b()) } else { Vec::new() };
         if let Some(number) = keep {
             self.keep_scan(number, range, (!ended).then_some(&last), scan);
         }
@@ -425,9 +426,9 @@ impl Session<'_> {
         let Some(open) = self.views.find(self.client, number) else { return };
         if let Some(last_key) = last_key {
             if next.reverse {
-                next.to = Some(last_key.to_vec());
+                next.to = Some(owned(last_key));
             } else {
-                let mut from = last_key.to_vec();
+                let mut from = owned(last_key);
                 from.push(0);
                 next.from = Some(from);
             }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use siltdb_core::error::{Error, ErrorKind};
 use siltdb_core::format::put;
 use siltdb_core::limits::SEQ_MAX;
+use siltdb_core::types::owned;
 
 /// What a request is told that ends early or is none.
 const MALFORMED: &str = "a packed message ends early or is not one";
@@ -147,7 +148,7 @@ impl<'a> Reader<'a> {
 
     /// Bytes of their own if the flag says that there are some.
     pub fn b_if(&mut self, given: bool) -> Option<Vec<u8>> {
-        given.then(|| self.b().to_vec())
+        given.then(|| owned(self.b()))
     }
 }
 

@@ -4,6 +4,7 @@
 //! and Space-Efficient Bloom Filters, 2007): about one false positive in a hundred. It needs no
 //! second pass, cannot fail to build, and no bytes make it read outside itself.
 
+use crate::types::owned;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -59,7 +60,7 @@ impl Filter {
         if bytes.is_empty() || !bytes.len().is_multiple_of(BLOCK_LEN) {
             return Err(Malformed("a filter of whole blocks"));
         }
-        Ok(Self { bits: bytes.to_vec() })
+        Ok(Self { bits: owned(bytes) })
     }
 
     /// Whether the hash may have been added; `false` is certain.

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use super::{Decoded, Fields, Malformed, checksum, put, put_bytes, read_u32, seed_at};
 use crate::limits;
+use crate::types::owned;
 
 const MAGIC: [u8; 8] = *b"SILTFOOT";
 
@@ -133,8 +134,8 @@ impl Footer {
 
     pub(super) fn take(fields: &mut Fields<'_>) -> Decoded<Self> {
         let numbers = SegmentNumbers::take(fields);
-        let first_key = fields.bytes(limits::KEY_LEN_MAX).to_vec();
-        let last_key = fields.bytes(limits::KEY_LEN_MAX).to_vec();
+        let first_key = owned(fields.bytes(limits::KEY_LEN_MAX));
+        let last_key = owned(fields.bytes(limits::KEY_LEN_MAX));
         fields.whole()?;
         let n = &numbers;
         let ordered = n.data_end <= n.fences_offset

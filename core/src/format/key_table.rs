@@ -11,6 +11,7 @@ use super::{
     checksum, put, put_bytes, read_u32, seed_at,
 };
 use crate::limits::{BLOCK_RECORDS_MAX, KEY_LEN_MAX, TABLE_BLOCK_BYTES_MAX};
+use crate::types::owned;
 
 const FLAG_TOMBSTONE: u64 = 1;
 const FLAG_OLDER: u64 = 2;
@@ -135,7 +136,7 @@ impl TableBuilder {
         let n = &mut self.numbers;
         let older = n.records > 0 && self.last_key == entry.key;
         if n.records == 0 {
-            self.first_key = entry.key.to_vec();
+            self.first_key = owned(entry.key);
         }
         if self.block_records == 0 {
             self.block_start = self.table.len();

@@ -12,6 +12,7 @@ use crate::format::{
 };
 use crate::segment_file::SegmentFile;
 use crate::storage::ReadAt;
+use crate::types::owned;
 
 /// Bytes read at once when looking for group headers behind damage.
 const SEARCH_LEN: usize = 256 << 10;
@@ -152,7 +153,7 @@ fn scan_group<R: ReadAt>(
         };
         at += frame.len;
         pending.push(ScannedRecord {
-            key: frame.key.to_vec(),
+            key: owned(frame.key),
             seq: frame.seq,
             tombstone: frame.tombstone,
             expires: frame.expires.unwrap_or(0),

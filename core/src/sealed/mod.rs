@@ -23,6 +23,7 @@ use crate::memtable::Run;
 use crate::segment_file::SegmentFile;
 use crate::stats::SegmentStats;
 use crate::storage::ReadAt;
+use crate::types::owned;
 
 /// A sealed segment. Fences and filter are read when they are first needed.
 #[derive(Debug)]
@@ -144,7 +145,7 @@ pub fn log_stats<R: ReadAt>(
     now: u64,
 ) -> SegmentStats {
     let entries = (0..run.len()).map(|i| run.entry(i));
-    let key = |at: Option<usize>| at.map_or(Vec::new(), |at| run.key(at).to_vec());
+    let key = |at: Option<usize>| at.map_or(Vec::new(), |at| owned(run.key(at)));
     SegmentStats {
         number: file.number,
         state,

@@ -14,7 +14,7 @@ use crate::index::Location;
 use crate::options::Retention;
 use crate::sealed::Part;
 use crate::storage::Storage;
-use crate::types::{Record, ScanOptions, expiry, is_expired};
+use crate::types::{Record, ScanOptions, expiry, is_expired, owned};
 use crate::view::{Diff, Held, History, Scan, View};
 
 /// Takes value, seq and expiry of a record.
@@ -27,7 +27,7 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// Damage; the storage's failure; a key out of the limits; `Poisoned` when a buffered write
     /// of the key could not be written out.
     pub fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.get_with(key, <[u8]>::to_vec)
+        self.get_with(key, owned)
     }
 
     /// Gives `read` the value of `key`, without a copy where the storage lends slices.
@@ -60,8 +60,8 @@ impl<S: Storage, H: Host> Store<S, H> {
     /// As [`Store::get`].
     pub fn get_record(&mut self, key: &[u8]) -> Result<Option<Record>> {
         self.get_record_with(key, |value, seq, expires| Record {
-            key: key.to_vec(),
-            value: value.to_vec(),
+            key: owned(key),
+            value: owned(value),
             seq,
             expires: expiry(expires),
         })

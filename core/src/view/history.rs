@@ -6,7 +6,7 @@ use super::View;
 use crate::error::Result;
 use crate::sealed::{self, Cursor};
 use crate::storage::ReadAt;
-use crate::types::{Version, expiry};
+use crate::types::{Version, expiry, owned};
 
 impl<R: ReadAt> View<R> {
     /// The versions of `key` up to the view's moment, newest first: those that were the newest at
@@ -18,7 +18,7 @@ impl<R: ReadAt> View<R> {
     pub fn history(&self, key: &[u8]) -> History<R> {
         History {
             view: self.clone(),
-            key: key.to_vec(),
+            key: owned(key),
             parts_entered: 0,
             cursor: None,
             newer: None,
@@ -56,11 +56,11 @@ impl<R: ReadAt> History<R> {
                 }
                 self.cursor = None;
             }
-            let Some(part) = self.view.parts.get(self.parts_entered) else { return Ok(false) };
+            let Some(part) = self.view.0.parts.get(self.parts_entered) else { return Ok(false) };
             self.parts_entered += 1;
             if self.view.may_hold(part, &self.key)? {
                 let mut cursor = Cursor::new(part.clone());
-                let at = cursor.lower_bound(&self.key, self.view.seq)?;
+                let at = cursor.lower_bound(&self.key, self.view.0.seq)?;
                 self.cursor = Some((cursor, at));
             }
         }
@@ -72,13 +72,13 @@ impl<R: ReadAt> History<R> {
         }
         let Some((cursor, _)) = &mut self.cursor else { return Ok(None) };
         let sealed::Version { seq, tombstone, expires, .. } = cursor.version();
-        let held = self.view.held;
+        let held = self.view.0.held;
         let is_superseded = self.newer.is_some_and(|newer| newer <= held.horizon);
         // The value of a delete with an expiry is compacted away; what is older, no moment reads.
         if is_superseded && self.told >= held.versions || tombstone && expires != 0 {
             return Ok(None);
         }
-        let value = if tombstone { None } else { Some(cursor.record()?.1.to_vec()) };
+        let value = if tombstone { None } else { Some(owned(cursor.record()?.1)) };
         self.newer = Some(seq);
         self.told = self.told.saturating_add(1);
         Ok(Some(Version { seq, value, expires: expiry(expires) }))

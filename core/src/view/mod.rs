@@ -5,6 +5,7 @@
 mod diff;
 mod history;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem::{swap, take};
 
@@ -15,7 +16,7 @@ use crate::index::KeyHasher;
 use crate::merge::Merge;
 use crate::sealed::{Cursor, Part};
 use crate::storage::ReadAt;
-use crate::types::{Record, ScanOptions, expiry, is_expired};
+use crate::types::{Record, ScanOptions, expiry, is_expired, owned};
 
 /// How much history the store held for sure when a view was made.
 #[derive(Debug, Clone, Copy)]
@@ -26,9 +27,12 @@ pub struct Held {
     pub versions: u32,
 }
 
-/// A consistent read handle at a sequence number.
+/// A consistent read handle at a sequence number. Its clones share what it pins.
 #[derive(Debug)]
-pub struct View<R> {
+pub struct View<R>(Arc<Pinned<R>>);
+
+#[derive(Debug)]
+struct Pinned<R> {
     /// Newest first.
     parts: Vec<Part<R>>,
     hasher: KeyHasher,
@@ -40,32 +44,26 @@ pub struct View<R> {
 
 impl<R> Clone for View<R> {
     fn clone(&self) -> Self {
-        Self {
-            parts: self.parts.clone(),
-            hasher: self.hasher,
-            seq: self.seq,
-            moment: self.moment,
-            held: self.held,
-        }
+        Self(Arc::clone(&self.0))
     }
 }
 
 impl<R: ReadAt> View<R> {
     /// A view over parts, newest first, at `seq`, judging expiry at `moment`.
     pub fn new(parts: Vec<Part<R>>, hasher: KeyHasher, seq: u64, moment: u64, held: Held) -> Self {
-        Self { parts, hasher, seq, moment, held }
+        Self(Arc::new(Pinned { parts, hasher, seq, moment, held }))
     }
 
     /// The sequence number the view is at.
     #[must_use]
     pub fn seq(&self) -> u64 {
-        self.seq
+        self.0.seq
     }
 
     /// The oldest moment that could be read when the view was made.
     #[must_use]
     pub fn horizon(&self) -> u64 {
-        self.held.horizon
+        self.0.held.horizon
     }
 
     /// The record of `key`, if it is live at the view's moment.
@@ -73,12 +71,12 @@ impl<R: ReadAt> View<R> {
     /// # Errors
     /// Damage; the storage's failure.
     pub fn get(&self, key: &[u8]) -> Result<Option<Record>> {
-        for part in &self.parts {
+        for part in &self.0.parts {
             if !self.may_hold(part, key)? {
                 continue;
             }
             let mut cursor = Cursor::new(part.clone());
-            let at = cursor.lower_bound(key, self.seq)?;
+            let at = cursor.lower_bound(key, self.0.seq)?;
             if at == cursor.len() {
                 continue;
             }
@@ -87,13 +85,13 @@ impl<R: ReadAt> View<R> {
             if found.key != key {
                 continue;
             }
-            let live = !found.tombstone && !is_expired(found.expires, self.moment);
+            let live = !found.tombstone && !is_expired(found.expires, self.0.moment);
             if !live {
                 break;
             }
             let (version, value) = cursor.record()?;
-            let (key, expires) = (version.key.to_vec(), expiry(version.expires));
-            return Ok(Some(Record { key, value: value.to_vec(), seq: version.seq, expires }));
+            let (key, expires) = (owned(version.key), expiry(version.expires));
+            return Ok(Some(Record { key, value: owned(value), seq: version.seq, expires }));
         }
         Ok(None)
     }
@@ -101,10 +99,10 @@ impl<R: ReadAt> View<R> {
     fn may_hold(&self, part: &Part<R>, key: &[u8]) -> Result<bool> {
         let Part::Sealed(sealed) = part else { return Ok(true) };
         let footer = &sealed.footer;
-        let outside = footer.numbers.min_seq > self.seq
+        let outside = footer.numbers.min_seq > self.0.seq
             || key < footer.first_key.as_slice()
             || key > footer.last_key.as_slice();
-        Ok(!outside && sealed.may_contain(self.hasher.hash(key))?)
+        Ok(!outside && sealed.may_contain(self.0.hasher.hash(key))?)
     }
 
     /// The live records of a range, in key order. `as_of` in the options is not looked at: the
@@ -123,9 +121,9 @@ impl<R: ReadAt> View<R> {
     fn scan_range(&self, options: &ScanOptions, reverse: bool) -> Result<Scan<R>> {
         let (from, to) = options.range();
         Ok(Scan {
-            merge: Merge::new(&self.parts, &from, to.as_deref(), reverse)?,
-            seq: self.seq,
-            moment: self.moment,
+            merge: Merge::new(&self.0.parts, &from, to.as_deref(), reverse)?,
+            seq: self.0.seq,
+            moment: self.0.moment,
             reverse,
             keys_only: false,
             left: u64::MAX,
@@ -265,7 +263,7 @@ impl<R: ReadAt> Iterator for Scan<R> {
         let mut record = None;
         let given = self.next_with(&mut |key, value, seq, expires| {
             let expires = expiry(expires);
-            record = Some(Record { key: key.to_vec(), value: value.to_vec(), seq, expires });
+            record = Some(Record { key: owned(key), value: owned(value), seq, expires });
         });
         match given? {
             Ok(()) => record.map(Ok),
