@@ -244,7 +244,7 @@ export class Silt<K = string, V = any> extends Reads<K, V> implements AsyncDispo
 
   /** A consistent copy of the whole store in one `.silt` file, which every home can restore. */
   async exportFile(): Promise<Blob> {
-    return (await this.session.call('export')) as Blob;
+    return this.session.call('export') as Promise<Blob>;
   }
 
   /** Listens to what happens to the store: commits, change of role, fallback, closing. */

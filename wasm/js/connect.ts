@@ -5,8 +5,8 @@ import { fullError } from './plain-error.js';
 import { storesFolder } from './stores.js';
 import { gone, randomNumber } from './tabs.js';
 import {
-  type Channel, type ChannelEvent, type ConnectOptions, type FromWorker, type PlainOptions,
-  type Port, type ToWorker,
+  type Answer, type Channel, type ChannelEvent, type ConnectOptions, type FromWorker,
+  type PlainOptions, type Port, type ToWorker,
 } from './transport.js';
 
 /** A worker that dies so often without an answer between is not started again. */
@@ -226,11 +226,12 @@ class WorkerChannel implements Channel {
         this.#end(closed());
         break;
       default:
-        if (message.t !== 'pong') this.#answer(message);
+        // To a pong nobody waits.
+        this.#answer(message as Answer);
     }
   }
 
-  #answer(message: Extract<FromWorker, { t: 'reply' | 'result' | 'error' }>): void {
+  #answer(message: Answer): void {
     const waiting = this.#unanswered.get(message.n);
     if (!waiting) return;
     this.#unanswered.delete(message.n);

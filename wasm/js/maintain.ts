@@ -56,7 +56,7 @@ export async function compactStore(
 /** Space as the browser tells it, or the host where there is none. */
 export async function readStorage(session: Session): Promise<StorageInfo> {
   const storage = globalThis.navigator?.storage;
-  if (!storage?.estimate) return (await session.call('storage')) as StorageInfo;
+  if (!storage?.estimate) return session.call('storage') as Promise<StorageInfo>;
   const [{ usage = 0, quota = 0 }, persisted] = await Promise.all([
     storage.estimate(),
     storage.persisted(),

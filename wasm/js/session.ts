@@ -130,10 +130,10 @@ export class Session {
   /** There may be another host: it is to hold what the views look at, before it compacts. */
   #openAgain(): void {
     if (this.#closed) return;
-    for (const { viewId: view = 0, at } of this.#open) {
+    for (const { viewId, at } of this.#open) {
       // What cannot be opened is told to whoever reads through it.
       if (at !== undefined) {
-        this.request((w) => encodeViewOpen(w, view, at), decodeNumber).catch(() => {});
+        this.request((w) => encodeViewOpen(w, viewId as number, at), decodeNumber).catch(() => {});
       }
     }
   }
@@ -142,7 +142,7 @@ export class Session {
   async closeView(moment: Moment): Promise<void> {
     this.#open.delete(moment);
     delete moment.at;
-    await this.closeNumber(moment.viewId ?? 0);
+    await this.closeNumber(moment.viewId as number);
   }
 
   /** Closes a view that a scan has opened. */

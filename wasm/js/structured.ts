@@ -199,10 +199,8 @@ class Unpacker {
 }
 
 function error(name: string, message: string, stack: string): Error {
-  const known = ERRORS.test(name)
-    ? (globalThis as unknown as Record<string, ErrorConstructor>)[name]
-    : undefined;
-  const made = new (known ?? Error)(message);
+  const kinds = globalThis as unknown as Record<string, ErrorConstructor>;
+  const made = new (kinds[ERRORS.test(name) ? name : 'Error'] as ErrorConstructor)(message);
   if (made.name !== name) made.name = name;
   if (stack) made.stack = stack;
   return made;

@@ -49,13 +49,13 @@ export class SyncTransaction<K, V> extends TransactionWrites<K, V, SyncRun> {
     const range = rangeBytes(scope, options, ' reverse limit');
     const { limit, ...bounds } = options;
     const most = checkCount(limit, Infinity, 'limit');
-    const mine = merging(run, range, options.reverse ? -1 : 1);
+    const next = merging(run, range, options.reverse ? -1 : 1);
     const stored = run.source.scan(scope, bounds)[Symbol.iterator]();
     let taken = 0;
     try {
       for (let step = stored.next(); taken < most; ) {
         const record = step.done ? undefined : step.value;
-        const { own, same } = mine.next(record?.key);
+        const { own, same } = next(record?.key);
         const found = own ?? record;
         if (!found) break;
         if (same || !own) step = stored.next();

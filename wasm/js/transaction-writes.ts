@@ -71,24 +71,24 @@ export abstract class TransactionWrites<K, V, Run extends WritingRun> {
   }
 }
 
-/** What a transaction has written in a range, to be merged with what is stored there. */
+/**
+ * What a transaction has written in a range, to be merged with what is stored there: each call
+ * gives what was written before the next stored key or in its place.
+ */
 export function merging(
   run: WritingRun,
   range: KeyRange,
   order: number,
-): { next(stored: Uint8Array | undefined): { own: WriteOperation | undefined; same: boolean } } {
+): (stored: Uint8Array | undefined) => { own?: WriteOperation; same?: boolean } {
   const own = [...run.written.values()]
     .filter(({ key }) => within(range, key))
     .sort((a, b) => compare(a.key, b.key) * order);
   let at = 0;
-  return {
-    /** What was written before the next stored key or in its place. */
-    next(stored) {
-      const mine = own[at];
-      const sign = !mine ? 1 : !stored ? -1 : compare(mine.key, stored) * order;
-      if (!mine || sign > 0) return { own: undefined, same: false };
-      at += 1;
-      return { own: mine, same: sign === 0 };
-    },
+  return (stored) => {
+    const mine = own[at];
+    const sign = mine && stored ? compare(mine.key, stored) * order : -1;
+    if (!mine || sign > 0) return {};
+    at += 1;
+    return { own: mine, same: sign === 0 };
   };
 }

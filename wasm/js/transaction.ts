@@ -83,14 +83,14 @@ export class Transaction<K, V> extends TransactionWrites<K, V, Run> {
     // As far as it was read, which is nowhere yet.
     const seen: KeyRange = { ...range };
     run.ranges.push(seen);
-    const mine = merging(run, range, reverse ? -1 : 1);
+    const next = merging(run, range, reverse ? -1 : 1);
     const { moment } = run;
     const raw = new RawScan(run.session, { ...range, moment, reverse, keysOnly: false,
       limit: Infinity, chunkBytes: CHUNK_BYTES, keep: false });
     const stored = new Scan(raw, packed);
     try {
       for (let step = await stored.next(); left > 0; ) {
-        const { own, same } = mine.next(step.value?.key);
+        const { own, same } = next(step.value?.key);
         const found = own ?? step.value;
         if (!found) {
           // To its end.
