@@ -16,7 +16,6 @@ use crate::segment_file::SegmentFile;
 use crate::stats::{CheckReport, Problem};
 use crate::storage::{FileId, FileKind, ReadAt, Storage};
 use crate::types::Progress;
-use alloc::sync::Arc;
 
 /// A frame as it was found in the data.
 struct Seen {
@@ -129,7 +128,7 @@ fn check_segment<S: Storage>(
             };
             let readable = reader.len()?.min(footer.file_len());
             let file = SegmentFile::new(n.number, n.salt, n.base_seq, reader, readable);
-            Sealed::from_parts(Arc::new(file), footer.clone())
+            Sealed::from_parts(file, footer.clone())
         }
     };
     report.bytes += sealed.file.readable();

@@ -327,7 +327,7 @@ fn frame_at<R: ReadAt>(
 }
 
 fn dump_sealed<R: ReadAt>(
-    file: SegmentFile<R>,
+    file: Arc<SegmentFile<R>>,
     footer: Footer,
     (from, file_len): (u64, u64),
     visit: Visit<'_>,
@@ -343,7 +343,7 @@ fn dump_sealed<R: ReadAt>(
             Walked::Whole => {}
         }
     }
-    let sealed = Sealed::from_parts(Arc::new(file), footer);
+    let sealed = Sealed::from_parts(file, footer);
     if !dump_table(&sealed, from, visit)? {
         return Ok(());
     }

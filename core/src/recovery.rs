@@ -115,7 +115,7 @@ pub fn open<S: Storage, H: Host>(
     for segment in &manifest.segments {
         let opened = Sealed::open(storage, &manifest.store_id, &segment.footer)?;
         opened.file.set_dead(segment.dead_bytes);
-        sealed.push(Arc::new(opened));
+        sealed.push(opened);
     }
     let number_max = files
         .iter()
@@ -260,7 +260,7 @@ fn scan_tail<R: ReadAt>(
         memtable.push(&r.key, r.seq, r.tombstone, r.expires, r.offset, r.len);
     })?;
     file.set_readable(end.len);
-    Ok(LogTail { file: Arc::new(file), header, memtable, len: end.len, payload_bytes, end })
+    Ok(LogTail { file, header, memtable, len: end.len, payload_bytes, end })
 }
 
 /// The header of a log segment of this store, `None` when it does not hold.
@@ -341,7 +341,7 @@ fn rewrite<S: Storage, H: Host>(
         let sealed = rewrite_tail(storage, writer, &hasher, &mut tail)?;
         let footer = sealed.footer.clone();
         manifest.segments.push(ManifestSegment { footer, dead_bytes: 0 });
-        opened.sealed.push(Arc::new(sealed));
+        opened.sealed.push(sealed);
     }
     manifest.number += 1;
     manifest.last_seq = manifest.last_seq.max(opened.last_seq);
@@ -359,7 +359,7 @@ fn rewrite_tail<S: Storage>(
     mut writer: LogWriter<S::Appender>,
     hasher: &KeyHasher,
     tail: &mut LogTail<S::Reader>,
-) -> Result<Sealed<S::Reader>> {
+) -> Result<Arc<Sealed<S::Reader>>> {
     let run = tail.memtable.order_fully();
     let mut memtable = Memtable::new();
     for i in run.by_arrival() {
@@ -386,7 +386,7 @@ fn rewrite_tail<S: Storage>(
     let header = *writer.header();
     let reader = storage.open(FileId::segment(header.number))?;
     let file = SegmentFile::new(header.number, header.salt, header.base_seq, reader, writer.len());
-    seal(&mut writer, &memtable.order_fully(), hasher, tail.payload_bytes, Arc::new(file))
+    seal(&mut writer, &memtable.order_fully(), hasher, tail.payload_bytes, file)
 }
 
 /// Seals the segment of `writer`, whose records are `run` and whose file is `file`.
@@ -396,7 +396,7 @@ pub(crate) fn seal<A: Append, R: ReadAt>(
     hasher: &KeyHasher,
     payload_bytes: u64,
     file: Arc<SegmentFile<R>>,
-) -> Result<Sealed<R>> {
+) -> Result<Arc<Sealed<R>>> {
     let tail = table_of(run, writer.header(), hasher, writer.len(), payload_bytes);
     writer.seal(&tail.bytes)?;
     file.set_readable(writer.len());

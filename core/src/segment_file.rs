@@ -1,6 +1,7 @@
 //! One live segment's file: reading frames from it, verified.
 
 use alloc::borrow::Cow;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -33,9 +34,9 @@ pub struct SegmentFile<R> {
 
 impl<R: ReadAt> SegmentFile<R> {
     /// A segment of which `readable` bytes are written.
-    pub fn new(number: u64, salt: u32, base_seq: u64, reader: R, readable: u64) -> Self {
+    pub fn new(number: u64, salt: u32, base_seq: u64, reader: R, readable: u64) -> Arc<Self> {
         let readable = AtomicUsize::new(usize::try_from(readable).unwrap_or(usize::MAX));
-        Self { number, salt, base_seq, reader, readable, dead: AtomicUsize::new(0) }
+        Arc::new(Self { number, salt, base_seq, reader, readable, dead: AtomicUsize::new(0) })
     }
 
     /// The file's name.

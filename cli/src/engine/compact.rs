@@ -204,7 +204,6 @@ impl<S: Storage, H: Host> Engine<S, H> {
     /// table until no slot names a replaced one, and on disk until no reader has them.
     fn install(&self, compacted: Compacted<S>) -> Result<()> {
         let Compacted { inputs, output, dropped_hashes, horizon, .. } = compacted;
-        let output = output.map(Arc::new);
         let mut published = lock(&self.published);
         let mut sealed = self.table.load().sealed.clone();
         let first = inputs.first().map_or(0, |s| s.file.number);

@@ -193,7 +193,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
         let id = FileId::segment(number);
         let appender = self.storage.create(id)?;
         let reader = self.storage.open(id)?;
-        let file = Arc::new(SegmentFile::new(number, salt, seq, reader, 0));
+        let file = SegmentFile::new(number, salt, seq, reader, 0);
         let writer = Some(LogWriter::create(appender, header));
         let active = Arc::new(LogSegment::new(file, header, writer, Memtable::new(), 0));
         self.change_table(|table| {

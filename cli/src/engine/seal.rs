@@ -73,7 +73,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
         *writer = None;
         drop(writer);
         self.counters.add(Count::Syncs, 1);
-        let sealed = Arc::new(Sealed::from_parts(Arc::clone(&log.file), tail.footer));
+        let sealed = Sealed::from_parts(Arc::clone(&log.file), tail.footer);
         let mut published = lock(&self.published);
         let mut segments = self.table.load().sealed.clone();
         segments.push(Arc::clone(&sealed));

@@ -51,7 +51,7 @@ pub struct Compacted<S: Storage> {
     /// The segments to be replaced, oldest first.
     pub inputs: Vec<Arc<Sealed<S::Reader>>>,
     /// What replaces them; nothing when no record was left.
-    pub output: Option<Sealed<S::Reader>>,
+    pub output: Option<Arc<Sealed<S::Reader>>>,
     /// Hashes of keys whose newest record of all sealed ones was dropped.
     pub dropped_hashes: Vec<u64>,
     /// Records dropped.
@@ -228,7 +228,7 @@ impl<S: Storage> Compaction<S> {
                 let SegmentHeader { salt, base_seq, .. } = self.header;
                 let len = output.writer.len();
                 let file = SegmentFile::new(number, salt, base_seq, reader, len);
-                Some(Sealed::from_parts(Arc::new(file), tail.footer))
+                Some(Sealed::from_parts(file, tail.footer))
             }
         };
         Ok(Compacted {

@@ -1,6 +1,5 @@
 //! The new store of what was found.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::scan::Found;
@@ -153,7 +152,7 @@ impl<'a, S: Storage, H: Host> NewStore<'a, S, H> {
         writer.harden(false)?;
         let SegmentHeader { number, salt, base_seq, .. } = *writer.header();
         let reader = self.target.open(FileId::segment(number))?;
-        let file = Arc::new(SegmentFile::new(number, salt, base_seq, reader, writer.len()));
+        let file = SegmentFile::new(number, salt, base_seq, reader, writer.len());
         let run = memtable.order_fully();
         let sealed = recovery::seal(&mut writer, &run, &self.hasher, payload_bytes, file)?;
         let footer = sealed.footer.clone();

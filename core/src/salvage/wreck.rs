@@ -1,5 +1,6 @@
 //! The files that salvage looks through.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::SalvageReport;
@@ -15,7 +16,7 @@ pub(super) const UNREADABLE_LEN: u64 = 4096;
 
 /// A segment to look through.
 pub(super) struct Wreck<R> {
-    pub(super) file: SegmentFile<R>,
+    pub(super) file: Arc<SegmentFile<R>>,
     /// Where data ends.
     pub(super) end: u64,
     /// How many records there should be, of a sealed segment.

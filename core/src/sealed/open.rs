@@ -24,7 +24,7 @@ impl<R: ReadAt> Sealed<R> {
         storage: &S,
         store_id: &[u8; 16],
         footer: &Footer,
-    ) -> Result<Self> {
+    ) -> Result<Arc<Self>> {
         let n = footer.numbers;
         let id = FileId::segment(n.number);
         let reader = storage.open(id).map_err(|e| match e.kind {
@@ -53,12 +53,12 @@ impl<R: ReadAt> Sealed<R> {
             let what = Malformed("the footer the manifest tells of");
             return Err(file.corrupt(n.footer_offset, what));
         }
-        Ok(Self::from_parts(Arc::new(file), footer.clone()))
+        Ok(Self::from_parts(file, footer.clone()))
     }
 
     /// A segment that was just sealed by this process.
-    pub fn from_parts(file: Arc<SegmentFile<R>>, footer: Footer) -> Self {
-        Self { file, footer, directory: OnceBox::new() }
+    pub fn from_parts(file: Arc<SegmentFile<R>>, footer: Footer) -> Arc<Self> {
+        Arc::new(Self { file, footer, directory: OnceBox::new() })
     }
 }
 

@@ -53,7 +53,9 @@ type Model = Vec<(Vec<u8>, u64, Option<Vec<u8>>)>;
 
 /// An arrival segment of records with several versions a key and values of all sizes; with the
 /// run it was sealed from and what cursors must show.
-fn arrival(storage: &MemoryStorage) -> (Sealed<MemoryReader>, Arc<crate::memtable::Run>, Model) {
+fn arrival(
+    storage: &MemoryStorage,
+) -> (Arc<Sealed<MemoryReader>>, Arc<crate::memtable::Run>, Model) {
     let id = FileId::segment(1);
     let appender = storage.create(id).unwrap();
     let mut writer = LogWriter::create(appender, header(1, SegmentKind::Arrival));
@@ -82,15 +84,15 @@ fn arrival(storage: &MemoryStorage) -> (Sealed<MemoryReader>, Arc<crate::memtabl
     let reader = storage.open(id).unwrap();
     let file = SegmentFile::new(1, header.salt, header.base_seq, reader, writer.len());
     let hasher = KeyHasher::new([1; 16], 64);
-    let sealed = recovery::seal(&mut writer, &run, &hasher, 0, Arc::new(file)).unwrap();
+    let sealed = recovery::seal(&mut writer, &run, &hasher, 0, file).unwrap();
     (sealed, run, model)
 }
 
-fn lent<R: ReadAt>(storage: &MemoryStorage, sealed: &Sealed<R>) -> Sealed<Lending> {
+fn lent<R: ReadAt>(storage: &MemoryStorage, sealed: &Sealed<R>) -> Arc<Sealed<Lending>> {
     let (file, bytes) = (&sealed.file, storage.bytes(sealed.file.id()).unwrap());
     let readable = bytes.len() as u64;
     let file = SegmentFile::new(file.number, file.salt, file.base_seq, Lending(bytes), readable);
-    Sealed::from_parts(Arc::new(file), sealed.footer.clone())
+    Sealed::from_parts(file, sealed.footer.clone())
 }
 
 fn walk<R: ReadAt>(part: Part<R>, model: &Model, seed: u64) {
@@ -128,10 +130,9 @@ fn walk<R: ReadAt>(part: Part<R>, model: &Model, seed: u64) {
 fn cursors_show_every_version_wherever_they_go() {
     let storage = MemoryStorage::new();
     let (sealed, run, model) = arrival(&storage);
-    let lent_arrival = Arc::new(lent(&storage, &sealed));
+    let lent_arrival = lent(&storage, &sealed);
     walk(Part::Run(Arc::clone(&sealed.file), Arc::clone(&run)), &model, 1);
     walk(Part::Run(Arc::clone(&lent_arrival.file), run), &model, 2);
-    let sealed = Arc::new(sealed);
     walk(Part::Sealed(Arc::clone(&sealed)), &model, 3);
     walk(Part::Sealed(lent_arrival), &model, 4);
     let rules = Rules::new(Retention::Forever, 1 << 40);
@@ -140,6 +141,6 @@ fn cursors_show_every_version_wherever_they_go() {
         Compaction::<MemoryStorage>::begin(&[sealed], 0..1, header, hasher, rules).unwrap();
     while compaction.step(&storage, 10_000).unwrap() {}
     let sorted = compaction.finish(&storage).unwrap().output.unwrap();
-    walk(Part::Sealed(Arc::new(lent(&storage, &sorted))), &model, 5);
-    walk(Part::Sealed(Arc::new(sorted)), &model, 6);
+    walk(Part::Sealed(lent(&storage, &sorted)), &model, 5);
+    walk(Part::Sealed(sorted), &model, 6);
 }

@@ -344,7 +344,6 @@ impl<S: Storage, H: Host> Store<S, H> {
         let first = inputs.first().map_or(0, |s| s.file.number);
         let at = self.sealed.iter().position(|s| s.file.number == first);
         let start = at.ok_or(ErrorKind::Invalid("a compacted segment is gone"))?;
-        let output = output.map(Arc::new);
         let older = self.sealed[..start].to_vec();
         let mut sealed = older.clone();
         sealed.extend(output.clone());

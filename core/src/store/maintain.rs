@@ -50,7 +50,6 @@ impl<S: Storage, H: Host> Store<S, H> {
         let file = Arc::clone(&active.file);
         let sealed = recovery::seal(writer, &run, &self.hasher, active.payload_bytes, file)?;
         self.counters.syncs += 1;
-        let sealed = Arc::new(sealed);
         let mut segments = self.manifest_segments();
         segments.push(sealed.entry());
         let log = self.next_log();

@@ -16,7 +16,6 @@ use crate::options::Durability;
 use crate::segment_file::SegmentFile;
 use crate::storage::{FileId, Storage};
 use crate::types::Commit;
-use alloc::sync::Arc;
 
 /// Least bytes of compaction done beside a commit while there is some to do.
 const COMPACTION_STEP_BYTES: u64 = 64 << 10;
@@ -314,7 +313,7 @@ impl<S: Storage, H: Host> Store<S, H> {
         let id = FileId::segment(number);
         let appender = self.storage.create(id)?;
         let reader = self.storage.open(id)?;
-        let file = Arc::new(SegmentFile::new(number, header.salt, seq, reader, 0));
+        let file = SegmentFile::new(number, header.salt, seq, reader, 0);
         self.files.add(&file);
         self.active = Some(Active {
             file,

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
 const LIMITS = {
-  '../../dist/siltdb.wasm': 61_700,
+  '../../dist/siltdb.wasm': 61_400,
   '../../dist/index.js': 12_000,
   '../../dist/worker.js': 14_000,
 };
