@@ -2,6 +2,7 @@
 
 import { checkWhole } from './check.js';
 import { refuse } from './error.js';
+import { copyOf } from './spare.js';
 
 const decoder = /* @__PURE__ */ new TextDecoder();
 
@@ -74,7 +75,7 @@ export class Writer {
 
   /** What was written, in an array of its own; the writer is empty after. */
   take(): Uint8Array<ArrayBuffer> {
-    return this.view().slice() as Uint8Array<ArrayBuffer>;
+    return copyOf(this.view());
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { cannot, closed, SiltError } from './error.js';
 import { fullError } from './plain-error.js';
+import { copyOf, moved, spend } from './spare.js';
 import { storesFolder } from './stores.js';
 import { gone, randomNumber } from './tabs.js';
 import {
@@ -94,8 +95,12 @@ class WorkerChannel implements Channel {
     message.n = this.#numbers += 1;
     return new Promise((resolve, reject) => {
       this.#unanswered.set(message.n, { message, resolve, reject });
-      // Requests are copied, not moved: they may have to be sent again.
-      this.#port?.postMessage(message);
+      // What moves is a copy: requests may have to be sent again.
+      if (message.t === 'call') this.#port?.postMessage(message);
+      else {
+        const b = copyOf(message.b);
+        this.#port?.postMessage({ ...message, b }, moved(b));
+      }
     });
   }
 
@@ -238,6 +243,8 @@ class WorkerChannel implements Channel {
     this.#deaths = 0;
     if (message.t === 'reply') {
       this.#seq = message.s;
+      const { b } = waiting.message as Extract<ToWorker, { t: 'send' }>;
+      moved(b).concat(message.m).forEach(spend);
       waiting.resolve(message.b);
     } else if (message.t === 'result') waiting.resolve(message.v);
     else waiting.reject(fullError(message.e));
@@ -274,7 +281,6 @@ class WorkerChannel implements Channel {
     for (const { reject } of this.#unanswered.values()) reject(error);
     this.#unanswered.clear();
     this.#settleOpen.reject(error);
-    this.opened.catch(() => undefined);
     this.#tell({ type: 'closed' });
     this.#whenClosed();
   }
@@ -282,7 +288,7 @@ class WorkerChannel implements Channel {
   /** A page that is put away gives its files to others, and asks for them when it comes back. */
   #watchPage(): void {
     const { document } = globalThis;
-    if (typeof document === 'undefined') return;
+    if (!document) return;
     const { signal } = this.#page;
     const turn = (freeze: boolean) => {
       if (this.#frozen === freeze) return;

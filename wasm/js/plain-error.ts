@@ -14,6 +14,6 @@ export function plainError(thrown: unknown): PlainError {
 }
 
 /** The same error, with its class. */
-export function fullError({ code, message, detail }: PlainError): SiltError {
-  return new SiltError(code as SiltErrorCode, message, detail);
+export function fullError(plain: PlainError): SiltError {
+  return new SiltError(plain.code as SiltErrorCode, plain.message, plain.detail);
 }

@@ -6,11 +6,12 @@ import { checkEngine } from './engine-options.js';
 import { refuseNoBlob, SiltError } from './error.js';
 import { answer, Leader } from './leader.js';
 import { plainError } from './plain-error.js';
+import { moved } from './spare.js';
 import {
   type Call, type FromLeader, type Held, hold, linkName, locks, storeName, type ToLeader,
 } from './tabs.js';
 import {
-  type Answer, type ChannelEvent, type FromWorker, HOST_OPTIONS, moved, type PlainOptions,
+  type Answer, type ChannelEvent, type FromWorker, HOST_OPTIONS, type PlainOptions,
   type Port, type Role, type ToWorker,
 } from './transport.js';
 
@@ -243,10 +244,15 @@ class Seat {
   }
 
   #answer(answer: Answer): void {
-    if (!this.#unanswered.delete(answer.n)) return;
+    const asked = this.#unanswered.get(answer.n)?.message;
+    if (!asked) return;
+    this.#unanswered.delete(answer.n);
     if (answer.t === 'result' && this.#role === 'follower') follower(answer.v);
-    if (answer.t === 'reply') this.#seq = answer.s;
-    this.#say(answer, answer.t === 'reply' ? moved(answer.b) : []);
+    if (answer.t === 'reply' && asked.t === 'send') {
+      this.#seq = answer.s;
+      const m = moved(asked.b);
+      this.#say({ ...answer, m }, [...moved(answer.b), ...m]);
+    } else this.#say(answer);
     if (this.#unanswered.size === 0) this.#idle?.();
   }
 

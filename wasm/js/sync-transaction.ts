@@ -55,10 +55,10 @@ export class SyncTransaction<K, V> extends TransactionWrites<K, V, SyncRun> {
     try {
       for (let step = stored.next(); taken < most; ) {
         const record = step.done ? undefined : step.value;
-        const { own, same } = next(record?.key);
-        const found = own ?? record;
+        const { mine, same } = next(record?.key);
+        const found = mine ?? record;
         if (!found) break;
-        if (same || !own) step = stored.next();
+        if (same || !mine) step = stored.next();
         if (!found.value) continue;
         taken += 1;
         yield [keyOf(scope, found.key), scope.values.decode(found.value)];

@@ -79,7 +79,7 @@ export function merging(
   run: WritingRun,
   range: KeyRange,
   order: number,
-): (stored: Uint8Array | undefined) => { own?: WriteOperation; same?: boolean } {
+): (stored: Uint8Array | undefined) => { mine?: WriteOperation; same?: boolean } {
   const own = [...run.written.values()]
     .filter(({ key }) => within(range, key))
     .sort((a, b) => compare(a.key, b.key) * order);
@@ -89,6 +89,6 @@ export function merging(
     const sign = mine && stored ? compare(mine.key, stored) * order : -1;
     if (!mine || sign > 0) return {};
     at += 1;
-    return { own: mine, same: sign === 0 };
+    return { mine, same: sign === 0 };
   };
 }

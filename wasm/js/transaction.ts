@@ -35,8 +35,7 @@ class Run implements WritingRun {
   operations(): WriteOperation[] {
     const { read, written } = this;
     for (const [name, operation] of written) {
-      const check = read.get(name);
-      if (check) operation.ifSeq = check.ifSeq;
+      operation.ifSeq = read.get(name)?.ifSeq;
     }
     return [...new Map([...read, ...written]).values()];
   }
@@ -90,8 +89,8 @@ export class Transaction<K, V> extends TransactionWrites<K, V, Run> {
     const stored = new Scan(raw, packed);
     try {
       for (let step = await stored.next(); left > 0; ) {
-        const { own, same } = next(step.value?.key);
-        const found = own ?? step.value;
+        const { mine, same } = next(step.value?.key);
+        const found = mine ?? step.value;
         if (!found) {
           // To its end.
           Object.assign(seen, range);
@@ -99,7 +98,7 @@ export class Transaction<K, V> extends TransactionWrites<K, V, Run> {
         }
         if (reverse) seen.from = found.key;
         else seen.to = after(found.key);
-        if (same || !own) step = await stored.next();
+        if (same || !mine) step = await stored.next();
         if (!found.value) continue;
         left -= 1;
         yield [keyOf(scope, found.key), scope.values.decode(found.value)];

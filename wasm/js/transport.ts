@@ -88,12 +88,15 @@ export type ToWorker =
   | { t: 'call'; n: number; m: string }
   | { t: 'freeze' | 'thaw' | 'close' | 'ping' };
 
-/** From a worker to its client; `s` is the last seq when the reply was made. */
+/**
+ * From a worker to its client; `s` is the last seq when the reply was made, `m` the memory of the
+ * request, if that is large.
+ */
 export type FromWorker =
   | { t: 'alive'; lock: string | undefined }
   | { t: 'opened' }
   | { t: 'failed'; e: PlainError }
-  | { t: 'reply'; n: number; b: Uint8Array; s: number }
+  | { t: 'reply'; n: number; b: Uint8Array; s: number; m: ArrayBuffer[] }
   | { t: 'result'; n: number; v: unknown }
   | { t: 'error'; n: number; e: PlainError }
   | { t: 'event'; e: ChannelEvent }
@@ -109,13 +112,4 @@ export interface Port<In, Out> {
   postMessage(message: Out, transfer?: Transferable[]): void;
   onmessage: ((event: MessageEvent<In>) => void) | null;
   addEventListener(type: 'messageerror', listen: () => void): void;
-}
-
-/** Bytes from which moving a buffer is cheaper than copying it. */
-const TRANSFER_MIN = 16 * 1024;
-
-/** What to move along with bytes that own their buffer. */
-export function moved(bytes: Uint8Array): Transferable[] {
-  const whole = bytes.byteLength === bytes.buffer.byteLength;
-  return whole && bytes.byteLength >= TRANSFER_MIN ? [bytes.buffer as ArrayBuffer] : [];
 }
