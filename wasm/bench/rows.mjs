@@ -22,6 +22,8 @@ const noise = (length) => Array.from({ length }, () => {
 const VALUES = Array.from({ length: 1000 }, () => noise(100));
 const BIG = Array.from({ length: 10 }, () => noise(64 << 10));
 export const valueOf = (i) => VALUES[i % VALUES.length];
+/** What put number `i` writes: another value than its key has, which some stores would not write. */
+const putOf = (i) => valueOf(i + Math.floor(i / KEYS));
 const bigOf = (i) => BIG[i % BIG.length];
 
 const upTo = (count, make) => Array.from({ length: count }, (_, i) => make(i));
@@ -55,7 +57,7 @@ const valuesOf = async (store) => store.range
 /** Throws unless all that was loaded and put is there; `puts` went to keys as `spread` has them. */
 async function holds(store, puts) {
   const wanted = upTo(KEYS, valueOf);
-  for (let i = 0; i < puts; i += 1) wanted[spread(i)] = valueOf(i);
+  for (let i = 0; i < puts; i += 1) wanted[spread(i)] = putOf(i);
   same(await valuesOf(store), wanted);
 }
 
@@ -77,12 +79,12 @@ async function putBig(store, count) {
  */
 export const ROWS = {
   'put awaited': { before: loaded, count: (n) => n(1500), after: holds,
-    run: (s, i) => s.set(keyOf(spread(i)), valueOf(i)) },
+    run: (s, i) => s.set(keyOf(spread(i)), putOf(i)) },
   'put awaited, synced': { before: loaded, synced: true, count: (n) => n(300), after: holds,
-    run: (s, i) => s.set(keyOf(spread(i)), valueOf(i)) },
+    run: (s, i) => s.set(keyOf(spread(i)), putOf(i)) },
   '100 puts in flight, each': { before: loaded, count: (n) => n(150), has: 100, after: holds,
     run: (s, i) => Promise.all(upTo(100, (j) =>
-      s.set(keyOf(spread(i * 100 + j)), valueOf(i * 100 + j)))) },
+      s.set(keyOf(spread(i * 100 + j)), putOf(i * 100 + j)))) },
   'batches of 1,000, per entry': { count: (n) => n(100), has: 1000, after: (s) => holds(s, 0),
     run: (s, i) => s.batch(pairs(i * 1000, 1000)) },
   'get awaited': { before: loaded, count: (n) => n(2000),

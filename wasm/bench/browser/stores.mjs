@@ -33,7 +33,7 @@ async function siltSync(name, synced) {
     batch: (pairs) => ready(() => db.batch(pairs.map(typed))),
     get: (key) => db.get(key),
     getMany: (keys) => db.getMany(keys),
-    range: (gte, limit) => [...db.entries({ gte, limit })],
+    range: (gte, limit) => ready(() => [...db.entries({ gte, limit })]),
     close: () => db.close(),
   };
 }
