@@ -244,7 +244,7 @@ class WorkerChannel implements Channel {
     if (message.t === 'reply') {
       this.#seq = message.s;
       const { b } = waiting.message as Extract<ToWorker, { t: 'send' }>;
-      moved(b).concat(message.m).forEach(spend);
+      moved(b).concat(message.m ?? []).forEach(spend);
       waiting.resolve(message.b);
     } else if (message.t === 'result') waiting.resolve(message.v);
     else waiting.reject(fullError(message.e));

@@ -50,7 +50,7 @@ export function answer(
     return;
   }
   const reply = store.host.handle(client, message.b, sender, n, message.again);
-  const tell = (made: Reply) => say({ t: 'reply', n, m: [], ...made });
+  const tell = (made: Reply) => say({ t: 'reply', n, ...made });
   if (reply instanceof Promise) reply.then(tell, fail);
   else tell(reply);
 }

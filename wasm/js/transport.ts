@@ -90,13 +90,13 @@ export type ToWorker =
 
 /**
  * From a worker to its client; `s` is the last seq when the reply was made, `m` the memory of the
- * request, if that is large.
+ * request, if that is large; a worker that was updated after or before its page may give none.
  */
 export type FromWorker =
   | { t: 'alive'; lock: string | undefined }
   | { t: 'opened' }
   | { t: 'failed'; e: PlainError }
-  | { t: 'reply'; n: number; b: Uint8Array; s: number; m: ArrayBuffer[] }
+  | { t: 'reply'; n: number; b: Uint8Array; s: number; m?: ArrayBuffer[] }
   | { t: 'result'; n: number; v: unknown }
   | { t: 'error'; n: number; e: PlainError }
   | { t: 'event'; e: ChannelEvent }
