@@ -4,7 +4,8 @@
 //! of all that a page would load.
 
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use once_cell::race::OnceBox;
 
@@ -13,7 +14,7 @@ const POLYNOMIAL: u32 = 0xedb8_8320;
 const STEP: usize = 16;
 
 /// What a byte comes to, by its place in a step. Where they stand is known to the code, which saves
-/// an addition for every byte. Who uses them has one thread.
+/// an addition for every byte. The last entry, which is not 0, says that all are there.
 static TABLES: [[AtomicU32; 256]; STEP] = [const { [const { AtomicU32::new(0) }; 256] }; STEP];
 
 fn at(step: usize, byte: u8) -> u32 {
@@ -31,7 +32,8 @@ fn make_tables() {
             let before = at(step - 1, byte as u8);
             (before >> 8) ^ at(0, before as u8)
         };
-        TABLES[step][byte].store(crc, Relaxed);
+        // Threads that make them at once make the same; whoever sees the last one sees them all.
+        TABLES[step][byte].store(crc, Release);
     }
 }
 
@@ -56,7 +58,7 @@ pub(super) fn update(crc: u32, bytes: &[u8]) -> u32 {
     {
         return long(crc, bytes);
     }
-    if at(STEP - 1, 255) == 0 {
+    if TABLES[STEP - 1][255].load(Acquire) == 0 {
         make_tables();
     }
     let mut crc = !crc;
