@@ -17,7 +17,10 @@ export function loadEngine(source: WebAssembly.Module | BufferSource): void {
   loaded = true;
 }
 
-/** Where in memory to put so many bytes that the next call takes; that may grow for them. */
+/**
+ * Where in memory to put so many bytes that the next call takes; that may grow for them. It is on
+ * the way of a get, as {@link newestOf}: both do without `call`, whose closure a get would notice.
+ */
 function room(raw: RawEngine, length: number): number {
   try {
     return raw.take(length);
