@@ -4,6 +4,7 @@
 //! one such thread for every two processors, each with a loop of its own.
 
 mod alone;
+mod awake;
 pub mod clients;
 pub mod commands;
 mod connection;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use self::awake::Awake;
 use self::connection::Connection;
 use self::gather::Gather;
 use self::state::Resp;
@@ -79,8 +81,11 @@ fn run_loop(
         let listener = listener.attach()?;
         let gather = Arc::new(Gather::new(Arc::clone(&shared)));
         tokio::spawn(Arc::clone(&gather).run());
-        let handle =
-            move |conn: Conn| Connection::serve(conn, Arc::clone(&resp), Arc::clone(&gather));
+        let awake = Awake::new();
+        let handle = move |conn: Conn| {
+            let (gather, awake) = (Arc::clone(&gather), Arc::clone(&awake));
+            Connection::serve(conn, Arc::clone(&resp), gather, awake)
+        };
         listener.serve(Arc::clone(&shared), handle).await;
         let _ = ended.send(());
         // Connections end by themselves; the server waits for them, and then cuts.
