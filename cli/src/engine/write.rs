@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use siltdb_core::batch::{Batch, Operation};
 use siltdb_core::buffer::WriteBuffer;
 use siltdb_core::error::{ErrorKind, Result};
@@ -260,7 +261,8 @@ impl<S: Storage, H: Host> Engine<S, H> {
         if operations.len() < 2 && !self.options.skip_identical {
             return Ok(None);
         }
-        let mut last: HashMap<&[u8], usize> = HashMap::with_capacity(operations.len());
+        let mut last: HashMap<&[u8], usize, RandomState> =
+            HashMap::with_capacity_and_hasher(operations.len(), RandomState::default());
         for (at, operation) in operations.iter().enumerate() {
             last.insert(&operation.key, at);
         }

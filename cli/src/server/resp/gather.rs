@@ -131,10 +131,7 @@ impl Gather {
             let begun = Instant::now();
             let is_in_the_way = self.has_reads.swap(false, Ordering::Relaxed)
                 && self.is_slow.load(Ordering::Relaxed);
-            if syncs
-                && !is_in_the_way
-                && let Some(answer) = self.shared.try_write(&batch)
-            {
+            if !is_in_the_way && let Some(answer) = self.shared.try_write(&batch) {
                 self.answer(waiting, &answer, begun);
                 continue;
             }
