@@ -2,7 +2,8 @@
 # SET and GET by redis-benchmark, beside redis-server on the same disk: 50 clients, values of 100
 # bytes, 1,000,000 random keys, without pipelining and with 16 requests at a time; synced beside
 # appendfsync always, flushed beside everysec. The two take turns, and the middle of the rounds is
-# told, for other work on the machine disturbs both.
+# told, of the ratios too, for other work on the machine disturbs both: single requests want 15
+# rounds and more.
 #
 #     scripts/bench-resp.sh [ROUNDS [SECONDS [ROW]]]
 #
@@ -12,7 +13,7 @@
 # system moves all of them about, and what is measured on two processors is that, too.
 set -euo pipefail
 CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
-rounds=${1:-3} seconds=${2:-4} only=${3:-}
+rounds=${1:-15} seconds=${2:-1} only=${3:-}
 silt=${SILT:-target/release/silt}
 servers=() clients=()
 [ -n "${PIN:-}" ] && servers=(taskset -c 0) clients=(taskset -c 1)
@@ -65,9 +66,9 @@ for fsync in always everysec; do
                 printf '%s\n' "$(rate 16391 $op $pipeline $n)" >>"$dir/a"
                 printf '%s\n' "$(rate 16392 $op $pipeline $n)" >>"$dir/b"
             done
-            a=$(middle <"$dir/a") b=$(middle <"$dir/b")
-            printf '%-9s %-5s %9s %10s %10s %6s\n' $fsync $op $pipeline "$a" "$b" \
-                "$(awk "BEGIN { printf \"%.2f\", $b / $a }")"
+            paste "$dir/b" "$dir/a" | awk '{ print $1 / $2 }' >"$dir/ratio"
+            printf '%-9s %-5s %9s %10s %10s %6.2f\n' $fsync $op $pipeline \
+                "$(middle <"$dir/a")" "$(middle <"$dir/b")" "$(middle <"$dir/ratio")"
         done
     done
     kill "${pids[@]}"
