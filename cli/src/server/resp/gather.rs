@@ -131,14 +131,22 @@ impl Gather {
             let begun = Instant::now();
             let is_in_the_way = self.has_reads.swap(false, Ordering::Relaxed)
                 && self.is_slow.load(Ordering::Relaxed);
-            if !is_in_the_way && let Some(answer) = self.shared.try_write(&batch) {
+            if syncs
+                && !is_in_the_way
+                && let Some(answer) = self.shared.try_write(&batch)
+            {
                 self.answer(waiting, &answer, begun);
                 continue;
             }
-            let (sender, receiver) = oneshot::channel();
+            let (sender, mut receiver) = oneshot::channel();
             self.shared.submit(batch, None, move |result| {
                 let _ = sender.send(result);
             });
+            // What needs no sync is done by now, unless it is large or another thread writes.
+            if let Ok(answer) = receiver.try_recv() {
+                self.answer(waiting, &answer, begun);
+                continue;
+            }
             let gather = Arc::clone(&self);
             // The answers are given in this thread: the one that commits wakes it only once.
             tokio::spawn(async move {
