@@ -125,9 +125,7 @@ class WorkerChannel implements Channel {
     const { worker: given } = this.#options;
     try {
       if (typeof given === 'object' && 'serve' in given) {
-        const { port1, port2 } = new MessageChannel();
-        given.serve(port2, () => port2.close());
-        this.#attach(port1);
+        this.#attach(given.serve());
         return;
       }
       worker = typeof given === 'function' ? given() : new Worker(given as URL, { type: 'module' });
@@ -199,7 +197,10 @@ class WorkerChannel implements Channel {
       this.#end(cannot('open the store', e));
     }
     for (const { message } of this.#unanswered.values()) {
-      port.postMessage(message.t === 'send' ? { ...message, again: this.#seq } : message);
+      // A copy, again: what an engine of this thread has its memory comes back.
+      port.postMessage(
+        message.t === 'send' ? { ...message, b: copyOf(message.b), again: this.#seq } : message,
+      );
     }
     if (this.#closing) port.postMessage({ t: 'close' });
   }

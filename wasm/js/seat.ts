@@ -23,14 +23,25 @@ interface Unanswered {
   sent: boolean;
 }
 
-/** Serves the client at the other end of the port; `die` ends this worker. */
-export function serve(port: Port<ToWorker, FromWorker>, die: () => void): void {
-  const seat = new Seat(port, die);
-  port.onmessage = ({ data }) => seat.hear(data);
-  port.addEventListener('messageerror', () => seat.misheard());
+/** Serves a client of this thread, whose end it returns. What is said there is heard at once. */
+export function serve(): Port<FromWorker, ToWorker> {
+  const end = <In, Out>(other: () => Port<Out, In>): Port<In, Out> => ({
+    onmessage: null,
+    addEventListener() {},
+    postMessage: (data) => other().onmessage?.({ data } as MessageEvent<Out>),
+  });
+  const here: Port<FromWorker, ToWorker> = end(() => there);
+  const there: Port<ToWorker, FromWorker> = end(() => here);
+  const seat = new Seat(there, () => {
+    here.onmessage = there.onmessage = null;
+    // Those of a worker go with it.
+    seat.unlock();
+  });
+  return here;
 }
 
-class Seat {
+/** Serves the client at the other end of a port; `die` ends this worker. */
+export class Seat {
   readonly #port: Port<ToWorker, FromWorker>;
   readonly #die: () => void;
   #name = '';
@@ -58,9 +69,14 @@ class Seat {
   constructor(port: Port<ToWorker, FromWorker>, die: () => void) {
     this.#port = port;
     this.#die = die;
+    port.onmessage = ({ data }) => this.#hear(data);
+    // A message that cannot be read is one that would never be answered.
+    port.addEventListener('messageerror', () => {
+      this.#fail(new SiltError('SILT_NOT_SUPPORTED', 'the worker cannot read what it was sent'));
+    });
   }
 
-  hear(message: ToWorker): void {
+  #hear(message: ToWorker): void {
     switch (message.t) {
       case 'open':
         this.#turn(() => this.#open(message));
@@ -85,9 +101,10 @@ class Seat {
     }
   }
 
-  /** A message that cannot be read is one that would never be answered. */
-  misheard(): void {
-    this.#fail(new SiltError('SILT_NOT_SUPPORTED', 'the worker cannot read what it was sent'));
+  /** Gives its locks back. */
+  unlock(): void {
+    this.#held?.release();
+    this.#alive?.release();
   }
 
   #turn(run: () => Promise<void>): void {
@@ -282,7 +299,7 @@ class Seat {
       await this.#leave();
     } finally {
       this.#say({ t: 'closed' });
-      this.#alive?.release();
+      this.unlock();
       this.#die();
     }
   }

@@ -29,7 +29,7 @@ export interface Channel {
 
 /** The module `siltdb/worker`, imported. */
 export interface WorkerModule {
-  serve(port: Port<ToWorker, FromWorker>, die: () => void): void;
+  serve(): Port<FromWorker, ToWorker>;
 }
 
 /** Where and how a store is opened. */
@@ -41,8 +41,9 @@ export interface ConnectOptions extends EngineOptions {
   /** `exclusive`: no other tab may have the store open. */
   multiTab?: 'auto' | 'exclusive' | undefined;
   /**
-   * The worker's script, or what makes a worker. Where workers are not allowed, the module
-   * `siltdb/worker` itself: the engine then runs in this thread, and the store is in IndexedDB.
+   * The worker's script, or what makes a worker. Or the module `siltdb/worker` itself: the engine
+   * then runs in this thread, where no message is on the way of a read; a page's store is in
+   * IndexedDB or in memory then, for files are to be had in workers only.
    */
   worker?: URL | string | (() => Worker) | WorkerModule | undefined;
   /** Milliseconds in which a worker must have begun; 10,000 unless given. */

@@ -1,7 +1,7 @@
 /** The script of the worker: it waits for a client to say which store to open. */
 
 import { opfsRoot } from './opfs-root.js';
-import { serve } from './seat.js';
+import { Seat, serve } from './seat.js';
 import type { FromWorker, Port, ToWorker } from './transport.js';
 import { GET } from './wire.js';
 
@@ -39,7 +39,7 @@ if (typeof DedicatedWorkerGlobalScope !== 'undefined' &&
     globalThis instanceof DedicatedWorkerGlobalScope) {
   // Browsers take long over the first file a thread asks for: they begin while it hears what to open.
   opfsRoot().catch(() => {});
-  serve(globalThis as unknown as Port<ToWorker, FromWorker>, () => {
+  new Seat(globalThis as unknown as Port<ToWorker, FromWorker>, () => {
     (globalThis as unknown as { close(): void }).close();
   });
   // After the store has answered, as far as it does so at once.

@@ -7,7 +7,7 @@ export const INTERNAL = new RegExp(`^(${[
   'session', 'scope', 'moment', 'openView', 'closeView', 'closeNumber', 'nextView', 'requestSync',
   'requestWrite', 'requestBatch', 'keysOnly', 'ranges', 'chunk', 'mayFail', 'under',
   'exclusively', 'dropClient', 'takeSynced',
-  'crashed', 'reopen', 'dirty', 'notes', 'retire', 'misheard', 'hear', 'reload',
+  'crashed', 'reopen', 'dirty', 'notes', 'retire', 'unlock', 'reload',
   'channel', 'amount', 'opened', 'pack', 'unpack', 'operations', 'whole', 'keep', 'raw',
   'over', 'position', 'byte', 'float', 'big', 'escaped', 'part', 'ahead', 'record', 'viewId',
   'same', 'check', 'closed', 'mine',

@@ -5,8 +5,8 @@ import { STORES } from './stores.mjs';
 
 /** One row of one store, fresh; undefined where the store has no such thing. */
 async function row({ store: name, row, scale, id }) {
-  const { open, synced } = STORES[name];
-  if (ROWS[row].synced && !synced) return undefined;
+  const { open, synced, pages } = STORES[name];
+  if ((ROWS[row].synced && !synced) || (pages && typeof document === 'undefined')) return undefined;
   return measure((synced) => open(`bench-${id}`, synced), row, scale);
 }
 

@@ -38,10 +38,11 @@ async function siltSync(name, synced) {
   };
 }
 
-async function silt(name, synced, backend) {
+async function silt(name, synced, backend, inThread = false) {
   if (inWorker && backend === 'opfs') return siltSync(name, synced);
   const durability = synced ? 'synced' : 'flushed';
-  const worker = () => new Worker('./worker.js', { type: 'module' });
+  const worker = inThread ? await import('../../dist/worker.js') :
+    () => new Worker('./worker.js', { type: 'module' });
   const db = await open(name, { values: utf8, backend, durability, worker });
   return {
     set: (key, value) => db.set(key, value),
@@ -165,10 +166,12 @@ async function level(name) {
   };
 }
 
-/** How to open each; `synced`: it can promise that. */
+/** How to open each; `synced`: it can promise that; `pages`: it is for pages only. */
 export const STORES = {
   'siltdb, OPFS': { synced: true, open: (name, synced) => silt(name, synced, 'opfs') },
   'siltdb, IndexedDB': { synced: true, open: (name, synced) => silt(name, synced, 'idb') },
+  'siltdb, IndexedDB, no worker': {
+    synced: true, pages: true, open: (name, synced) => silt(name, synced, 'idb', true) },
   'sqlite-wasm': { synced: true, open: (name, synced) => sqlite('sqlite-wasm', name, synced) },
   'wa-sqlite': { synced: true, open: (name, synced) => sqlite('wa-sqlite', name, synced) },
   'IndexedDB': { synced: true, open: rawIdb },

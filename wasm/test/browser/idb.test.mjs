@@ -133,6 +133,45 @@ test('idb: a write is acknowledged when its transaction is complete', TIME, asyn
   await page.close();
 });
 
+test('idb: an engine in the page answers in the same turn', TIME, async () => {
+  const page = await site.page();
+  const found = await page.evaluate(async () => {
+    const s = await open_('inside', { worker: { serve }, backend: 'idb' });
+    await s.set('a', '1');
+    let value;
+    s.get('a').then((got) => (value = got));
+    // However many promises are on the way: no message and no timer is.
+    for (let i = 0; i < 50; i += 1) await undefined;
+    const found = value;
+    await s.close();
+    return found;
+  });
+  assert.equal(found, '1');
+  await page.close();
+});
+
+test('idb: an engine in the page that stops is followed by another', TIME, async () => {
+  const page = await site.page();
+  const found = await page.evaluate(async () => {
+    const { now } = Date;
+    let failing = false;
+    Date.now = () => {
+      if (!failing) return now();
+      failing = false;
+      throw new Error('the clock is broken');
+    };
+    const s = await open_('stopped', { worker: { serve }, backend: 'idb' });
+    await s.set('a', '1');
+    failing = true;
+    await s.set('b', '2');
+    const found = [failing, await s.get('a'), await s.get('b'), await s.count()];
+    await s.close();
+    return found;
+  });
+  assert.deepEqual(found, [false, '1', '2', 2]);
+  await page.close();
+});
+
 test('idb: a store that the browser has thrown away says so, and can be made again', TIME, async () => {
   const page = await site.page();
   await page.evaluate(async () => {

@@ -13,7 +13,7 @@
 //   spares=late        new files are not made before the worker is told so, see below
 //   seed=N             the clock stands still, and the engine's random bits follow from N
 import { OpfsStorage } from '../../../js/opfs.js';
-import { serve } from '../../../js/seat.js';
+import { Seat } from '../../../js/seat.js';
 
 const faults = new URLSearchParams(self.name);
 const without = faults.get('without') ?? '';
@@ -126,4 +126,4 @@ if (filesMax) {
   });
 }
 
-serve(self as never, () => self.close());
+new Seat(self as never, () => self.close());
