@@ -106,6 +106,12 @@ impl Batch {
         &self.operations
     }
 
+    /// Whether each key is greater than the one before, as in most loads: then none is there twice.
+    #[must_use]
+    pub fn is_ascending(&self) -> bool {
+        self.operations.is_sorted_by(|one, next| one.key < next.key)
+    }
+
     /// How many operations the batch has.
     #[must_use]
     pub fn len(&self) -> usize {

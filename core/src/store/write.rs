@@ -151,7 +151,7 @@ impl<S: Storage, H: Host> Store<S, H> {
             }
         }
         let operations = batch.operations();
-        if operations.len() < 2 {
+        if batch.is_ascending() {
             return Ok(operations.iter().collect());
         }
         let mut newest = Newest::new(self.hasher, operations.len());
