@@ -1,6 +1,7 @@
 /** Writes that are committed together or not at all. */
 
 import { checkOptions, checkWhole, mapList } from './check.js';
+import { asTextOf } from './codec.js';
 import { refuse } from './error.js';
 import type { Part, Scope } from './scope.js';
 import { keyBytes, microsOf, scopeIn } from './scope.js';
@@ -104,6 +105,30 @@ export function packOperations<K, V>(
     if (op?.type === 'delete') return packDelete(scope, op.key, op, OPERATION);
     return refuse('an operation has the type `set` or `delete`');
   });
+}
+
+/**
+ * Keys and values of operations, one behind the other, where all of these set text and say nothing
+ * else; undefined for any other ones.
+ */
+export function textsOf<K, V>(
+  { prefix, keys, values }: Scope<K, V>,
+  operations: readonly Operation<K, V>[],
+): string[] | undefined {
+  const [keyText, valueText] = [asTextOf(keys.encode), asTextOf(values.encode)];
+  if (!keyText || !valueText || !Array.isArray(operations)) return undefined;
+  if (prefix.some((byte) => byte >= 0x80)) return undefined;
+  const before = String.fromCharCode(...prefix);
+  const texts: string[] = [];
+  for (const op of operations as readonly Operation<K, V>[]) {
+    for (const name in op) {
+      if (name !== 'key' && name !== 'value' && name !== 'type') return undefined;
+    }
+    if (op?.type !== 'set') return undefined;
+    const key = keyText(op.key);
+    texts.push(before ? before + key : key, valueText(op.value));
+  }
+  return texts;
 }
 
 /** The level that a caller asked for, if any. */

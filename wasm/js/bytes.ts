@@ -5,6 +5,8 @@ import { refuse } from './error.js';
 import { copyOf } from './spare.js';
 
 const decoder = /* @__PURE__ */ new TextDecoder();
+/** @internal */
+export const encoder = /* @__PURE__ */ new TextEncoder();
 
 /** Appends fields to a buffer that grows. */
 export class Writer {
@@ -26,9 +28,14 @@ export class Writer {
     try {
       write(this);
     } catch (e) {
-      this.#length = end;
+      this.back(end);
       throw e;
     }
+  }
+
+  /** Forgets what was written behind a length. */
+  back(length: number): void {
+    this.#length = length;
   }
 
   #room(count: number): number {
@@ -64,6 +71,12 @@ export class Writer {
     const at = this.#room(bytes.length);
     this.#bytes.set(bytes, at);
     return this;
+  }
+
+  /** Text that takes so many bytes, if it does. */
+  text(text: string, bytes: number): boolean {
+    const at = this.#room(bytes);
+    return encoder.encodeInto(text, this.#bytes.subarray(at, at + bytes)).read === text.length;
   }
 
   /** What was written, as it is until something else is; the writer is empty after. */
@@ -122,21 +135,20 @@ export class Reader {
   }
 
   /** Passes over bytes and says where they begin; they end at the position then. */
-  #skip(): number {
-    const length = this.n();
+  skip(length = this.n()): number {
     this.#at += length;
     if (this.#at > this.#bytes.length) cut();
     return this.#at - length;
   }
 
   /** Bytes, as a view over the buffer. */
-  b(): Uint8Array {
-    return this.#bytes.subarray(this.#skip(), this.#at);
+  b(length?: number): Uint8Array {
+    return this.#bytes.subarray(this.skip(length), this.#at);
   }
 
   /** What is made of a record: bytes of a key, and of a value. */
   record<T>(make: MakeOfRecord<T>): T {
-    return make(this.#bytes, this.#skip(), this.#at, this.#skip(), this.#at);
+    return make(this.#bytes, this.skip(), this.#at, this.skip(), this.#at);
   }
 
   /** A string. */

@@ -5,7 +5,7 @@
  * there: keys in UTF-8, values in JSON.
  */
 
-import { Reader } from './bytes.js';
+import { encoder, Reader } from './bytes.js';
 import { refuse } from './error.js';
 
 /** Turns keys into bytes and back. The order of the bytes is the order of the keys. */
@@ -38,7 +38,6 @@ export interface CodecOptions<K, V> {
   values?: ValueCodec<V> | undefined;
 }
 
-const encoder = /* @__PURE__ */ new TextEncoder();
 const decoder = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Plain text up to so long is encoded and decoded faster here than by a call out of the script. */
@@ -47,9 +46,15 @@ const SHORT = 40;
 const POOL_TEXT = 20 << 10;
 let pool = /* @__PURE__ */ new Uint8Array(0);
 
+/** A string. */
+function checkString(text: string): string {
+  if (typeof text !== 'string') refuse('a key or value must be a string');
+  return text;
+}
+
 /** A string that UTF-8 can hold. */
 export function checkText(text: string): string {
-  if (typeof text !== 'string') refuse('a key or value must be a string');
+  checkString(text);
   // With the u flag this finds surrogates that stand alone.
   if (/[\ud800-\udfff]/u.test(text)) refuse('a string has half of a surrogate pair');
   return text;
@@ -62,11 +67,20 @@ function writePlain(into: Uint8Array, text: string, at: number): number {
   return length;
 }
 
+/** How a codec encodes what is a text first, whose UTF-8 is what it gives. */
+const byText = <T>(encode: (value: T) => Uint8Array, asText: (value: T) => string) =>
+  Object.assign(encode, { asText });
+
+/** The text that is encoded for a value, where that is how its codec does it. */
+export function asTextOf<T>(encode: (value: T) => Uint8Array): ((value: T) => string) | undefined {
+  return (encode as { asText?: (value: T) => string }).asText;
+}
+
 /**
  * UTF-8 of a string; one that UTF-8 cannot hold is refused, since it would read otherwise. May be
  * a view over a larger buffer.
  */
-export function encodeText(text: string): Uint8Array {
+export const encodeText = /* @__PURE__ */ byText((text: string): Uint8Array => {
   const { length } = checkText(text);
   if (length > POOL_TEXT) return encoder.encode(text);
   if (length * 3 > pool.length) pool = new Uint8Array(POOL_TEXT * 3);
@@ -74,6 +88,17 @@ export function encodeText(text: string): Uint8Array {
   const raw = pool.subarray(0, end);
   pool = pool.subarray(end);
   return raw;
+}, checkString);
+
+/** How many bytes a string is in UTF-8; one that it cannot hold is refused. */
+export function textLength(text: string): number {
+  let { length } = checkText(text);
+  for (let i = 0; i < text.length; i += 1) {
+    const unit = text.charCodeAt(i);
+    // Half of a pair is two of its four bytes.
+    if (unit >= 0x80) length += unit < 0x800 || (unit & 0xf800) === 0xd800 ? 1 : 2;
+  }
+  return length;
 }
 
 /** Encodes text into bytes from a place on; how many it took. */
@@ -159,23 +184,24 @@ export const bytes: KeyCodec<Uint8Array> & ValueCodec<Uint8Array> = {
   decode: (raw) => raw.slice(),
 };
 
+/** What `JSON.stringify` makes of a value. */
+function jsonText(value: unknown): string {
+  const lost = ArrayBuffer.isView(value) || value instanceof ArrayBuffer
+    || value instanceof Map || value instanceof Set;
+  let text: string | undefined;
+  let cause: unknown;
+  try {
+    text = lost ? undefined : JSON.stringify(value);
+  } catch (e) {
+    cause = e;
+  }
+  return text ?? refuse('JSON cannot hold it: use the codec `structured` or `bytes`', cause);
+}
+
 /** Values in JSON: what `JSON.stringify` keeps. Binary data, Map and Set are refused. */
 export const json: ValueCodec<any> = {
   name: 'json',
-  encode(value) {
-    const lost = ArrayBuffer.isView(value) || value instanceof ArrayBuffer
-      || value instanceof Map || value instanceof Set;
-    let text: string | undefined;
-    let cause: unknown;
-    try {
-      text = lost ? undefined : JSON.stringify(value);
-    } catch (e) {
-      cause = e;
-    }
-    return text === undefined
-      ? refuse('JSON cannot hold it: use the codec `structured` or `bytes`', cause)
-      : encodeText(text);
-  },
+  encode: /* @__PURE__ */ byText((value) => encodeText(jsonText(value)), jsonText),
   decode(raw) {
     try {
       return JSON.parse(decodeText(raw));

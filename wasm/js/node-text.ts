@@ -1,8 +1,7 @@
 /** Text in Node, whose buffers read and write it in a part of one without a view. */
 
 import { Buffer } from 'node:buffer';
-import { decodeBy, decodeText, isText, writeTextBy } from './codec.js';
-import { packBatchesOfText } from './text-batch.js';
+import { decodeBy, decodeText, isText, markText, writeTextBy } from './codec.js';
 
 const { utf8Slice, utf8Write } = Buffer.prototype as unknown as {
   utf8Slice(this: Uint8Array, start: number, end: number): string;
@@ -17,7 +16,7 @@ function textAt(buffer: Uint8Array, start: number, end: number): string {
 
 /** Has text read and written this way from here on. */
 export function useTextOfNode(): void {
-  packBatchesOfText();
+  markText();
   writeTextBy((into, text, at) => utf8Write.call(into, text, at));
   decodeBy(<T>(
     codec: { decode: (bytes: Uint8Array) => T }, buffer: Uint8Array, start: number, end: number,

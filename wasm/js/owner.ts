@@ -1,6 +1,6 @@
 /** An engine in this thread, with the upkeep that it needs around its calls. */
 
-import { type Commit, type Operation, packOperations } from './batch.js';
+import { type Commit, type Operation, packOperations, textsOf } from './batch.js';
 import { Reader, Writer } from './bytes.js';
 import { type Engine, newestOf, UNREAD } from './engine.js';
 import { closed, SiltError } from './error.js';
@@ -18,17 +18,6 @@ const WORK_FACTOR = 8;
 const STEP_BYTES = 256 << 10;
 /** Nobody waits once nobody has asked for anything for so long. */
 const IDLE_MS = 250;
-
-/** Packs the whole request of a batch, if there is a shorter way for it than that of all. */
-type Packing = <K, V>(
-  scope: Scope<K, V>, operations: readonly Operation<K, V>[], durability: Durability | undefined,
-) => Uint8Array | undefined;
-let packShort: Packing = () => undefined;
-
-/** Has batches packed this way where it can. */
-export function packTextBy(way: Packing): void {
-  packShort = way;
-}
 
 /** What owns an open engine. */
 export class Owner {
@@ -105,9 +94,9 @@ export class Owner {
     operations: readonly Operation<K, V>[],
     durability: Durability | undefined,
   ): Commit {
-    const request = packShort(scope, operations, durability);
-    if (request) return wire.decodeWrite(new Reader(this.execute(request)));
-    return this.write(packOperations(scope, operations), durability);
+    const texts = textsOf(scope, operations);
+    if (!texts) return this.write(packOperations(scope, operations), durability);
+    return this.request((w) => wire.encodeSetMany(w, texts, durability), wire.decodeWrite);
   }
 
   /** The same of operations that are packed. */

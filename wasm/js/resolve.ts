@@ -10,9 +10,7 @@
  */
 
 import { Reader, Writer } from './bytes.js';
-import {
-  decodeChanges, decodeNumber, DELETE_RANGE, encodeChanges, SYNC, WRITE,
-} from './wire.js';
+import { decodeChanges, decodeNumber, DELETE_RANGE, encodeChanges, SYNC } from './wire.js';
 import { type Operation, pinned, walk } from './walk.js';
 
 /** Who was run, from which of its requests on, and the last seq before. */
@@ -97,9 +95,9 @@ function isOf(operation: Operation, commit: Commit): boolean {
     };
     return [...commit.changes].every(([key, value]) => value === undefined && inside(key));
   }
-  if (operation.code !== WRITE) return false;
+  if (!operation.writes) return false;
   const asked = new Map<string, Uint8Array | undefined>();
-  for (const { key, value } of operation.writes ?? []) asked.set(text(key), value);
+  for (const { key, value } of operation.writes) asked.set(text(key), value);
   return asked.size === commit.changes.size && [...asked].every(([key, value]) => {
     const done = commit.changes.get(key);
     return commit.changes.has(key) && (value && done ? same(value, done) : value === done);

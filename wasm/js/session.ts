@@ -6,7 +6,7 @@
  */
 
 import type { Commit, CommitOptions, Operation } from './batch.js';
-import { commitLevel, packOperations } from './batch.js';
+import { commitLevel, packOperations, textsOf } from './batch.js';
 import { Reader, Writer } from './bytes.js';
 import type { ValueCodec } from './codec.js';
 import { closed } from './error.js';
@@ -14,7 +14,9 @@ import type { Scope } from './scope.js';
 import type { Channel, ChannelEvent } from './transport.js';
 import type { Durability, Moment, RangeCheck, WriteOperation } from './wire.js';
 import { decodeGet, decodeNothing, decodeNumber, decodeWrite } from './wire.js';
-import { encodeGet, encodeViewClose, encodeViewOpen, encodeWrite } from './wire.js';
+import {
+  encodeGet, encodeSetMany, encodeViewClose, encodeViewOpen, encodeWrite,
+} from './wire.js';
 
 /** A message of this size goes off at once. */
 const MESSAGE_BYTES_MAX = 1 << 20;
@@ -94,7 +96,11 @@ export class Session {
     operations: readonly Operation<K, V>[],
     options: CommitOptions,
   ): Promise<Commit> {
-    return this.requestWrite(packOperations(scope, operations), commitLevel(options));
+    const durability = commitLevel(options);
+    // Before anything is packed: codecs of others may ask for something themselves.
+    const texts = textsOf(scope, operations);
+    if (!texts) return this.requestWrite(packOperations(scope, operations), durability);
+    return this.request((w) => encodeSetMany(w, texts, durability), decodeWrite);
   }
 
   /** Sends what waits for the end of the turn. @internal */

@@ -20,9 +20,9 @@ export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(spare, 0, length);
 }
 
-/** The memory to move along with bytes that own theirs. */
-export function moved({ buffer }: Uint8Array): ArrayBuffer[] {
-  return buffer.byteLength < LARGE ? [] : [buffer as ArrayBuffer];
+/** The memory to move along with bytes that own theirs; to look at that of a few would make it. */
+export function moved(bytes: Uint8Array): ArrayBuffer[] {
+  return bytes.length < LARGE ? [] : [bytes.buffer as ArrayBuffer];
 }
 
 /** Has memory used again: nobody looks at what stands there any more. */

@@ -5,18 +5,17 @@
 
 import { compileEngine, openStorage } from './backend.js';
 import { checkWord } from './check.js';
-import type { CodecOptions } from './codec.js';
+import { type CodecOptions, markText } from './codec.js';
 import { checkEngine, type EngineOptions } from './engine-options.js';
 import { codeOf, SiltError } from './error.js';
 import { splitOptions } from './scope.js';
 import { openOver, type SiltSync } from './sync-client.js';
 import { hold, storeName } from './tabs.js';
 import type { HostedStorage } from './host.js';
-import { packBatchesOfText } from './text-batch.js';
 
 export * from './sync-exports.js';
 
-packBatchesOfText();
+markText();
 
 /** Times that opening is tried with more files ready. */
 const ATTEMPTS_MAX = 16;

@@ -8,7 +8,7 @@ export interface Operation {
   code: number;
   start: number;
   end: number;
-  /** WRITE: what it sets and deletes. */
+  /** WRITE and SET_MANY: what it sets and deletes. */
   writes?: { key: Uint8Array; value: Uint8Array | undefined }[];
   /** Of what writes: whether it may commit nothing, and still be done. */
   mayFail?: boolean;
@@ -23,7 +23,7 @@ export function walk(request: Uint8Array): Operation[] {
   while (!r.done) {
     const start = r.position;
     const code = r.u8();
-    const rest = fields(r, code);
+    const rest = fields(r, code, true);
     operations.push({ code, start, end: r.position, ...rest });
   }
   return operations;
@@ -32,7 +32,12 @@ export function walk(request: Uint8Array): Operation[] {
 /** Whether a write of a request may commit nothing; undefined if it has none. */
 export function mayFail(request: Uint8Array): boolean | undefined {
   let found: boolean | undefined;
-  for (const operation of walk(request)) found = found || (operation.mayFail ?? found);
+  const r = new Reader(request);
+  while (!r.done) {
+    const { mayFail } = fields(r, r.u8(), false);
+    if (mayFail) return true;
+    found ??= mayFail;
+  }
   return found;
 }
 
@@ -41,6 +46,7 @@ const AT: Record<number, number> = {
   [wire.GET]: 1, [wire.HAS]: 1, [wire.GET_MANY]: 1, [wire.SCAN]: 4, [wire.COUNT]: 4,
 };
 const KEEP = 16;
+const NONE = new Uint8Array(0);
 
 /** One operation as a request; if it reads the newest state, it is to read that of `at`. */
 export function pinned(request: Uint8Array, operation: Operation, at?: number): Uint8Array {
@@ -94,7 +100,8 @@ function moment(r: Reader, flags: number, at: number): void {
   if (flags & (at * 2)) r.n();
 }
 
-function write(r: Reader): Partial<Operation> {
+/** `views`: of what is written, too. To make them takes longer than to pass over it. */
+function write(r: Reader, views: boolean): Partial<Operation> {
   r.u8();
   const writes: NonNullable<Operation['writes']> = [];
   let mayFail = false;
@@ -106,16 +113,32 @@ function write(r: Reader): Partial<Operation> {
       r.n();
       continue;
     }
-    const key = r.b();
-    const value = flags & 1 ? undefined : r.b();
+    const take = () => {
+      if (views) return r.b();
+      r.skip();
+      return NONE;
+    };
+    const [key, value] = [take(), flags & 1 ? undefined : take()];
     if (flags & 2) r.n();
     if (flags & 8) r.n();
-    if (!(flags & 16)) writes.push({ key, value });
+    if (views && !(flags & 16)) writes.push({ key, value });
   }
   return { writes, mayFail };
 }
 
-function fields(r: Reader, code: number): Partial<Operation> {
+function setMany(r: Reader, views: boolean): Partial<Operation> {
+  r.u8();
+  const lengths: number[] = [];
+  for (let left = r.n() * 2; left > 0; left -= 1) lengths.push(r.n());
+  if (!views) r.skip(lengths.reduce((sum, length) => sum + length, 0));
+  const writes: NonNullable<Operation['writes']> = [];
+  for (let i = 0; views && i < lengths.length; i += 2) {
+    writes.push({ key: r.b(lengths[i]), value: r.b(lengths[i + 1]) });
+  }
+  return { writes, mayFail: false };
+}
+
+function fields(r: Reader, code: number, views: boolean): Partial<Operation> {
   const numbers = (count: number) => {
     for (; count > 0; count -= 1) r.n();
     return {};
@@ -125,12 +148,14 @@ function fields(r: Reader, code: number): Partial<Operation> {
     case wire.HAS:
     case wire.GET_MANY: {
       const flags = r.u8();
-      for (let left = code === wire.GET_MANY ? r.n() : 1; left > 0; left -= 1) r.b();
+      for (let left = code === wire.GET_MANY ? r.n() : 1; left > 0; left -= 1) r.skip();
       moment(r, flags, 1);
       return {};
     }
     case wire.WRITE:
-      return write(r);
+      return write(r, views);
+    case wire.SET_MANY:
+      return setMany(r, views);
     case wire.DELETE_RANGE:
       r.u8();
       return { range: range(r), mayFail: true };

@@ -1,7 +1,7 @@
 /** What is asked for over the wire: see `wire.ts`. */
 
 import type { Writer } from './bytes.js';
-import { encodeText } from './codec.js';
+import { encodeText, textLength } from './codec.js';
 
 /** Codes of operations. */
 export const GET = 1;
@@ -25,6 +25,7 @@ export const RETENTION = 18;
 export const INFO = 19;
 export const RECORDS = 20;
 export const BYTES = 21;
+export const SET_MANY = 22;
 
 /** How long a write is safe. */
 export type Durability = 'buffered' | 'flushed' | 'synced';
@@ -149,6 +150,29 @@ export function encodeWrite(
     if (expires !== undefined) w.n(expires);
     if (condition > 4) w.n(ifSeq as number);
   }
+}
+
+/** Sets each key to the value behind it: all lengths, then all text, encoded by one call. */
+export function encodeSetMany(
+  w: Writer, texts: readonly string[], durability?: Durability,
+): void {
+  const all = texts.join('');
+  const start = w.length;
+  const pack = (lengthOf: (text: string) => number): boolean => {
+    w.back(start);
+    w.u8(SET_MANY);
+    level(w, durability);
+    w.n(texts.length / 2);
+    let bytes = 0;
+    for (const text of texts) {
+      const length = lengthOf(text);
+      w.n(length);
+      bytes += length;
+    }
+    return w.text(all, bytes);
+  };
+  // Plain text has a byte for each unit of a string; any other does not fit then.
+  if (!pack((text) => text.length)) pack(textLength);
 }
 
 export function encodeDeleteRange(w: Writer, r: KeyRange, durability?: Durability): void {

@@ -10,5 +10,5 @@ export const INTERNAL = new RegExp(`^(${[
   'crashed', 'reopen', 'dirty', 'notes', 'retire', 'unlock', 'reload',
   'channel', 'amount', 'opened', 'pack', 'unpack', 'operations', 'whole', 'keep', 'raw',
   'over', 'position', 'byte', 'float', 'big', 'escaped', 'part', 'ahead', 'record', 'viewId',
-  'same', 'check', 'closed', 'mine',
+  'same', 'check', 'closed', 'mine', 'back', 'skip',
 ].join('|')})$`);

@@ -78,6 +78,7 @@ impl Session<'_> {
             code::GET_MANY => self.get_many(request, out),
             code::HAS => self.has(request, out),
             code::WRITE => self.write(request, out),
+            code::SET_MANY => self.set_many(request, out),
             code::DELETE_RANGE => self.delete_range(request, out),
             code::SCAN => self.scan(request, out),
             code::VIEW_OPEN => self.view_open(request, out),
@@ -230,6 +231,25 @@ impl Session<'_> {
             for operation in 0..count {
                 self.part(operation as usize, &mut again, None)?;
             }
+        }
+        self.commit(&batch, durability, (count, !request.is_done()), out)
+    }
+
+    /// Sets keys to values: all lengths stand first, then all bytes.
+    fn set_many(&mut self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> Run {
+        let durability = level(u64::from(request.u8()), request);
+        let count = request.n();
+        let mut lengths = *request;
+        for _ in 0..count {
+            request.n();
+            request.n();
+            request.whole()?;
+        }
+        let mut batch = Batch::new();
+        for _ in 0..count {
+            let (key, value) = (request.take(lengths.n()), request.take(lengths.n()));
+            request.whole()?;
+            batch.set(key, value);
         }
         self.commit(&batch, durability, (count, !request.is_done()), out)
     }

@@ -36,6 +36,7 @@ pub mod code {
     pub const INFO: u8 = 19;
     pub const RECORDS: u8 = 20;
     pub const BYTES: u8 = 21;
+    pub const SET_MANY: u8 = 22;
 }
 
 /// Answers, by the byte they begin with.
@@ -131,7 +132,13 @@ impl<'a> Reader<'a> {
 
     /// Bytes.
     pub fn b(&mut self) -> &'a [u8] {
-        let len = usize::try_from(self.n()).unwrap_or(usize::MAX);
+        let len = self.n();
+        self.take(len)
+    }
+
+    /// So many bytes, whose length stood elsewhere.
+    pub fn take(&mut self, len: u64) -> &'a [u8] {
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
         let left = self.bytes.get(self.at..).unwrap_or_default();
         let Some((bytes, _)) = left.split_at_checked(len) else {
             self.refuse();

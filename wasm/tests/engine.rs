@@ -198,12 +198,36 @@ fn what_the_storage_throws_comes_back_with_its_code() {
 }
 
 #[wasm_bindgen_test]
+fn keys_are_set_by_lengths_and_bytes_and_the_last_of_one_wins() {
+    let mut engine = Engine::open(new_storage(), &[], new_clock()).unwrap();
+    let mut request = vec![code::SET_MANY, 0, 3, 1, 1, 2, 0, 1, 2];
+    request.extend(b"a1bba23");
+    for (key, value) in [(&b"a"[..], &b"23"[..]), (b"bb", b"")] {
+        get_request(&mut request, key);
+        let reply = run(&mut engine, &request).unwrap();
+        request.truncate(16);
+        let mut reply = Reader::new(&reply, 0);
+        assert_eq!(reply.u8(), status::OK);
+        let (seq, _, _, count) = (reply.n(), reply.u8(), reply.u8(), reply.n());
+        assert_eq!((count, reply.u8(), reply.b(), reply.n()), (3, status::OK, value, seq));
+    }
+}
+
+#[wasm_bindgen_test]
 fn requests_that_are_none_are_refused() {
     let mut engine = Engine::open(new_storage(), &[], new_clock()).unwrap();
     for request in [&[0][..], &[99], &[code::GET], &[code::GET, 0, 5, b'k'], &[code::WRITE, 9, 0]] {
         let thrown = text_of(run(&mut engine, request).unwrap_err());
         assert!(thrown.starts_with("SILT_INVALID: "), "{thrown}");
     }
+    // Lengths without bytes, and more of them than there could be.
+    for rest in [&[0, 1, 1, 1][..], &[0, 1, 1, 2, b'k', b'v'], &[0, 1, 9], &[0, 0xff, 0xff, 0x7f]] {
+        let request = [&[code::SET_MANY], rest].concat();
+        assert!(text_of(run(&mut engine, &request).unwrap_err()).starts_with("SILT_INVALID: "));
+    }
+    let mut endless = vec![code::SET_MANY, 0];
+    put_n(&mut endless, (1 << 53) - 1);
+    assert!(run(&mut engine, &endless).is_err());
     let mut long = vec![code::HISTORY];
     put_b(&mut long, b"key");
     long.extend([0xff; 9]);

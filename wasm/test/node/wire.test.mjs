@@ -3,6 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Reader, Writer } from '../../build/js/bytes.js';
+import { runRest } from '../../build/js/resolve.js';
+import { mayFail, walk } from '../../build/js/walk.js';
+import { encodeGet, encodeSetMany, encodeWrite } from '../../build/js/wire.js';
 import { memoryEngine, random } from './helpers.mjs';
 
 test('numbers, bytes and strings come back', () => {
@@ -33,7 +36,7 @@ test('no request, however mangled, does more than fail', () => {
   const engine = memoryEngine();
   let refused = 0;
   for (let i = 0; i < 20_000; i += 1) {
-    const request = Uint8Array.from({ length: 1 + below(24) }, () => below(3) ? below(20) : below(256));
+    const request = Uint8Array.from({ length: 1 + below(24) }, () => below(3) ? below(23) : below(256));
     try {
       engine.execute(1, request);
     } catch (e) {
@@ -43,4 +46,48 @@ test('no request, however mangled, does more than fail', () => {
   }
   assert.ok(refused > 1000);
   engine.close();
+});
+
+const raw = (text) => new TextEncoder().encode(text);
+
+/** A read, texts that are set, and a write. */
+function request(texts, ifSeq) {
+  const w = new Writer();
+  encodeGet(w, raw('k'));
+  if (ifSeq) encodeWrite(w, [{ key: raw('k'), ifSeq }]);
+  encodeSetMany(w, texts);
+  encodeWrite(w, [{ key: raw('d') }, { key: raw('k'), value: raw('v'), ifSeq, expires: 5 }]);
+  return w.take();
+}
+
+test('what a request writes is found in it, and whether that may fail', () => {
+  for (const texts of [['a', '\x05', 'bc', 'x'.repeat(300)], ['\u{1f600}', '\xe9', '', '\u2028']]) {
+    const operations = walk(request(texts));
+    assert.deepEqual(operations.map(({ writes }) => writes), [undefined,
+      [{ key: raw(texts[0]), value: raw(texts[1]) }, { key: raw(texts[2]), value: raw(texts[3]) }],
+      [{ key: raw('d'), value: undefined }, { key: raw('k'), value: raw('v') }]]);
+    assert.deepEqual(operations.map(({ start }) => start).slice(1),
+      operations.map(({ end }) => end).slice(0, -1));
+    assert.deepEqual([mayFail(request(texts)), mayFail(request(texts, 7))], [false, true]);
+  }
+  const read = new Writer();
+  encodeGet(read, raw('k'));
+  assert.equal(mayFail(read.take()), undefined);
+});
+
+test('of a request that comes again, what was done is answered and the rest is run', async () => {
+  const changes = new Map([['a', raw('1')], ['b', raw('2')]]);
+  for (const texts of [['a', '1', 'b', '2'], ['a', '1', 'b', '3'], ['a', '1']]) {
+    const run = [];
+    const execute = (part) => {
+      run.push(part);
+      return Uint8Array.of(0, 1);
+    };
+    const commits = [{ seq: 9, under: 4, changes, count: 2 }];
+    const [reply] = await runRest(execute, request(texts), 4, commits);
+    const done = commits.length === 0;
+    assert.equal(done, texts[3] === '2');
+    assert.equal(run.some((part) => part[0] === 22), !done);
+    assert.equal(reply.includes(9), done);
+  }
 });
