@@ -291,12 +291,14 @@ impl Error {
                 .number(*max as u64)
                 .add(" is allowed: split it"),
             ErrorKind::ConditionFailed { operation, found } => {
-                let text = text.add("the condition of operation ").number(*operation as u64);
+                // First what whoever wrote one key, and has no other operation, wants to know.
                 match found {
-                    0 => text.add(" failed: the key is absent"),
-                    found => text.add(" failed: the key is at seq ").number(*found),
+                    0 => text.add("the key has no value"),
+                    found => text.add("the key has a value, of seq ").number(*found),
                 }
-                .add("; nothing was written")
+                .add("; nothing was written (operation ")
+                .number(*operation as u64)
+                .add(")")
             }
             ErrorKind::HistoryGone { asked, oldest } => text
                 .add("history at ")

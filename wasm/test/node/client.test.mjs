@@ -224,8 +224,21 @@ test('conditions hold or nothing is written', async (t) => {
     return true;
   });
   await assert.rejects(db.batch().set('b', 1).set('a', 2, { ifSeq: seq - 1 }).commit(),
-    { code: 'SILT_CONDITION_FAILED', operation: 1 });
+    { code: 'SILT_CONDITION_FAILED', operation: 1, found: seq, message: /operation 1\)$/ });
   assert.equal(await db.has('b'), false);
+  // Whoever writes one key knows of no operations: told first is what is so.
+  const there = new RegExp(`^the key has a value, of seq ${seq}; nothing was written`);
+  const none = /^the key has no value; nothing was written/;
+  for (const [refused, message, found] of [
+    [db.set('a', 2, { ifAbsent: true }), there, seq],
+    [db.set('a', 2, { ifSeq: seq - 1 }), there, seq],
+    [db.delete('a', { ifSeq: seq - 1 }), there, seq],
+    [db.set('c', 2, { ifSeq: seq }), none, 0],
+    [db.delete('c', { ifSeq: seq }), none, 0],
+  ]) {
+    const [code, operation] = ['SILT_CONDITION_FAILED', 0];
+    await assert.rejects(refused, { name: 'SiltError', code, operation, found, message });
+  }
   await db.delete('a', { ifSeq: seq });
   await db.set('a', 3, { ifSeq: 0 });
   assert.equal(await db.get('a'), 3);
