@@ -60,6 +60,12 @@ export function storageNode(
   return { storage, engine, info: { backend: name, role: 'solo', persistent: !memory } };
 }
 
+/** Gives a storage back in which no store could be opened, as if nobody had tried. */
+export function giveUp(storage: AsyncStorage): void {
+  if (storage.abandon) storage.abandon();
+  else void storage.shut?.();
+}
+
 /** A client and its engine in one thread. */
 export class LocalChannel implements Channel {
   /** What runs the engine. */
@@ -125,7 +131,7 @@ export async function connectNode(
     }
     return new LocalChannel(new Owner(Engine.open(storage, engine), storage), info);
   } catch (error) {
-    await storage.shut?.();
+    giveUp(storage);
     throw error;
   }
 }

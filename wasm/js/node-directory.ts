@@ -36,35 +36,38 @@ function isLeftover(name: string): boolean {
   return name.endsWith(TMP) && FILE_NAME.test(name.slice(0, -TMP.length));
 }
 
-/** Looks whether a store is or may be at `dir`, and creates the directory if it may. */
-export function look(dir: string, create: boolean): void {
+/**
+ * Looks whether a store is or may be at `dir`, and creates the directory if it may: tells which
+ * directories that took, the outermost first.
+ */
+export function look(dir: string, create: boolean): string[] {
   let names: string[];
   try {
     names = fs.readdirSync(dir);
   } catch (e) {
     if (codeOfErrno(e) !== 'ENOENT') throw e;
     if (!create) throw new SiltError('SILT_NO_STORE', `there is no store in ${dir}`);
-    makeDirs(dir);
-    return;
+    return makeDirs(dir);
   }
-  if (names.some((name) => FILE_NAME.test(name))) return;
+  if (names.some((name) => FILE_NAME.test(name))) return [];
   const foreign = names.find(
     (name) => name !== LOCK && name !== 'lost+found' && !name.startsWith('.') && !isLeftover(name),
   );
-  if (create && foreign === undefined) return;
+  if (create && foreign === undefined) return [];
   const other = foreign === undefined ? '' : `, but ${foreign}: name an empty directory`;
   throw new SiltError('SILT_NO_STORE', `there is no store in ${dir}${other}`);
 }
 
-/** Creates `dir` and its missing parents, for the owner alone and durably. */
-function makeDirs(dir: string): void {
+/** Creates `dir` and its missing parents, for the owner alone and durably; all that it has made. */
+function makeDirs(dir: string): string[] {
   const parent = dirname(dir);
+  let made: string[] = [];
   try {
     fs.mkdirSync(dir, 0o700);
   } catch (e) {
-    if (codeOfErrno(e) === 'EEXIST') return;
+    if (codeOfErrno(e) === 'EEXIST') return [];
     if (codeOfErrno(e) !== 'ENOENT' || parent === dir) throw e;
-    makeDirs(parent);
+    made = makeDirs(parent);
     fs.mkdirSync(dir, 0o700);
   }
   try {
@@ -72,6 +75,16 @@ function makeDirs(dir: string): void {
   } catch (e) {
     // One may be allowed to create names in a directory and not to open it.
     if (codeOfErrno(e) !== 'EACCES') throw e;
+  }
+  return [...made, dir];
+}
+
+/** Takes away directories that were made here, in this order, as far as nothing stands in them. */
+export function unmake(made: readonly string[]): void {
+  try {
+    for (const dir of [...made].reverse()) fs.rmdirSync(dir);
+  } catch {
+    // Somebody has put something there, and keeps it.
   }
 }
 

@@ -7,9 +7,9 @@ import * as fs from 'node:fs';
 import { join, resolve } from 'node:path';
 import { SiltError } from './error.js';
 import { FILE_NAME, look, refuseWorldWritable, run, settle } from './node-directory.js';
-import { syncDir, TMP } from './node-directory.js';
+import { syncDir, TMP, unmake } from './node-directory.js';
 import { codeOfErrno, refused } from './node-error.js';
-import { CAREFUL, Lock } from './node-lock.js';
+import { CAREFUL, Lock, LOCK } from './node-lock.js';
 import type { HostStorage } from './storage.js';
 
 /** How a directory is opened. */
@@ -51,15 +51,20 @@ export class NodeStorage implements HostStorage {
   readonly path: string;
   readonly #readOnly: boolean;
   readonly #lock: Lock;
+  /** What was made to open it: directories, the outermost first, and whether the lock file. */
+  readonly #made: readonly string[];
+  readonly #madeLock: boolean;
   readonly #files = new Map<number, OpenFile>();
   #isShut = false;
 
   /** Opens a directory and takes its lock. What interrupted publications left is removed. */
   constructor(dir: string, options: NodeStorageOptions = {}) {
     this.#readOnly = options.readOnly === true;
-    run('open', dir, () => look(resolve(dir), options.create !== false && !this.#readOnly));
+    const create = options.create !== false && !this.#readOnly;
+    this.#made = run('open', dir, () => look(resolve(dir), create));
     this.path = run('open', dir, () => fs.realpathSync(dir));
     refuseWorldWritable(this.path);
+    this.#madeLock = !fs.existsSync(join(this.path, LOCK));
     this.#lock = Lock.take(this.path, this.#readOnly);
     try {
       if (!this.#readOnly) run('open', dir, () => settle(this.path));
@@ -200,6 +205,18 @@ export class NodeStorage implements HostStorage {
     this.#isShut = true;
     for (const handle of [...this.#files.keys()]) this.close(handle);
     this.#lock.release();
+  }
+
+  /** As `shutSync`, where no store could be opened: takes away what was made for one. */
+  abandon(): void {
+    try {
+      // While the lock is held nobody else makes a store here.
+      if (this.#madeLock && this.list().length === 0) fs.rmSync(join(this.path, LOCK));
+    } catch {
+      // Windows keeps a file that is open.
+    }
+    this.shutSync();
+    unmake(this.#made);
   }
 
   /** As {@link NodeStorage.shutSync}. */

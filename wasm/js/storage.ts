@@ -48,4 +48,6 @@ export interface AsyncStorage extends HostStorage {
   settle?(strict: boolean): Promise<void>;
   /** Gives everything back, after the engine is closed. */
   shut?(): Promise<void>;
+  /** The same where no store came about; takes away what was made for one. */
+  abandon?(): void;
 }

@@ -1,7 +1,7 @@
 /** `siltdb/sync` in Node: a store in a directory, answering at once. */
 
 import type { CodecOptions } from './codec.js';
-import { type NodeOptions, storageNode } from './connect-node.js';
+import { giveUp, type NodeOptions, storageNode } from './connect-node.js';
 import { Engine } from './engine.js';
 import { refuse } from './error.js';
 import { sourceOf } from './owner.js';
@@ -21,7 +21,7 @@ export function openSync<K = string, V = any>(
   try {
     return openOver<K, V>(storage, { ...engine, ...codecs });
   } catch (error) {
-    void storage.shut?.();
+    giveUp(storage);
     throw error;
   }
 }
@@ -37,7 +37,9 @@ export function importFileSync(
   const { storage } = storageNode(directory, others);
   try {
     Engine.restore(storage, sourceOf(snapshot));
-  } finally {
-    void storage.shut?.();
+  } catch (error) {
+    giveUp(storage);
+    throw error;
   }
+  void storage.shut?.();
 }

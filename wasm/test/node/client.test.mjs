@@ -1,12 +1,13 @@
 // The client as a program in Node uses it: every verb, over memory and over a directory.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { SiltError, bytes, importFile, open, structured, tuple, utf8 } from '../../dist/node.js';
+import { importFileSync } from '../../dist/sync-node.js';
 
 /** Opens a store for a test, and ends it with it. */
 async function store(t, options = {}) {
@@ -452,6 +453,42 @@ test('what cannot be opened, imported or read says so by name', async (t) => {
   await assert.rejects(importFile(there, new Blob([])), { name: 'SiltError' });
   writeFileSync(join(directory, 'letter.txt'), 'dear');
   await assert.rejects(open(directory), { code: 'SILT_NO_STORE', message: /: name an empty/ });
+});
+
+test('an import that is refused takes away what it has made, and nothing else', async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'siltdb-client-'));
+  t.after(() => rmSync(root, { recursive: true, force: true }));
+  const db = await open('x', { backend: 'memory' });
+  for (let i = 0; i < 500; i += 1) void db.set(`k${i}`, 'x'.repeat(100));
+  const whole = new Uint8Array(await (await db.exportFile()).arrayBuffer());
+  await db.close();
+  const cut = whole.subarray(0, -100);
+  const junk = new TextEncoder().encode('junk');
+  const [empty, noted, full] = ['empty', 'noted', 'full'].map((name) => join(root, name));
+  for (const there of [empty, noted]) mkdirSync(there);
+  writeFileSync(join(noted, 'LOCK'), '');
+  await importFile(full, new Blob([whole]));
+  const seen = () => readdirSync(root, { recursive: true }).sort();
+  const before = seen();
+  for (const at of [join(root, 'new'), join(root, 'far', 'away', 'new'), empty, noted, full]) {
+    for (const raw of [junk, cut, new Uint8Array(0)]) {
+      const code = at === full ? 'SILT_NOT_EMPTY' : 'SILT_CORRUPT';
+      await assert.rejects(importFile(at, new Blob([raw])), { code });
+      assert.throws(() => importFileSync(at, raw), { code });
+      assert.deepEqual(seen(), before);
+    }
+  }
+  // What somebody else has put there meanwhile stays.
+  const shared = join(root, 'shared');
+  const slow = new Blob([junk]);
+  slow.arrayBuffer = async () => {
+    writeFileSync(join(shared, 'letter.txt'), 'dear');
+    throw new TypeError('mine');
+  };
+  await assert.rejects(importFile(shared, slow), TypeError);
+  assert.deepEqual(readdirSync(shared), ['letter.txt']);
+  // And the place is free.
+  await importFile(empty, new Blob([whole]));
 });
 
 test('CommonJS gives the same', async (t) => {
