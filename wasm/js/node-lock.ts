@@ -54,7 +54,10 @@ export class Lock {
       fs.closeSync(file);
       throw e;
     }
-    return new Lock(file, !readOnly);
+    if (fs.fstatSync(file).nlink > 0) return new Lock(file, !readOnly);
+    // Whoever held it took the file away at its end, and a lock on it keeps nobody out any more.
+    fs.closeSync(file);
+    return Lock.take(dir, readOnly);
   }
 
   /** Gives the lock back. */

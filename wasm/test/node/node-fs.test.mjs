@@ -211,6 +211,29 @@ test('one opener at a time: in this process, in another one, and the native tool
   assert.deepEqual(withStore(dir, all).map((r) => r.key), ['k']);
 });
 
+test('a lock file that its holder takes away at its end keeps the next ones out again', {
+  skip: process.platform !== 'linux' && 'only Linux locks by a program',
+}, (t) => {
+  const dir = place();
+  fs.mkdirSync(dir);
+  // The program stands for a moment of another process: it ends between open and lock.
+  const programs = place();
+  fs.mkdirSync(programs);
+  const lock = join(dir, 'LOCK');
+  const path = process.env.PATH;
+  const script = `#!/bin/sh\nPATH='${path}'\n[ -e '${dir}/done' ] || rm '${lock}'\n`
+    + `: > '${dir}/done'\nexec flock "$@"\n`;
+  fs.writeFileSync(join(programs, 'flock'), script, { mode: 0o755 });
+  process.env.PATH = `${programs}:${path}`;
+  t.after(() => (process.env.PATH = path));
+  const storage = new NodeStorage(dir);
+  fs.rmSync(join(dir, 'done'));
+  process.env.PATH = path;
+  assert.ok(fs.existsSync(lock));
+  assert.throws(() => new NodeStorage(dir), { code: 'SILT_LOCKED' });
+  storage.shutSync();
+});
+
 for (const durability of ['synced', 'flushed', 'buffered']) {
   test(`a killed Node process leaves what it acknowledged as ${durability}, and no lock`, async () => {
     const dir = place();
