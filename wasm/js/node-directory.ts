@@ -54,8 +54,9 @@ export function look(dir: string, create: boolean): string[] {
     (name) => name !== LOCK && name !== 'lost+found' && !name.startsWith('.') && !isLeftover(name),
   );
   if (create && foreign === undefined) return [];
-  const other = foreign === undefined ? '' : `, but ${foreign}: name an empty directory`;
-  throw new SiltError('SILT_NO_STORE', `there is no store in ${dir}${other}`);
+  const other = foreign === undefined ? '' : `, but ${foreign}`;
+  const advice = create ? ': name an empty directory' : '';
+  throw new SiltError('SILT_NO_STORE', `there is no store in ${dir}${other}${advice}`);
 }
 
 /** Creates `dir` and its missing parents, for the owner alone and durably; all that it has made. */

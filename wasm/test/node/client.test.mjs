@@ -1,13 +1,15 @@
 // The client as a program in Node uses it: every verb, over memory and over a directory.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { SiltError, bytes, importFile, open, structured, tuple, utf8 } from '../../dist/node.js';
-import { importFileSync } from '../../dist/sync-node.js';
+import { SiltError, bytes, destroy, importFile, open, structured, tuple, utf8 } from '../../dist/node.js';
+import { importFileSync, openSync } from '../../dist/sync-node.js';
 
 /** Opens a store for a test, and ends it with it. */
 async function store(t, options = {}) {
@@ -453,6 +455,58 @@ test('what cannot be opened, imported or read says so by name', async (t) => {
   await assert.rejects(importFile(there, new Blob([])), { name: 'SiltError' });
   writeFileSync(join(directory, 'letter.txt'), 'dear');
   await assert.rejects(open(directory), { code: 'SILT_NO_STORE', message: /: name an empty/ });
+});
+
+test('what is refused says where in a file, who has the store, or what is there instead', async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'siltdb-client-'));
+  t.after(() => rmSync(root, { recursive: true, force: true }));
+  const at = join(root, 'store');
+  const db = await open(at, { retention: 'forever' });
+  for (let i = 0; i < 500; i += 1) void db.set(`k${i}`, 'x'.repeat(100));
+  const whole = new Uint8Array(await (await db.exportFile()).arrayBuffer());
+  await db.close();
+  const middle = whole.length >> 1;
+  const flipped = whole.map((byte, i) => (i === middle ? byte ^ 1 : byte));
+  const copy = join(root, 'copy');
+  for (const [raw, told] of [
+    [new Uint8Array(4096), /at byte 0 there should be a snapshot's header; nothing was restored$/],
+    [whole.subarray(0, middle), new RegExp(`at byte ${middle} .* the snapshot is cut`)],
+    [flipped, /at byte \d+ there should be the checksum of the part before it/],
+  ]) {
+    const refusal = { code: 'SILT_CORRUPT', message: told };
+    await assert.rejects(importFile(copy, new Blob([raw])), refusal);
+    assert.throws(() => importFileSync(copy, raw), refusal);
+  }
+  const holding = `import { open } from ${JSON.stringify(import.meta.resolve('../../dist/node.js'))};
+    await open(${JSON.stringify(at)});
+    console.log('open');
+    setInterval(() => {}, 1000);`;
+  const holder = spawn(process.execPath, ['--input-type=module', '-e', holding],
+    { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    await once(holder.stdout, 'data');
+    const message = `the store is in use by process ${holder.pid} (node): close it there first`;
+    for (const refused of [open(at), importFile(at, new Blob([whole])), destroy(at)]) {
+      await assert.rejects(refused, { code: 'SILT_LOCKED', message });
+    }
+    assert.throws(() => openSync(at), { code: 'SILT_LOCKED', message });
+  } finally {
+    holder.kill('SIGKILL');
+  }
+  await once(holder, 'exit');
+  await (await open(at)).close();
+  const foreign = join(root, 'foreign');
+  mkdirSync(foreign);
+  writeFileSync(join(foreign, 'letter.txt'), 'dear');
+  for (const [dir, options, told] of [
+    [foreign, {}, `there is no store in ${foreign}, but letter.txt: name an empty directory`],
+    [foreign, { create: false }, `there is no store in ${foreign}, but letter.txt`],
+    [join(root, 'none'), { create: false }, `there is no store in ${join(root, 'none')}`],
+  ]) {
+    const refusal = { code: 'SILT_NO_STORE', message: told };
+    await assert.rejects(open(dir, options), refusal);
+    assert.throws(() => openSync(dir, options), refusal);
+  }
 });
 
 test('an import that is refused takes away what it has made, and nothing else', async (t) => {
