@@ -198,7 +198,11 @@ function jsonText(value: unknown): string {
   return text ?? refuse('JSON cannot hold it: use the codec `structured` or `bytes`', cause);
 }
 
-/** Values in JSON: what `JSON.stringify` keeps. Binary data, Map and Set are refused. */
+/**
+ * Values in JSON: what `JSON.stringify` keeps. It has no NaN and no Infinity, which come back as
+ * null, nor -0, and dates come back as strings: `structured` keeps them. Binary data, Map and Set
+ * are refused.
+ */
 export const json: ValueCodec<any> = {
   name: 'json',
   encode: /* @__PURE__ */ byText((value) => encodeText(jsonText(value)), jsonText),

@@ -139,8 +139,8 @@ test('damaged tuples are refused', () => {
 test('structured values come back', () => {
   const shared = { n: 1 };
   const values = [
-    undefined, null, true, false, 0, -0, 1.5, -7, NaN, Infinity, 2 ** 53, -(2 ** 53 - 1), 0n,
-    -(2n ** 80n), '', 'text \u{1f600}', new Date(5), [1, [2]], { a: { b: undefined } },
+    undefined, null, true, false, 0, -0, 1.5, -7, NaN, Infinity, -Infinity, 2 ** 53, -(2 ** 53 - 1),
+    0n, -(2n ** 80n), '', 'text \u{1f600}', new Date(5), [1, [2]], { a: { b: undefined } },
     new Map([[{ k: 1 }, new Set([1, 'x'])]]), new Uint8Array([1, 2]), new Float64Array([1.5]),
     new DataView(new ArrayBuffer(3)), new ArrayBuffer(2), /a+/gi, [shared, shared],
     new BigInt64Array([-5n]), Object.fromEntries([['constructor', 1]]),
@@ -181,6 +181,9 @@ test('text, bytes and JSON', () => {
   assert.notEqual(copy.buffer, raw.buffer);
   assert.throws(() => bytes.encode('text'), { code: 'SILT_INVALID' });
   assert.deepEqual(json.decode(json.encode({ a: [1, null] })), { a: [1, null] });
+  // What its comment and README say of it.
+  assert.deepStrictEqual(json.decode(json.encode([NaN, Infinity, -Infinity, -0, new Date(0)])),
+    [null, null, null, 0, '1970-01-01T00:00:00.000Z']);
   for (const bad of [undefined, () => 1, 1n, new Map(), new Uint8Array(1)]) {
     assert.throws(() => json.encode(bad), { code: 'SILT_INVALID' });
   }
