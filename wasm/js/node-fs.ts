@@ -211,6 +211,7 @@ export class NodeStorage implements HostStorage {
   abandon(): void {
     try {
       // While the lock is held nobody else makes a store here.
+      settle(this.path);
       if (this.#madeLock && this.list().length === 0) fs.rmSync(join(this.path, LOCK));
     } catch {
       // Windows keeps a file that is open.

@@ -332,6 +332,17 @@ test('where no space can be reserved, files grow up to the last byte', () => {
   assert.equal(told, '102000 SILT_OUT_OF_SPACE\n');
 });
 
+test('an open that finds no space for a new store leaves nothing', () => {
+  const dir = place();
+  const script = `
+    import { open } from ${JSON.stringify(new URL('../../dist/node.js', import.meta.url))};
+    await open(${JSON.stringify(dir)}).catch((e) => console.log(e.code));`;
+  const limited = 'trap "" XFSZ; ulimit -f 0; exec "$0" --input-type=module -e "$1"';
+  const told = spawnSync('bash', ['-c', limited, process.execPath, script], { encoding: 'utf8' });
+  assert.equal(told.stdout, 'SILT_OUT_OF_SPACE\n', told.stderr);
+  assert.ok(!fs.existsSync(dir), `${fs.existsSync(dir) && fs.readdirSync(dir)}`);
+});
+
 test('the storage keeps its contract', () => {
   const dir = place();
   const storage = new NodeStorage(dir);
