@@ -9,7 +9,7 @@ import { SiltError } from './error.js';
 import { FILE_NAME, look, refuseWorldWritable, run, settle } from './node-directory.js';
 import { syncDir, TMP, unmake } from './node-directory.js';
 import { codeOfErrno, refused } from './node-error.js';
-import { CAREFUL, Lock, LOCK } from './node-lock.js';
+import { CAREFUL, isRemoved, Lock, LOCK } from './node-lock.js';
 import type { HostStorage } from './storage.js';
 
 /** How a directory is opened. */
@@ -176,6 +176,11 @@ export class NodeStorage implements HostStorage {
   sync(handle: number): void {
     this.#change('sync', handle, (file) => {
       fs.fdatasyncSync(file.fd);
+      // It takes what is written to it all the same, and loses it when it is closed.
+      if (isRemoved(file.fd, join(this.path, file.name))) {
+        const message = `sync ${file.name}: somebody has removed it while the store was open`;
+        throw new SiltError('SILT_NOT_FOUND', message);
+      }
       if (!file.named) syncDir(this.path);
       file.named = true;
       file.synced = file.length;

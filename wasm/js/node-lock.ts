@@ -30,6 +30,13 @@ const LOCKING_FLAG: Partial<Record<NodeJS.Platform, { own: number; share: number
 /** Flags against links, and against pipes that would block. */
 export const CAREFUL = (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
 
+/** Whether an open file, opened at this path, has no name any more. */
+export function isRemoved(file: number, path: string): boolean {
+  const { nlink, ino } = fs.fstatSync(file);
+  // There are file systems that count no names.
+  return nlink === 0 && fs.lstatSync(path, { throwIfNoEntry: false })?.ino !== ino;
+}
+
 /** A held lock. */
 export class Lock {
   readonly #file: number | undefined;
@@ -54,7 +61,7 @@ export class Lock {
       fs.closeSync(file);
       throw e;
     }
-    if (fs.fstatSync(file).nlink > 0) return new Lock(file, !readOnly);
+    if (!isRemoved(file, join(dir, LOCK))) return new Lock(file, !readOnly);
     // Whoever held it took the file away at its end, and a lock on it keeps nobody out any more.
     fs.closeSync(file);
     return Lock.take(dir, readOnly);

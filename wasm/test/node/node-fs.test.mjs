@@ -343,6 +343,20 @@ test('an open that finds no space for a new store leaves nothing', () => {
   assert.ok(!fs.existsSync(dir), `${fs.existsSync(dir) && fs.readdirSync(dir)}`);
 });
 
+test('what is synced into a file that somebody has removed is not acknowledged', {
+  skip: process.platform === 'win32' && 'files that are open cannot be removed there',
+}, () => {
+  const dir = place();
+  const storage = new NodeStorage(dir);
+  const engine = Engine.open(storage);
+  set(engine, 'a', '1', 'synced');
+  fs.rmSync(dir, { recursive: true });
+  assert.throws(() => set(engine, 'b', '2', 'synced'), { code: 'SILT_NOT_FOUND', message: /removed/ });
+  assert.throws(() => set(engine, 'c', '3', 'synced'), { code: 'SILT_POISONED' });
+  assert.throws(() => engine.close(), { code: 'SILT_POISONED' });
+  storage.shutSync();
+});
+
 test('the storage keeps its contract', () => {
   const dir = place();
   const storage = new NodeStorage(dir);
