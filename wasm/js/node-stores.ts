@@ -9,7 +9,9 @@ import { LOCK } from './node-lock.js';
 
 /** Refuses what names no directory. */
 export function checkDirectory(directory: string): void {
-  if (typeof directory !== 'string' || directory === '') refuse('name a directory');
+  if (typeof directory !== 'string' || directory === '' || directory.includes('\0')) {
+    refuse('name a directory');
+  }
 }
 
 /**

@@ -229,7 +229,7 @@ const OPEN = [null, 5, 'x', { durabilty: 'synced' }, { durability: 'hard' }, { s
   { segmentBytes: true }, { cacheBytes: -1 }, { syncIntervalMs: 1.5 }, { create: 'no' },
   { autoCompact: 1 }, { skipIdentical: null }, { retention: 'last' }, { retention: { ms: 'x' } },
   { keys: {} }, { keys: null }, { values: 5 }, { multiTab: 'exclusive' }, { worker: 'x' }];
-const NAMES = [undefined, null, 5, {}, ''];
+const NAMES = [undefined, null, 5, {}, '', 'a\0b'];
 
 test('what cannot be opened, restored or removed leaves nothing behind', async () => {
   const file = await (async () => {
