@@ -187,7 +187,7 @@ export const bytes: KeyCodec<Uint8Array> & ValueCodec<Uint8Array> = {
 /** What `JSON.stringify` makes of a value. */
 function jsonText(value: unknown): string {
   const lost = ArrayBuffer.isView(value) || value instanceof ArrayBuffer
-    || value instanceof Map || value instanceof Set;
+    || value instanceof Map || value instanceof Set || value instanceof Promise;
   let text: string | undefined;
   let cause: unknown;
   try {
@@ -200,8 +200,8 @@ function jsonText(value: unknown): string {
 
 /**
  * Values in JSON: what `JSON.stringify` keeps. It has no NaN and no Infinity, which come back as
- * null, nor -0, and dates come back as strings: `structured` keeps them. Binary data, Map and Set
- * are refused.
+ * null, nor -0, and dates come back as strings: `structured` keeps them. Binary data, Map, Set
+ * and promises are refused.
  */
 export const json: ValueCodec<any> = {
   name: 'json',

@@ -27,6 +27,14 @@ const COMPACT_BYTES = 8 << 20;
 /** Options of a `set` that was given none: it is packed as a batch is. */
 const PLAIN: SetOptions = {};
 
+/** Refuses what a function gives that has not done its work when it returns. */
+function refuseLater(given: unknown, what: string): void {
+  if (typeof (given as { then?: unknown } | undefined)?.then !== 'function') return;
+  // Whatever becomes of it: what counts is told here.
+  Promise.resolve(given).catch(() => {});
+  refuse(`the function of ${what} must not be asynchronous`);
+}
+
 /** An open store, or the part of one whose keys begin the same, that answers at once. */
 export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Disposable {
   /** Sets a key to a value. */
@@ -78,6 +86,7 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
     commitLevel(options);
     // Nothing comes between: the engine is this thread's.
     const next = change(this.get(key));
+    refuseLater(next, 'an update');
     if (next === undefined) this.delete(key, options);
     else this.set(key, next, options);
     return next;
@@ -102,11 +111,7 @@ export class SiltSync<K = string, V = any> extends SyncReads<K, V> implements Di
     } finally {
       run.over = true;
     }
-    if (typeof (result as { then?: unknown } | undefined)?.then === 'function') {
-      // Whatever becomes of it: what counts is told here.
-      Promise.resolve(result).catch(() => {});
-      refuse('the function of a transaction must not be asynchronous');
-    }
+    refuseLater(result, 'a transaction');
     if (run.written.size > 0) this.owner.write([...run.written.values()], durability);
     return result;
   }

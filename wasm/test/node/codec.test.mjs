@@ -184,7 +184,7 @@ test('text, bytes and JSON', () => {
   // What its comment and README say of it.
   assert.deepStrictEqual(json.decode(json.encode([NaN, Infinity, -Infinity, -0, new Date(0)])),
     [null, null, null, 0, '1970-01-01T00:00:00.000Z']);
-  for (const bad of [undefined, () => 1, 1n, new Map(), new Uint8Array(1)]) {
+  for (const bad of [undefined, () => 1, 1n, new Map(), new Uint8Array(1), Promise.resolve(1)]) {
     assert.throws(() => json.encode(bad), { code: 'SILT_INVALID' });
   }
   assert.throws(() => json.decode(utf8.encode('{')), { code: 'SILT_INVALID' });

@@ -10,7 +10,8 @@ import { Engine } from '../../build/js/engine.js';
 import { NodeStorage } from '../../build/js/node-fs.js';
 import { decodeGet, encodeGet } from '../../build/js/wire.js';
 import { utf8 as other } from '../../dist/node.js';
-import { bytes, importFileSync, openSync, structured, tuple, utf8 } from '../../dist/sync-node.js';
+import { bytes, importFileSync, json, openSync } from '../../dist/sync-node.js';
+import { structured, tuple, utf8 } from '../../dist/sync-node.js';
 
 function folder(t) {
   const root = mkdtempSync(join(tmpdir(), 'siltdb-sync-'));
@@ -113,6 +114,21 @@ test('a transaction reads its own writes, and commits all of them or none', (t) 
     { code: 'SILT_INVALID' });
   assert.equal(db.get('a'), 1);
   assert.equal(db.transaction(() => 5), 5);
+  db.close();
+});
+
+test('what is asynchronous is not stored in place of what it will be', async () => {
+  const db = openSync('x', { backend: 'memory' });
+  for (const values of [json, structured, utf8, bytes]) {
+    const part = db.sub('part/', { values });
+    assert.throws(() => part.set('a', Promise.resolve('never')), { code: 'SILT_INVALID' });
+    assert.throws(() => part.update('a', async () => { throw new TypeError('mine'); }),
+      { code: 'SILT_INVALID', message: /must not be asynchronous/ });
+    assert.equal(part.has('a'), false);
+  }
+  const own = db.sub('own/', { values: { ...utf8, encode: () => new Uint8Array(1) } });
+  assert.throws(() => own.update('a', async () => 1), { code: 'SILT_INVALID' });
+  assert.equal(own.has('a'), false);
   db.close();
 });
 
