@@ -134,7 +134,7 @@ export function textsOf<K, V>(
 /** The level that a caller asked for, if any. */
 export function levelOf(durability: Durability | undefined): Durability | undefined {
   if (durability !== undefined && LEVELS.indexOf(durability) < 1) {
-    refuse('durability is `synced`, `flushed` or `buffered`');
+    refuse('durability is synced, flushed or buffered');
   }
   return durability;
 }

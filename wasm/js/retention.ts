@@ -12,9 +12,14 @@ export function packRetention(rule: Retention): PackedRetention {
   if (rule === 'latest') return { kind: 0, amount: 0 };
   if (rule === 'forever') return { kind: 3, amount: 0 };
   const { ms, versions } = Object(rule);
-  if (ms !== undefined) return { kind: 1, amount: checkWhole(ms, 'ms') * 1000 };
-  if (versions !== undefined) return { kind: 2, amount: checkWhole(versions, 'versions') };
-  return refuse('retention is `latest`, `forever`, { ms } or { versions }');
+  if (ms !== undefined && versions === undefined) {
+    return { kind: 1, amount: checkWhole(ms, 'ms') * 1000 };
+  }
+  if (ms === undefined && versions !== undefined) {
+    return { kind: 2, amount: checkWhole(versions, 'versions') };
+  }
+  // One that has both would keep what only the one rule tells, and lose the rest.
+  return refuse('retention is latest, forever, { ms } or { versions }');
 }
 
 /** A retention rule as callers see it. */

@@ -89,7 +89,7 @@ const verbs = (db, { change, signals, body }) => [
     ...[...OPTIONS, { from: 'x' }, { limit: 'x' }].map((how) => [1, how])]],
   ['bytes', db, WHOLE.flatMap((no) => [[1, no, 1], [1, 0, no]])],
   ['setRetention', db, [undefined, null, 5, 'last', {}, { ms: 'x' }, { ms: -1 }, { versions: 1.5 },
-    { ms: Infinity }].map((rule) => [rule])],
+    { ms: 1, versions: 2 }, { ms: Infinity }].map((rule) => [rule])],
   ['compact', db, signals
     ? [...OPTIONS, { signal: 5 }, { onProgress: 5 }, { onProgress: null }, { stepBytes: 'x' }]
       .map((how) => [how])

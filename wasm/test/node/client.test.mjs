@@ -106,7 +106,7 @@ test('what there is not is refused by name, and what is asked for beside it is d
   for (const [options, why] of [
     [{ ifAbsnt: true }, /no option ifAbsnt, but .* ifAbsent/], [{ tt: 5 }, /no option tt, but/],
     [null, /options must be an object/],
-    ['synced', /options must be an object/], [{ durability: 'sync' }, /`synced`, `flushed` or/],
+    ['synced', /options must be an object/], [{ durability: 'sync' }, /synced, flushed or/],
     [{ ifSeq: '5' }, /ifSeq must be a whole number/], [{ ifSeq: NaN }, /ifSeq must be a whole number/],
     [{ ttl: 0 }, /ttl must be milliseconds/], [{ ttl: '5' }, /ttl must be milliseconds/],
     [{ ttl: Infinity }, date],
