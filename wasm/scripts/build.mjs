@@ -202,6 +202,16 @@ async function transpile() {
   copyFileSync(join(generated, 'siltdb_bg.wasm'), at('build', 'js', 'siltdb.wasm'));
 }
 
+/** Types of what is required: those of a `.d.ts` are of what is imported, and refused for it. */
+function typesForRequire(name) {
+  const file = at('dist', name.replace(/js$/, 'd.cts'));
+  if (existsSync(file)) return;
+  const types = readFileSync(file.replace(/cts$/, 'ts'), 'utf8');
+  const beside = /((?:from |import\()')(\.\.?\/[^']+\.)js'/g;
+  writeFileSync(file, types.replace(beside, "$1$2cjs'"));
+  for (const [, , path] of types.matchAll(beside)) typesForRequire(join(dirname(name), `${path}js`));
+}
+
 function sizes() {
   console.log('\n     bytes      gzip  file');
   for (const name of readdirSync(at('dist')).sort()) {
@@ -219,4 +229,5 @@ run(process.execPath, [at('node_modules', 'typescript', 'bin', 'tsc'), '--emitDe
 // The other types name these, and tsc leaves out what was given as types.
 mkdirSync(at('dist', 'gen'), { recursive: true });
 copyFileSync(join(generated, 'siltdb.d.ts'), at('dist', 'gen', 'siltdb.d.ts'));
+for (const name of ['node.js', 'sync-node.js', 'level-node.js']) typesForRequire(name);
 sizes();
