@@ -1,7 +1,7 @@
 /** Writes that are committed together or not at all. */
 
 import { checkOptions, checkWhole, mapList } from './check.js';
-import { asTextOf } from './codec.js';
+import { asTextOf, checkBytes } from './codec.js';
 import { refuse } from './error.js';
 import type { Part, Scope } from './scope.js';
 import { keyBytes, microsOf, scopeIn } from './scope.js';
@@ -76,7 +76,7 @@ export function packSet<K, V>(
   checkOptions(options, `ttl expires ifSeq ifAbsent${also}`);
   return {
     key: keyBytes(scope, key),
-    value: scope.values.encode(value),
+    value: checkBytes(scope.values.encode(value)),
     ifSeq: condition(options),
     expires: expiry(options),
   };

@@ -174,13 +174,16 @@ export const utf8: KeyCodec<string> & ValueCodec<string> = {
   decode: decodeText,
 };
 
+/** Bytes and nothing else. */
+export function checkBytes(raw: Uint8Array): Uint8Array {
+  if (!(raw instanceof Uint8Array)) refuse('a Uint8Array is expected');
+  return raw;
+}
+
 /** Bytes as they are, for keys and values. */
 export const bytes: KeyCodec<Uint8Array> & ValueCodec<Uint8Array> = {
   name: 'bytes',
-  encode(raw) {
-    if (!(raw instanceof Uint8Array)) refuse('a Uint8Array is expected');
-    return raw;
-  },
+  encode: checkBytes,
   decode: (raw) => raw.slice(),
 };
 

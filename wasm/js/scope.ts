@@ -5,7 +5,7 @@
 
 import type { CodecOptions, KeyCodec, ValueCodec } from './codec.js';
 import { checkFunction, checkOptions, checkWhole } from './check.js';
-import { bytes, encodeText, json, utf8 } from './codec.js';
+import { checkBytes, encodeText, json, utf8 } from './codec.js';
 import { refuse } from './error.js';
 import type { KeyRange, Moment } from './wire.js';
 
@@ -74,7 +74,7 @@ export function partOf<K, V>(
   prefix: string | Uint8Array,
   codecs: CodecOptions<K, V>,
 ): Scope<K, V> {
-  const raw = typeof prefix === 'string' ? encodeText(prefix) : bytes.encode(prefix);
+  const raw = typeof prefix === 'string' ? encodeText(prefix) : checkBytes(prefix);
   if (raw.length === 0) refuse('a prefix is expected');
   const { values } = checkOptions(codecs, 'keys values');
   checkCodecs(codecs);
@@ -116,8 +116,12 @@ function checkCodecs<K, V>(codecs: CodecOptions<K, V>): CodecOptions<K, V> {
   return codecs;
 }
 
-/** Two arrays, one after the other. */
+/**
+ * Two arrays, one after the other. The second may come from a codec of the caller's: what is no
+ * bytes would be stored as others.
+ */
 export function join(first: Uint8Array, second: Uint8Array): Uint8Array {
+  checkBytes(second);
   if (first.length === 0) return second;
   const joined = new Uint8Array(first.length + second.length);
   joined.set(first);

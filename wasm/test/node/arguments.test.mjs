@@ -257,6 +257,35 @@ test('what cannot be opened, restored or removed leaves nothing behind', async (
   assert.equal(readdirSync(root).length, before);
 });
 
+test('a codec of the caller that gives no bytes is refused: they would be stored as others', async () => {
+  const way = (encode) => ({ name: 'own', encode, decode: (raw) => raw.slice() });
+  const wrong = [JSON.stringify, () => undefined, () => null, () => [1, 2], async () => new Uint8Array(1),
+    () => new ArrayBuffer(2), () => new Float64Array(2)].map(way);
+  const later = await async.open('x', { backend: 'memory' });
+  const now = sync.openSync('x', { backend: 'memory' });
+  for (const db of [later, now]) {
+    for (const own of wrong) {
+      const values = db.sub('values/', { values: own });
+      const keys = db.sub('keys/', { keys: own });
+      const calls = [
+        () => values.set('a', 'text'), () => values.batch([{ type: 'set', key: 'a', value: 'text' }]),
+        () => values.batch().set('a', 'text').commit(), () => values.update('a', () => 'text'),
+        () => keys.set('a', 1), () => keys.get('a'), () => keys.has('a'), () => keys.delete('a'),
+        () => keys.count({ gte: 'a' }), () => keys.count({ prefix: 'a' }),
+      ];
+      for (const call of calls) {
+        await assert.rejects(async () => call(), { code: 'SILT_INVALID', message: /Uint8Array/ });
+      }
+    }
+    assert.equal(await db.count(), 0);
+    // A Buffer is one.
+    const good = db.sub('good/', { values: way((text) => Buffer.from(text)) });
+    await good.set('a', 'text');
+    assert.equal(String(Buffer.from(await good.get('a'))), 'text');
+    await db.close();
+  }
+});
+
 test('a transaction that is over takes no more writes: they would be lost', async () => {
   const db = await async.open(fresh(), { backend: 'memory' });
   let kept;
