@@ -209,7 +209,9 @@ function typesForRequire(name) {
   const types = readFileSync(file.replace(/cts$/, 'ts'), 'utf8');
   const beside = /((?:from |import\()')(\.\.?\/[^']+\.)js'/g;
   writeFileSync(file, types.replace(beside, "$1$2cjs'"));
-  for (const [, , path] of types.matchAll(beside)) typesForRequire(join(dirname(name), `${path}js`));
+  for (const [, , path] of types.matchAll(beside)) {
+    typesForRequire(join(dirname(name), `${path}js`));
+  }
 }
 
 function sizes() {

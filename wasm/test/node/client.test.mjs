@@ -8,7 +8,8 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { SiltError, bytes, destroy, importFile, open, structured, tuple, utf8 } from '../../dist/node.js';
+import { SiltError, bytes, destroy, importFile, open, structured } from '../../dist/node.js';
+import { tuple, utf8 } from '../../dist/node.js';
 import { importFileSync, openSync } from '../../dist/sync-node.js';
 
 /** Opens a store for a test, and ends it with it. */
@@ -457,7 +458,7 @@ test('what cannot be opened, imported or read says so by name', async (t) => {
   await assert.rejects(open(directory), { code: 'SILT_NO_STORE', message: /: name an empty/ });
 });
 
-test('what is refused says where in a file, who has the store, or what is there instead', async (t) => {
+test('what is refused says where in a file, who has a store, or what is there', async (t) => {
   const root = mkdtempSync(join(tmpdir(), 'siltdb-client-'));
   t.after(() => rmSync(root, { recursive: true, force: true }));
   const at = join(root, 'store');
@@ -477,7 +478,8 @@ test('what is refused says where in a file, who has the store, or what is there 
     await assert.rejects(importFile(copy, new Blob([raw])), refusal);
     assert.throws(() => importFileSync(copy, raw), refusal);
   }
-  const holding = `import { open } from ${JSON.stringify(import.meta.resolve('../../dist/node.js'))};
+  const entry = import.meta.resolve('../../dist/node.js');
+  const holding = `import { open } from ${JSON.stringify(entry)};
     await open(${JSON.stringify(at)});
     console.log('open');
     setInterval(() => {}, 1000);`;

@@ -351,7 +351,8 @@ test('what is synced into a file that somebody has removed is not acknowledged',
   const engine = Engine.open(storage);
   set(engine, 'a', '1', 'synced');
   fs.rmSync(dir, { recursive: true });
-  assert.throws(() => set(engine, 'b', '2', 'synced'), { code: 'SILT_NOT_FOUND', message: /removed/ });
+  assert.throws(() => set(engine, 'b', '2', 'synced'),
+    { code: 'SILT_NOT_FOUND', message: /removed/ });
   assert.throws(() => set(engine, 'c', '3', 'synced'), { code: 'SILT_POISONED' });
   assert.throws(() => engine.close(), { code: 'SILT_POISONED' });
   storage.shutSync();

@@ -41,7 +41,7 @@ test('README.md has three examples, and they work', (t) => {
   });
 });
 
-test('the examples are TypeScript, too, and what is required has types as what is imported', (t) => {
+test('the examples are TypeScript, too, and what is required has types, too', (t) => {
   const root = folder(t);
   const level = join(root, 'node_modules', 'abstract-level');
   symlinkSync(join(wasm, 'node_modules', 'abstract-level'), level, 'junction');
