@@ -40,8 +40,6 @@ export interface HostedStorage extends AsyncStorage {
 export interface HostSettings {
   /** Opens the engine again, over the same storage, after a failed settle. */
   reopen?: () => Promise<Engine>;
-  /** Requests with writes are noted, so that the next leader can tell what became of them. */
-  shared?: boolean;
   /** Told before what may take long at a stretch. */
   busy?: () => void;
   /** The engine can do nothing more. */
@@ -92,10 +90,9 @@ export class Host {
   }
 
   /**
-   * Runs a request of a client of the engine. `sender` and `number` say whose it is in a shared
-   * store; `again`: it was sent to the leader before, and what became of it is not known; the
-   * sender was answered up to this seq. Where nothing is to be awaited, the reply is returned as
-   * it is.
+   * Runs a request of a client of the engine. `sender` and `number` say whose it is; `again`: it
+   * was sent to a host before, and what became of it is not known; the sender was answered up to
+   * this seq. Where nothing is to be awaited, the reply is returned as it is.
    */
   handle(
     client: number, request: Uint8Array, sender: number, number: number, again?: number,
@@ -187,9 +184,9 @@ export class Host {
     return this.#done(reply);
   }
 
-  /** Notes whose commits those are that follow, unless that is known. */
+  /** Notes whose commits those are that follow, unless that is known, for the next host to tell. */
   #note(request: Uint8Array, sender: number, number: number): void {
-    const fails = this.#settings.shared ? mayFail(request) : undefined;
+    const fails = this.storage.note && mayFail(request);
     if (fails === undefined) return;
     if (fails || this.#noted !== sender) {
       this.storage.note?.(sender, number, this.#engine.lastSeq());

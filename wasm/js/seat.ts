@@ -187,7 +187,7 @@ export class Seat {
 
   async #lead(role: Role, exclusive: boolean): Promise<void> {
     const busy = () => this.#say({ t: 'busy' });
-    const settings = { shared: !exclusive, crashed: () => this.#crash(), busy };
+    const settings = { crashed: () => this.#crash(), busy };
     const tell = (event: ChannelEvent) => this.#tell(event);
     const store = await openStore(this.#name, this.#options, this.#compile(), settings, tell);
     delete this.#options.restore;

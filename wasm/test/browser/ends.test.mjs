@@ -1,0 +1,51 @@
+// What ends in the middle of something: a leader, an engine in a page, a store with a listener.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { inChromium } from './harness.mjs';
+
+const site = inChromium();
+
+const TIME = { timeout: 60_000 };
+
+/** Runs in a page of its own; what takes too long is told as such. */
+async function outcome(run, argument) {
+  const page = await site.page();
+  await page.evaluate(() => {
+    globalThis.soon = (promise) => Promise.race([promise, new Promise((resolve) => {
+      setTimeout(() => resolve('never'), 8000);
+    })]);
+    globalThis.pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+    globalThis.turn = (type) => dispatchEvent(new PageTransitionEvent(type, { persisted: true }));
+    globalThis.heldLocks = async () => {
+      const { held } = await navigator.locks.query();
+      return held.map(({ name }) => name.split(':').slice(0, 2).join(':')).sort();
+    };
+    /** The engine's clock, broken for so many of its next looks. */
+    const { now } = Date;
+    globalThis.broken = 0;
+    Date.now = () => {
+      if (globalThis.broken === 0) return now();
+      globalThis.broken -= 1;
+      throw new Error('the clock is broken');
+    };
+  });
+  const found = await page.evaluate(run, argument);
+  await page.close();
+  return found;
+}
+
+for (const backend of ['opfs', 'idb']) {
+  test(`${backend}: an exclusive store does nothing twice when its worker dies`, TIME, async () => {
+    const found = await outcome(async (backend) => {
+      const s = await open_(`own-${backend}`, { backend, multiTab: 'exclusive' }, 'muteAt=2');
+      await s.set('a', '1');
+      const write = told(() => s.set('b', '2', undefined, null));
+      await keptReply(2);
+      workers.at(-1).terminate();
+      const { code, value } = await write;
+      return [code ?? value.durability, await s.count()];
+    }, backend);
+    assert.deepEqual(found, ['synced', 2]);
+  });
+}
