@@ -293,7 +293,9 @@ export class Seat {
 
   async #close(): Promise<void> {
     if (this.#unanswered.size > 0 && (this.#store || this.#link)) {
-      await new Promise<void>((idle) => (this.#idle = idle));
+      // Later, for it may be this one that has to lead before they are answered.
+      this.#idle = () => this.#turn(() => this.#close());
+      return;
     }
     try {
       await this.#leave();

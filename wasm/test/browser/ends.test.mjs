@@ -35,6 +35,23 @@ async function outcome(run, argument) {
   return found;
 }
 
+test('a tab that closes while its leader dies answers what it was asked', TIME, async () => {
+  const found = await outcome(async () => {
+    await open_('closing', {}, 'muteAt=1', 'one');
+    await open_('closing', {}, '', 'two');
+    const write = told(() => stores.two.set('k', 'v'));
+    await keptReply(1);
+    const closing = stores.two.close();
+    await pause(50);
+    workers[0].terminate();
+    return [
+      await soon(write.then(({ code, value }) => code ?? value.durability)),
+      await soon(closing.then(() => 'closed')), await soon(stores.one.get('k')),
+    ];
+  });
+  assert.deepEqual(found, ['synced', 'closed', 'v']);
+});
+
 for (const backend of ['opfs', 'idb']) {
   test(`${backend}: an exclusive store does nothing twice when its worker dies`, TIME, async () => {
     const found = await outcome(async (backend) => {
