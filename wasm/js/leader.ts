@@ -99,7 +99,8 @@ export class Leader {
     link.onmessage = ({ data }: MessageEvent<ToLeader>) => {
       if (data.t === 'whose') sender = data.client;
       else if (data.t === 'bye') this.#drop(name, client);
-      else answer(this.#store, 'follower', client, sender, data, say);
+      // What it asked the leader before this one for comes again, with who asks.
+      else if (sender) answer(this.#store, 'follower', client, sender, data, say);
     };
     say({ t: 'leader', epoch: this.#epoch });
     gone(name, { signal: this.#stop.signal }).then(() => this.#drop(name, client), () => {});

@@ -66,3 +66,24 @@ for (const backend of ['opfs', 'idb']) {
     assert.deepEqual(found, ['synced', 2]);
   });
 }
+
+test('what comes to a new leader before its follower knows of it is done once', TIME, async () => {
+  const found = await outcome(async () => {
+    await open_('early', {}, '', 'one');
+    await open_('early', {}, 'late=300', 'two');
+    const db = await silt_('early');
+    await db.set('k', 0);
+    workers[0].terminate();
+    while (stores.two.events.at(-1)?.role !== 'leader') await pause(5);
+    await pause(100);
+    const writes = [];
+    for (let i = 1; i < 10; i += 1) {
+      writes.push(db.set('k', i));
+      await pause(10);
+    }
+    await Promise.all(writes);
+    await pause(1500);
+    return (await db.history('k')).map(({ value }) => value);
+  });
+  assert.deepEqual(found, [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
+});

@@ -8,6 +8,7 @@
 //   muteAt=N           stops for ever when it would send its Nth reply: the request is done by then
 //   exportMs=N         an export takes so long
 //   dropFrom=N         replies from the Nth on are lost; of each the page is told that it was made
+//   late=MS            its followers hear all it says to them so much later
 //   garble=N           the Nth request cannot be read when it comes
 //   files=N            so many files stay open between requests; told how many to who asks, see below
 //   spares=late        new files are not made before the worker is told so, see below
@@ -60,6 +61,15 @@ function muted(prototype: { postMessage(...args: any[]): void }) {
 if (muteAt || dropFrom < Infinity) {
   muted(self as never);
   muted(BroadcastChannel.prototype);
+}
+const late = Number(faults.get('late') ?? 0);
+if (late) {
+  const post = BroadcastChannel.prototype.postMessage;
+  BroadcastChannel.prototype.postMessage = function (message) {
+    const told = this.name.startsWith('siltdb-link:') && /leader|reply/.test(message.t);
+    if (told) setTimeout(() => post.call(this, message), late);
+    else post.call(this, message);
+  };
 }
 const exportMs = Number(faults.get('exportMs') ?? 0);
 if (exportMs) {
