@@ -25,7 +25,6 @@ const TELL_MS = 4;
 
 /** A storage with what sharing and IndexedDB need besides. */
 export interface HostedStorage extends AsyncStorage {
-  readonly kind?: string;
   /** While true, files that are removed may be asked for again under their names. */
   reuse?: boolean;
   /** Whether something waits for `settle`. */

@@ -13,7 +13,6 @@ import type { AsyncStorage } from './storage.js';
 
 /** Files of a store in IndexedDB, mirrored in memory. */
 export class IdbStorage implements AsyncStorage {
-  readonly kind = 'idb';
   readonly #store: string;
   #database: IDBDatabase | undefined;
   #epoch = 0;

@@ -56,7 +56,6 @@ const notOpen = (name: string) => new SiltError('SILT_NOT_READY', `${name} is no
 export class OpfsStorage implements AsyncStorage {
   /** So many files are open between requests, at most, beside spares and what is appended to. */
   static openMax = 64;
-  readonly kind = 'opfs';
   readonly #folder: FileSystemDirectoryHandle;
   readonly #journal: Journal;
   readonly #files = new Map<string, StoreFile>();

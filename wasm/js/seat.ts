@@ -3,7 +3,7 @@
 import { compileEngine, openStore, type OpenStore } from './backend.js';
 import { checkWord } from './check.js';
 import { checkEngine } from './engine-options.js';
-import { refuseNoBlob, SiltError } from './error.js';
+import { closed, refuseNoBlob, SiltError } from './error.js';
 import { answer, Leader } from './leader.js';
 import { plainError } from './plain-error.js';
 import { moved } from './spare.js';
@@ -34,8 +34,7 @@ export function serve(): Port<FromWorker, ToWorker> {
   const there: Port<ToWorker, FromWorker> = end(() => here);
   const seat = new Seat(there, () => {
     here.onmessage = there.onmessage = null;
-    // Those of a worker go with it.
-    seat.unlock();
+    seat.quit();
   });
   return here;
 }
@@ -101,8 +100,12 @@ export class Seat {
     }
   }
 
-  /** Gives its locks back. */
-  unlock(): void {
+  /** Ends here and now: as the end of a worker does, where there is none. */
+  quit(): void {
+    const { host } = this.#store ?? {};
+    host?.storage.refuse?.(closed());
+    host?.close().catch(() => {});
+    this.#leader?.close();
     this.#held?.release();
     this.#alive?.release();
   }
@@ -301,7 +304,7 @@ export class Seat {
       await this.#leave();
     } finally {
       this.#say({ t: 'closed' });
-      this.unlock();
+      this.quit();
       this.#die();
     }
   }
@@ -319,9 +322,8 @@ export class Seat {
     this.#idle?.();
     this.#waiting.abort();
     this.#unfollow();
-    this.#held?.release();
-    this.#held = undefined;
     this.#say({ t: 'failed', e: error });
+    this.quit();
   }
 }
 

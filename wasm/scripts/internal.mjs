@@ -7,8 +7,9 @@ export const INTERNAL = new RegExp(`^(${[
   'session', 'scope', 'moment', 'openView', 'closeView', 'closeNumber', 'nextView', 'requestSync',
   'requestWrite', 'requestBatch', 'keysOnly', 'ranges', 'chunk', 'mayFail', 'under',
   'exclusively', 'dropClient', 'takeSynced',
-  'crashed', 'reopen', 'dirty', 'notes', 'retire', 'unlock', 'reload',
+  'crashed', 'reopen', 'dirty', 'notes', 'retire', 'quit', 'reload',
   'channel', 'amount', 'opened', 'pack', 'unpack', 'operations', 'whole', 'keep', 'raw',
   'over', 'position', 'byte', 'float', 'big', 'escaped', 'part', 'ahead', 'record', 'viewId',
-  'same', 'check', 'closed', 'mine', 'back', 'skip',
+  'same', 'check', 'closed', 'mine', 'back', 'skip', 'refuse', 'reuse', 'missed', 'appends',
+  'joined',
 ].join('|')})$`);

@@ -87,3 +87,49 @@ test('what comes to a new leader before its follower knows of it is done once', 
   });
   assert.deepEqual(found, [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
 });
+
+test('an engine in a page that stops leaves the store to the others', TIME, async () => {
+  const found = await outcome(async () => {
+    await open_('dead', { worker: { serve }, backend: 'idb' }, '', 'one');
+    for (const as of ['two', 'three', 'four']) await open_('dead', { backend: 'idb' }, '', as);
+    for (const as of ['one', 'two', 'three', 'four']) await stores[as].set('k', as);
+    broken = 1;
+    const codes = [];
+    const set = async (as, i) => {
+      const { code, value } = await soon(told(() => stores[as].set(`${as} ${i}`, 'x')));
+      codes.push(code ?? (value ? 'ok' : 'never'));
+    };
+    await set('one', 0);
+    for (let i = 1; i < 5; i += 1) {
+      await pause(50);
+      for (const as of ['two', 'three', 'four', 'one']) await set(as, i);
+    }
+    const count = await stores.two.count();
+    for (const as of ['one', 'two', 'three', 'four']) await soon(stores[as].close());
+    const { code } = await told(() => destroy_('dead'));
+    return [codes.filter((code) => code !== 'ok'), count, code, await heldLocks()];
+  });
+  assert.deepEqual(found, [[], 18, undefined, []]);
+});
+
+test('an engine in a page that stopped keeps nothing open', TIME, async () => {
+  const found = await outcome(async () => {
+    const s = await open_('alone', { worker: { serve }, backend: 'idb' });
+    await s.set('a', '1');
+    broken = 1;
+    await s.set('b', '1');
+    await s.close();
+    const { code } = await told(() => destroy_('alone'));
+    return [code, await heldLocks()];
+  });
+  assert.deepEqual(found, [undefined, []]);
+});
+
+test('an engine in a page that cannot open its store holds no lock', TIME, async () => {
+  const found = await outcome(async () => {
+    const { code } = await told(() => open_('nofiles', { worker: { serve }, backend: 'opfs' }));
+    await pause(100);
+    return [code, await heldLocks()];
+  });
+  assert.deepEqual(found, ['SILT_NOT_SUPPORTED', []]);
+});
