@@ -143,7 +143,13 @@ function transact(
       const transaction = database.transaction([CHUNKS, META], mode, options);
       transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject(cannot(`${what} in IndexedDB`, transaction.error));
-      body(transaction.objectStore(CHUNKS), transaction.objectStore(META), transaction);
+      try {
+        body(transaction.objectStore(CHUNKS), transaction.objectStore(META), transaction);
+      } catch (e) {
+        // Or what was asked for until then would be done.
+        transaction.abort();
+        throw e;
+      }
     } catch (e) {
       reject(cannot(`${what} in IndexedDB`, e));
     }

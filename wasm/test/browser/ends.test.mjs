@@ -133,3 +133,34 @@ test('an engine in a page that cannot open its store holds no lock', TIME, async
   });
   assert.deepEqual(found, ['SILT_NOT_SUPPORTED', []]);
 });
+
+test('idb: of a transaction that cannot be put together nothing is done', TIME, async () => {
+  const found = await outcome(async () => {
+    const { put } = IDBObjectStore.prototype;
+    let failing = false;
+    let failed = 0;
+    IDBObjectStore.prototype.put = function (value, key) {
+      if (failing && value.byteLength > 5000) {
+        failed += 1;
+        throw new DOMException('no memory', 'DataCloneError');
+      }
+      return put.call(this, value, key);
+    };
+    const options = { worker: { serve }, backend: 'idb', autoCompact: false };
+    const s = await open_('partly', options);
+    failing = true;
+    let kept = 0;
+    let code;
+    for (; kept < 200 && !code; kept += 1) {
+      ({ code } = await told(() => s.set(`${kept}`, 'x'.repeat(100), 'synced')));
+    }
+    kept -= 1;
+    failing = false;
+    await told(() => s.close());
+    const again = await told(() => open_('partly', options));
+    return { kept, failed, count: again.code ?? await again.value.count() };
+  });
+  assert.ok(found.failed > 0);
+  assert.ok(found.kept > 10);
+  assert.equal(found.count, found.kept);
+});
