@@ -120,7 +120,7 @@ class WorkerChannel implements Channel {
   }
 
   #start(): void {
-    if (this.#closed || this.#frozen) return;
+    if (this.#closed || this.#frozen || this.#port) return;
     let worker: Worker;
     const { worker: given } = this.#options;
     try {
@@ -294,7 +294,7 @@ class WorkerChannel implements Channel {
     const turn = (freeze: boolean) => {
       if (this.#frozen === freeze) return;
       this.#frozen = freeze;
-      if (!this.#worker) this.#port?.postMessage({ t: freeze ? 'freeze' : 'thaw' });
+      if (!this.#worker && this.#port) this.#port.postMessage({ t: freeze ? 'freeze' : 'thaw' });
       // Frozen with its page, before it could give lock and files back. What is unanswered is put
       // to the next one.
       else if (freeze) this.#stop();

@@ -125,6 +125,48 @@ test('an engine in a page that stopped keeps nothing open', TIME, async () => {
   assert.deepEqual(found, [undefined, []]);
 });
 
+test('a tab put away while its next worker is due starts one, not two', TIME, async () => {
+  const found = await outcome(async () => {
+    let started = 0;
+    const worker = () => {
+      started += 1;
+      const last = new Worker(started === 2 ? '/none.js' : '/worker.js', { type: 'module' });
+      if (started === 2) last.addEventListener('error', () => setTimeout(() => {
+        turn('pagehide');
+        turn('pageshow');
+      }));
+      workers.push(last);
+      return last;
+    };
+    const s = await open_('twice', { worker });
+    workers[0].terminate();
+    await s.set('a', '1');
+    await pause(1000);
+    await s.close();
+    await pause(200);
+    return [started, await heldLocks()];
+  });
+  assert.deepEqual(found, [3, []]);
+});
+
+test('a page put away while its next engine is due starts it on its return', TIME, async () => {
+  const found = await outcome(async () => {
+    let started = 0;
+    const worker = { serve: () => (started += 1, serve()) };
+    const s = await open_('paused', { worker, backend: 'idb' });
+    s.channel.onEvent(({ type }) => {
+      if (type !== 'role' || started !== 2) return;
+      broken = 1;
+      setTimeout(() => turn('pagehide'), 100);
+      setTimeout(() => turn('pageshow'), 600);
+    });
+    broken = 1;
+    const { code, value } = await soon(told(() => s.set('a', '1')));
+    return [code ?? value?.durability, started, broken];
+  });
+  assert.deepEqual(found, ['flushed', 3, 0]);
+});
+
 test('an engine in a page that cannot open its store holds no lock', TIME, async () => {
   const found = await outcome(async () => {
     const { code } = await told(() => open_('nofiles', { worker: { serve }, backend: 'opfs' }));
