@@ -271,7 +271,13 @@ class WorkerChannel implements Channel {
 
   #tell(event: ChannelEvent): void {
     if (!this.#isOpen) this.#early.push(event);
-    for (const listen of [...this.#listeners]) listen(event);
+    for (const listen of [...this.#listeners]) {
+      try {
+        listen(event);
+      } catch (e) {
+        reportError(e);
+      }
+    }
   }
 
   #end(error: SiltError): void {

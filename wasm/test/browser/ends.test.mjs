@@ -125,6 +125,39 @@ test('an engine in a page that stopped keeps nothing open', TIME, async () => {
   assert.deepEqual(found, [undefined, []]);
 });
 
+test('a listener that throws holds up neither other listeners nor the closing', TIME, async () => {
+  const found = await outcome(async () => {
+    const db = await silt_('thrower');
+    const heard = [];
+    let opened = false;
+    db.onEvent(() => {
+      if (opened) throw new Error('a listener of the program');
+    });
+    opened = true;
+    db.onEvent(({ type }) => heard.push(type));
+    await db.set('a', 1);
+    return [await soon(db.close().then(() => 'closed')), heard.at(-1)];
+  });
+  assert.deepEqual(found, ['closed', 'closed']);
+});
+
+test('a listener that throws does not end an engine in the page', TIME, async () => {
+  const found = await outcome(async () => {
+    const db = await silt_('inside', { worker: { serve }, backend: 'idb' });
+    let opened = false;
+    db.onEvent(() => {
+      if (opened) throw new Error('a listener of the program');
+    });
+    opened = true;
+    await db.set('a', 1);
+    turn('pagehide');
+    await pause(100);
+    turn('pageshow');
+    return [(await soon(told(() => db.get('a')))), await soon(db.close().then(() => 'closed'))];
+  });
+  assert.deepEqual(found, [{ value: 1 }, 'closed']);
+});
+
 test('a tab put away while its next worker is due starts one, not two', TIME, async () => {
   const found = await outcome(async () => {
     let started = 0;
