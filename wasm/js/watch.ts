@@ -61,12 +61,10 @@ async function* follow<K, V>(
   { live = true, signal }: WatchOptions<K>,
 ): AsyncGenerator<Change<K, V>, void, void> {
   let cursor = 0;
-  let over = false;
   /** Something happened since the store was asked. */
   let news = false;
   let wake = () => {};
   const stop = session.onEvent((event) => {
-    if (event.type === 'closed') over = true;
     // After a change of leader anything may have been missed.
     if (event.type === 'change' && event.seq <= cursor) return;
     news = true;
@@ -78,7 +76,7 @@ async function* follow<K, V>(
     cursor = await start;
     for (;;) {
       if (signal?.aborted) throw aborted(signal);
-      if (over) return;
+      if (session.closed) return;
       news = false;
       const { next, more, changes } = await session.request(
         (w) => encodeChanges(w, cursor, CHUNK_RECORDS, CHUNK_BYTES, range),

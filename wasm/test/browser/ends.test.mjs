@@ -209,6 +209,45 @@ test('an engine in a page that cannot open its store holds no lock', TIME, async
   assert.deepEqual(found, ['SILT_NOT_SUPPORTED', []]);
 });
 
+test('a watcher ends when its store is closed while there is news', TIME, async () => {
+  const found = await outcome(async () => {
+    const db = await silt_('watched');
+    const seen = [];
+    const watching = (async () => {
+      for await (const { key } of db.watch()) {
+        seen.push(key);
+        if (seen.length > 1) continue;
+        await db.set('b', 1);
+        await pause(100);
+        void db.close();
+      }
+      return 'over';
+    })();
+    await db.set('a', 1);
+    return [seen, await soon(told(() => watching))];
+  });
+  assert.deepEqual(found, [['a'], { value: 'over' }]);
+});
+
+test('a watcher of a store that is lost is told why', TIME, async () => {
+  const found = await outcome(async () => {
+    let started = 0;
+    const worker = () => {
+      started += 1;
+      const last = new Worker(started > 1 ? '/none.js' : '/worker.js', { type: 'module' });
+      workers.push(last);
+      return last;
+    };
+    const db = await silt_('lost', { worker });
+    const next = told(() => db.watch().next());
+    // It has nothing to read any more, and waits for news.
+    await pause(200);
+    workers.at(-1).terminate();
+    return soon(next.then(({ code }) => code));
+  });
+  assert.equal(found, 'SILT_CRASHED');
+});
+
 test('idb: of a transaction that cannot be put together nothing is done', TIME, async () => {
   const found = await outcome(async () => {
     const { put } = IDBObjectStore.prototype;
