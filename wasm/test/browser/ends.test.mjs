@@ -278,3 +278,19 @@ test('idb: of a transaction that cannot be put together nothing is done', TIME, 
   assert.ok(found.kept > 10);
   assert.equal(found.count, found.kept);
 });
+
+test('a large value whose worker dies is sent again, whole, and set once', TIME, async () => {
+  const found = await outcome(async () => {
+    const db = await silt_('large', {}, 'muteAt=2');
+    const value = (char) => char.repeat(200 << 10);
+    await db.set('k', value('a'));
+    const write = db.set('k', value('b'));
+    await keptReply(2);
+    workers.at(-1).terminate();
+    const { durability } = await soon(write);
+    const history = await soon(db.history('k'));
+    const seen = Array.from(history, ({ value }) => [value.length, ...new Set(value)]);
+    return [durability, seen];
+  });
+  assert.deepEqual(found, ['synced', [[200 << 10, 'b'], [200 << 10, 'a']]]);
+});
