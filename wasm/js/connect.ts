@@ -7,7 +7,7 @@ import { storesFolder } from './stores.js';
 import { gone, randomNumber } from './tabs.js';
 import {
   type Answer, type Channel, type ChannelEvent, type ConnectOptions, type FromWorker,
-  type PlainOptions, type Port, type ToWorker,
+  type PlainOptions, type Port, type ToWorker, type WorkerModule,
 } from './transport.js';
 
 /** A worker that dies so often without an answer between is not started again. */
@@ -63,6 +63,8 @@ class WorkerChannel implements Channel {
   #deaths = 0;
   /** The page is put away. */
   #frozen = false;
+  /** Where it is kept, if that is known. */
+  #home: string | undefined;
   /** The worker has said that it lives. */
   #begun = false;
   /** Steps since it has said anything. */
@@ -70,13 +72,14 @@ class WorkerChannel implements Channel {
   #watching: ReturnType<typeof setTimeout> | undefined;
   #closing: Promise<void> | undefined;
   #closed: SiltError | undefined;
-  #whenClosed: () => void = () => {};
+  #whenClosed: (() => void) | undefined;
   #settleOpen!: { resolve(): void; reject(e: SiltError): void };
   readonly #page = new AbortController();
 
   constructor(name: string, options: ConnectOptions) {
     this.#name = name;
     this.#options = options;
+    this.#home = options.backend;
     this.opened = new Promise((resolve, reject) => (this.#settleOpen = { resolve, reject }));
     this.#watchPage();
     this.#start();
@@ -124,14 +127,11 @@ class WorkerChannel implements Channel {
     let worker: Worker;
     const { worker: given } = this.#options;
     try {
-      if (typeof given === 'object' && 'serve' in given) {
-        this.#attach(given.serve());
-        return;
-      }
+      const { serve } = given as Partial<WorkerModule>;
+      if (serve) return this.#attach(serve());
       worker = typeof given === 'function' ? given() : new Worker(given as URL, { type: 'module' });
     } catch (e) {
-      this.#end(new SiltError('SILT_NOT_SUPPORTED', `no worker: ${e}`, { cause: e }));
-      return;
+      return this.#lost(`${e}`);
     }
     worker.onerror = (event) => {
       // Before it says anything: its script cannot be loaded, or the engine cannot start.
@@ -142,10 +142,9 @@ class WorkerChannel implements Channel {
     this.#attach(worker as Port<FromWorker, ToWorker>);
   }
 
-  /** The worker has not begun. */
+  /** The worker has not begun; the first one is the last one then. */
   #lost(why: string): void {
-    if (this.#isOpen) this.#died(why);
-    else this.#end(new SiltError('SILT_NOT_SUPPORTED', `the worker does not start: ${why}`));
+    this.#died(why, this.#isOpen ? 1 : Infinity);
   }
 
   /**
@@ -261,7 +260,7 @@ class WorkerChannel implements Channel {
     this.#deaths += deaths;
     if (this.#deaths > DEATHS_MAX) {
       const code = this.#isOpen ? 'SILT_CRASHED' : 'SILT_NOT_SUPPORTED';
-      this.#end(new SiltError(code, `the worker does not live: ${why}`));
+      this.#end(new SiltError(code, `the worker does not run: ${why}`));
       return;
     }
     this.#stop();
@@ -271,6 +270,7 @@ class WorkerChannel implements Channel {
 
   #tell(event: ChannelEvent): void {
     if (!this.#isOpen) this.#early.push(event);
+    if ('to' in event) this.#home = event.to;
     for (const listen of [...this.#listeners]) {
       try {
         listen(event);
@@ -289,7 +289,7 @@ class WorkerChannel implements Channel {
     this.#unanswered.clear();
     this.#settleOpen.reject(error);
     this.#tell({ type: 'closed' });
-    this.#whenClosed();
+    this.#whenClosed?.();
   }
 
   /** A page that is put away gives its files to others, and asks for them when it comes back. */
@@ -298,8 +298,10 @@ class WorkerChannel implements Channel {
     if (!document) return;
     const { signal } = this.#page;
     const turn = (freeze: boolean) => {
-      if (this.#frozen === freeze) return;
-      this.#frozen = freeze;
+      const was = this.#frozen;
+      // What is in memory would be gone.
+      this.#frozen = freeze && this.#home !== 'memory';
+      if (this.#frozen === was) return;
       if (!this.#worker && this.#port) this.#port.postMessage({ t: freeze ? 'freeze' : 'thaw' });
       // Frozen with its page, before it could give lock and files back. What is unanswered is put
       // to the next one.

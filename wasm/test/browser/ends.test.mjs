@@ -294,3 +294,24 @@ test('a large value whose worker dies is sent again, whole, and set once', TIME,
   });
   assert.deepEqual(found, ['synced', [[200 << 10, 'b'], [200 << 10, 'a']]]);
 });
+
+test('a store in memory is kept when its page is put away', TIME, async () => {
+  const found = await outcome(async () => {
+    const found = [];
+    const inPage = { worker: { serve } };
+    const asked = { backend: 'memory' };
+    // Where it is in memory for want of a home, too.
+    const fallen = [{ fallback: 'memory' }, { ...inPage, backend: 'opfs', fallback: 'memory' }];
+    for (const options of [asked, { ...asked, ...inPage }, ...fallen]) {
+      const s = await open_('memory', options, 'without=opfs,idb');
+      await s.set('a', '1');
+      turn('pagehide');
+      await pause(50);
+      turn('pageshow');
+      found.push((await s.info()).backend, await s.get('a'));
+      await s.close();
+    }
+    return found;
+  });
+  assert.deepEqual(found, Array.from({ length: 4 }, () => ['memory', '1']).flat());
+});
