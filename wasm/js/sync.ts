@@ -10,7 +10,7 @@ import { checkEngine, type EngineOptions } from './engine-options.js';
 import { codeOf, SiltError } from './error.js';
 import { splitOptions } from './scope.js';
 import { openOver, type SiltSync } from './sync-client.js';
-import { hold, storeName } from './tabs.js';
+import { type Call, hold, storeName } from './tabs.js';
 import type { HostedStorage } from './host.js';
 
 export * from './sync-exports.js';
@@ -44,13 +44,29 @@ export async function open<K = string, V = any>(
   await compileEngine(source ?? new URL('./siltdb.wasm', import.meta.url));
   const held = await hold(storeName(name), { ifAvailable: true });
   if (!held) throw new SiltError('SILT_LOCKED', `${name} is open in another tab or worker`);
+  const silence = refuseTabs(name);
+  const release = () => {
+    silence();
+    held.release();
+  };
   try {
     const { storage } = await openStorage(name, { backend }, () => {});
-    return await over(storage, { ...engine, ...codecs }, () => held.release());
+    return await over(storage, { ...engine, ...codecs }, release);
   } catch (e) {
-    held.release();
+    release();
     throw e;
   }
+}
+
+/** Tells tabs that would share the store that it is not to be had, until that is ended. */
+function refuseTabs(name: string): () => void {
+  const channel = new BroadcastChannel(storeName(name));
+  const say = () => channel.postMessage({ t: 'exclusive' } satisfies Call);
+  channel.onmessage = ({ data }: MessageEvent<Call>) => {
+    if (data.t === 'hello') say();
+  };
+  say();
+  return () => channel.close();
 }
 
 async function over<K, V>(

@@ -315,3 +315,22 @@ test('a store in memory is kept when its page is put away', TIME, async () => {
   });
   assert.deepEqual(found, Array.from({ length: 4 }, () => ['memory', '1']).flat());
 });
+
+test('a store that a worker has for itself is locked for a tab, and free after', TIME, async () => {
+  const found = await outcome(async () => {
+    const worker = new Worker('/sync.js', { type: 'module', name: 'taken' });
+    await new Promise((resolve) => (worker.onmessage = resolve));
+    const found = [];
+    for (const multiTab of ['exclusive', 'auto']) {
+      found.push((await soon(told(() => open_('taken', { multiTab })))).code);
+    }
+    worker.postMessage('close');
+    for (;;) {
+      const { value, code } = await soon(told(() => open_('taken')));
+      if (code === 'SILT_LOCKED') continue;
+      found.push(code, await value.count());
+      return found;
+    }
+  });
+  assert.deepEqual(found, ['SILT_LOCKED', 'SILT_LOCKED', undefined, 0]);
+});

@@ -46,4 +46,11 @@ async function run() {
   return { taken, length: value.length, counts, waited: waits > 0, texts };
 }
 
-run().then((found) => postMessage(found), (e) => postMessage({ error: String(e) }));
+/** Has a store until it is told to close it; then the lock is given back a moment later. */
+async function have(name: string) {
+  const db = await open(name, { wasm: '/siltdb.wasm' });
+  self.onmessage = () => db.close();
+  return 'open';
+}
+
+(self.name ? have(self.name) : run()).then((found) => postMessage(found), (e) => postMessage({ error: String(e) }));
