@@ -33,7 +33,11 @@ export async function open<K = string, V = any>(
   return attach<K, V>(await reach(name, others), codecs);
 }
 
-/** Makes a store, of a name that has none yet, out of a `.silt` file. */
+/**
+ * Makes a store, of a name that has none yet, out of a `.silt` file. Where that was cut off, as when
+ * the tab was closed or put away meanwhile, the next one ends with `SILT_NOT_EMPTY`: `destroy` what
+ * is there of it first.
+ */
 export async function importFile(
   name: string,
   file: Blob,
