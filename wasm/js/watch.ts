@@ -76,7 +76,6 @@ async function* follow<K, V>(
     cursor = await start;
     for (;;) {
       if (signal?.aborted) throw aborted(signal);
-      if (session.closed) return;
       news = false;
       const { next, more, changes } = await session.request(
         (w) => encodeChanges(w, cursor, CHUNK_RECORDS, CHUNK_BYTES, range),
@@ -88,9 +87,11 @@ async function* follow<K, V>(
         yield { ...versionOf(scope, change), key: keyOf(scope, change.key), last };
       }
       cursor = Math.max(cursor, next);
-      if (more) continue;
-      if (!live) return;
-      if (!news && !signal?.aborted) await new Promise<void>((resolve) => (wake = resolve));
+      if (live && !more && !news && !signal?.aborted) {
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+      // Who does not wait is given all there is, or told why not.
+      if (live ? session.closed : !more) return;
     }
   } finally {
     stop();

@@ -248,6 +248,24 @@ test('a watcher of a store that is lost is told why', TIME, async () => {
   assert.equal(found, 'SILT_CRASHED');
 });
 
+test('who reads changes without waiting for more has all of them, or is told', TIME, async () => {
+  const found = await outcome(async () => {
+    const db = await silt_('unread');
+    const of = (i) => Array.from({ length: 100 }, (_, k) => (
+      { type: 'set', key: `${i} ${k}`, value: 0 }));
+    for (let i = 0; i < 60; i += 1) await db.batch(of(i));
+    let seen = 0;
+    const reading = told(async () => {
+      for await (const _ of db.watch({ since: 0, live: false })) {
+        seen += 1;
+        if (seen === 1) await db.close();
+      }
+    });
+    return [(await soon(reading)).code, seen < 6000];
+  });
+  assert.deepEqual(found, ['SILT_CLOSED', true]);
+});
+
 test('idb: of a transaction that cannot be put together nothing is done', TIME, async () => {
   const found = await outcome(async () => {
     const { put } = IDBObjectStore.prototype;
