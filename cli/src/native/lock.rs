@@ -69,22 +69,45 @@ fn forget(dir: &Path) {
 
 fn take_file(dir: &Path, holder: &str, read_only: bool) -> Result<Option<File>, StorageError> {
     let failed = |e: io::Error| storage_error("lock", None, &e);
-    let Some(mut file) = open_file(&dir.join(LOCK), read_only).map_err(failed)? else {
-        return Ok(None);
+    let path = dir.join(LOCK);
+    let mut file = loop {
+        let Some(mut file) = open_file(&path, read_only).map_err(failed)? else {
+            return Ok(None);
+        };
+        // Those that only read keep writers out, and not each other.
+        let taken = if read_only { file.try_lock_shared() } else { file.try_lock() };
+        match taken {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(locked(holder_of(&mut file))),
+            Err(TryLockError::Error(e)) => return Err(failed(e)),
+        }
+        // Who makes a store that does not come about takes its lock file away again: a lock on
+        // that keeps nobody out any more.
+        if !is_removed(&file, &path).map_err(failed)? {
+            break file;
+        }
     };
-    // Those that only read keep writers out, and not each other.
-    let taken = if read_only { file.try_lock_shared() } else { file.try_lock() };
-    match taken {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(locked(holder_of(&mut file))),
-        Err(TryLockError::Error(e)) => return Err(failed(e)),
-    }
     if !read_only {
         // Only a help to whoever finds the store locked: a full disk must not keep it shut.
         let note = format!("{} {holder}\n", std::process::id());
         let _ = file.set_len(0).and_then(|()| file.write_all(note.as_bytes()));
     }
     Ok(Some(file))
+}
+
+/// Whether an open file, opened at this path, has no name any more. Windows keeps open files.
+#[cfg(unix)]
+fn is_removed(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = file.metadata()?;
+    // There are file systems that count no names.
+    let there = || std::fs::symlink_metadata(path).is_ok_and(|there| there.ino() == meta.ino());
+    Ok(meta.nlink() == 0 && !there())
+}
+
+#[cfg(not(unix))]
+fn is_removed(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(false)
 }
 
 /// Opens the lock file, or makes it; `None` where there is none and for reading only none can be
@@ -142,4 +165,43 @@ fn may_run(_: &str) -> bool {
 
 fn locked(message: String) -> StorageError {
     StorageFailure { op: "lock", file: None, kind: StorageErrorKind::Locked, message }.into()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::os::unix::fs::MetadataExt;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_lock_file_that_is_taken_away_is_not_held() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(LOCK);
+        let over = AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            // As one that has made the directory, and takes away what it made.
+            threads.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    if let Ok(Some(file)) = take_file(dir.path(), "another", false) {
+                        std::fs::remove_file(&path).unwrap();
+                        drop(file);
+                    }
+                }
+            });
+            let mut held = 0;
+            while held < 300 {
+                let Ok(Some(file)) = take_file(dir.path(), "this", false) else { continue };
+                let there = std::fs::symlink_metadata(&path).map(|there| there.ino());
+                if there.ok() != Some(file.metadata().unwrap().ino()) {
+                    over.store(true, Ordering::Relaxed);
+                    panic!("after {held} that were held, one was not");
+                }
+                held += 1;
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+    }
 }
