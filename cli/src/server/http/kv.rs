@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
+use http::header::{CONTENT_RANGE, ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName, StatusCode};
 use siltdb_core::error::ErrorKind;
 use siltdb_core::{Batch, Commit, Condition, Durability, Operation, Record};
@@ -91,6 +91,10 @@ pub async fn put(State(shared): State<Arc<Shared>>, request: Request) -> Reply {
     let key = params::key(parts.uri.path(), PATH)?;
     let params = Params::of(&parts, &["ttl", "durability"])?;
     let (expires, durability) = (params.expiry("ttl")?, params.durability()?);
+    // Taken for the whole, the part would put an end to the rest of the value.
+    if parts.headers.contains_key(CONTENT_RANGE) {
+        return Err(Failure::input("a value is set as a whole: leave Content-Range out"));
+    }
     let conditions = Conditions::of(&parts.headers)?;
     check_writable(&shared)?;
     let max = shared.config.value_len_max;

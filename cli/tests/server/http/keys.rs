@@ -49,6 +49,18 @@ fn values_of_any_bytes_come_back_under_keys_of_any_bytes() {
 }
 
 #[test]
+fn a_part_of_a_value_does_not_replace_the_whole() {
+    let served = Served::new(&[]);
+    let mut peer = Peer::of(&served);
+    peer.put("/v1/kv/k", b"0123456789").is(200);
+    // As `curl -C 5 -T` sends it, to go on with an upload.
+    let part = peer.ask("PUT /v1/kv/k", &["Content-Range: bytes 5-9/10"], b"56789");
+    let told = part.problem(400, "SILT_BAD_INPUT");
+    assert!(told["detail"].as_str().unwrap().contains("Content-Range"), "{told}");
+    assert_eq!(peer.get("/v1/kv/k").is(200).body, b"0123456789");
+}
+
+#[test]
 fn tags_are_compare_and_set() {
     let served = Served::new(&[]);
     let mut peer = Peer::of(&served);
