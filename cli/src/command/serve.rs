@@ -162,7 +162,12 @@ impl Serve {
             _ => None,
         };
         Ok(Config {
-            options: Options { durability: self.durability, ..Options::default() },
+            options: Options {
+                durability: self.durability,
+                // Who only reads wants a store that is there: a new one answers "absent" to all.
+                create: !self.read_only,
+                ..Options::default()
+            },
             host: self.host,
             grpc_port: (!self.no_grpc).then_some(self.port),
             http_port: (!self.no_http).then_some(self.http_port),

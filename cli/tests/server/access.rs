@@ -61,6 +61,14 @@ fn who_guesses_tokens_is_no_longer_heard() {
 }
 
 #[test]
+fn a_read_only_server_makes_no_store() {
+    let silt = Silt::new();
+    let server = ["serve", "--read-only", "--port=0", "--http-port=0", "--resp-port=0"];
+    ended(silt.command(&server)).failed(3, "SILT_NO_STORE");
+    assert!(!silt.db().exists());
+}
+
+#[test]
 fn a_read_only_server_writes_nothing() {
     let silt = Silt::with(&[("k", "v")]);
     let served = Served::of(silt, &["--read-only"]);
