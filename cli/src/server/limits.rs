@@ -66,6 +66,8 @@ pub const AUTH_ADDRESSES_MAX: usize = 10_000;
 pub const TOKEN_LEN_MIN: usize = 22;
 /// Time for requests under way to end when the server stops.
 pub const STOP_TIME_MAX: Duration = Duration::from_secs(10);
+/// Signals to stop within this time of the first are the same request.
+pub const SIGNALS_TOGETHER: Duration = Duration::from_millis(500);
 /// Time for the store to close then. All is synced before.
 pub const CLOSE_TIME_MAX: Duration = Duration::from_secs(5);
 /// First wait after an error of accepting; doubled with each, up to the one below.

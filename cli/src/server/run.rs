@@ -163,7 +163,7 @@ impl Running {
         tracing::info!("stopping");
         tokio::select! {
             stopped = self.stop() => stopped,
-            () = signals.stop() => Err(StartError::Interrupted),
+            () = signals.stop_again() => Err(StartError::Interrupted),
         }
     }
 

@@ -6,6 +6,9 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 #[cfg(windows)]
 use tokio::signal::windows::{CtrlC, ctrl_c};
+use tokio::time::timeout;
+
+use super::limits;
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +66,16 @@ impl Signals {
         }
     }
 
-    /// Waits for the next one that asks to stop.
-    pub async fn stop(&mut self) {
+    /// Waits, once one asked to stop, for another that means it.
+    pub async fn stop_again(&mut self) {
+        // `timeout` signals the process and then its group, and Ctrl-C comes from the terminal and
+        // from whoever started the server: nobody means by that to cut off what is under way.
+        let _ = timeout(limits::SIGNALS_TOGETHER, async {
+            loop {
+                self.next().await;
+            }
+        })
+        .await;
         while self.next().await != Asked::Stop {}
     }
 }

@@ -114,6 +114,27 @@ fn connections_on_which_nothing_moves_end_cleanly() {
 }
 
 #[test]
+fn a_signal_that_comes_twice_is_one() {
+    let served = Served::new(&["--durability", "buffered"]);
+    // A request under way keeps the server.
+    let mut held = TcpStream::connect(served.address("http")).unwrap();
+    let head = "PUT /v1/kv/late HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n";
+    held.write_all(format!("{head}Expect: 100-continue\r\n\r\n").as_bytes()).unwrap();
+    held.read_exact(&mut [0; "HTTP/1.1 100 Continue\r\n\r\n".len()]).unwrap();
+    // As `timeout` does: to the process, and to its group.
+    served.signal(Signal::TERM);
+    served.logged("stopping");
+    served.signal(Signal::TERM);
+    held.write_all(b"vw").unwrap();
+    let mut told = String::new();
+    held.read_to_string(&mut told).unwrap();
+    assert!(told.starts_with("HTTP/1.1 200 "), "{told}");
+    let (code, log, silt) = served.ended();
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(silt.ok(&["get", "late"]), "vw");
+}
+
+#[test]
 fn a_second_signal_ends_at_once() {
     let served = Served::new(&[]);
     wait(async {
@@ -127,6 +148,8 @@ fn a_second_signal_ends_at_once() {
         assert!(answers.next().await.unwrap().is_ok());
         served.signal(Signal::TERM);
         served.logged("stopping");
+        // Any sooner it would be taken for the same one.
+        std::thread::sleep(Duration::from_secs(1));
         served.signal(Signal::TERM);
         let (code, log, silt) = served.ended();
         assert_eq!(code, Some(3), "{log}");
