@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use siltdb_core::error::ErrorKind;
+
 use super::commands::meta;
 use super::commands::table::{TABLE, find_place};
 use super::parser::Args;
@@ -105,12 +107,15 @@ fn queue(args: Args<'_>, spec: &'static Spec, work: &mut Work) {
         Run::Alone(_) => Some(Trouble::err("Command not allowed inside a transaction")),
         _ => {
             let queued = Queued::of(args);
-            let fits = multi.held.bytes() + queued.size() <= limits::BATCH_BYTES_MAX;
-            if fits && multi.held.grow(queued.size()) {
+            let (size, max) = (multi.held.bytes() + queued.size(), limits::BATCH_BYTES_MAX);
+            if size > max {
+                // Trying again would not help, as it does where memory is short.
+                Some(Failure::from(ErrorKind::BatchTooLarge { size, max }).into())
+            } else if multi.held.grow(queued.size()) {
                 multi.queue.push(queued);
                 None
             } else {
-                Some(Failure::busy("the transaction is too large").into())
+                Some(Failure::busy("transactions fill the memory").into())
             }
         }
     };

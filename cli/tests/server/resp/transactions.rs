@@ -34,6 +34,20 @@ fn a_transaction_is_one_commit() {
 }
 
 #[test]
+fn a_transaction_too_large_is_not_to_be_tried_again() {
+    let served = Served::new(&[]);
+    let mut peer = Peer::new(served.address("resp"));
+    let value = vec![b'v'; 15 << 20];
+    peer.say("MULTI");
+    let mut set = |key: &str| peer.ask(&[b"SET".as_slice(), key.as_bytes(), &value]).text();
+    assert_eq!([set("a"), set("b")], ["QUEUED", "QUEUED"]);
+    let told = set("c");
+    assert!(told.starts_with("ERR ") && told.ends_with("[SILT_BATCH_TOO_LARGE]"), "{told}");
+    assert!(peer.say("EXEC").text().starts_with("EXECABORT "));
+    assert_eq!(peer.say("DBSIZE"), Answer::Int(0));
+}
+
+#[test]
 fn watched_keys_must_not_change_through_any_protocol() {
     let served = Served::new(&[]);
     let (mut a, mut b) = (Peer::new(served.address("resp")), Peer::new(served.address("resp")));
