@@ -218,6 +218,10 @@ pub fn change(line: &[u8]) -> Result<Change, String> {
 pub fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rsplit_once(" at line ") {
+        // Most is a line of its own, whose number others tell; documents may have many.
+        Some((reason, _)) if error.line() > 1 => {
+            format!("{reason}, at line {}, column {}", error.line(), error.column())
+        }
         Some((reason, _)) => format!("{reason}, at column {}", error.column()),
         None => text,
     }

@@ -30,6 +30,11 @@ fn batches_are_whole_or_not_at_all() {
         let problem = peer.post("/v1/batch", body).problem(400, "SILT_BAD_INPUT");
         assert_eq!(problem["operation"].as_u64(), operation, "{body}");
     }
+    // Where in a document of lines it is.
+    let lines = "{\n \"operations\": [\n  {\"op\": \"set\"\n   \"key\": \"b\"}\n ]\n}";
+    let problem = peer.post("/v1/batch", lines).problem(400, "SILT_BAD_INPUT");
+    let told = problem["detail"].as_str().unwrap();
+    assert!(told.ends_with("at line 4, column 4"), "{told}");
     let empty = r#"{"operations":[{"op":"set","key":"","value":"1"}]}"#;
     peer.post("/v1/batch", empty).problem(400, "SILT_KEY_EMPTY");
     peer.get("/v1/kv/b").problem(404, "SILT_KEY_NOT_FOUND");
