@@ -129,6 +129,24 @@ fn subcommands_are_told_of() {
 }
 
 #[test]
+fn commands_are_listed_by_what_is_asked() {
+    let served = Served::new(&[]);
+    let mut peer = Peer::new(served.address("resp"));
+    let mut list = |filter: &str| {
+        let told = peer.say(format!("COMMAND LIST {filter}").trim());
+        told.array().iter().map(Answer::text).collect::<Vec<_>>()
+    };
+    assert!(list("").contains(&String::from("exec")));
+    assert_eq!(list("FILTERBY PATTERN GET*x"), ["getex"]);
+    let strings = list("FILTERBY ACLCAT string");
+    assert!(strings.contains(&String::from("append")) && !strings.contains(&String::from("exec")));
+    assert!(list("FILTERBY MODULE json").is_empty());
+    for wrong in ["FILTERBY", "FILTERBY PATTERN", "FILTERBY NAME get", "get"] {
+        assert!(error(&peer.say(&format!("COMMAND LIST {wrong}"))).contains("syntax"), "{wrong}");
+    }
+}
+
+#[test]
 fn durability_is_asked_for_by_connection() {
     let served = Served::new(&["--durability", "flushed"]);
     let mut peer = Peer::new(served.address("resp"));

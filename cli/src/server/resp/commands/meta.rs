@@ -1,6 +1,7 @@
 //! `COMMAND`: what the server tells of its commands.
 
 use super::{Call, Outcome};
+use crate::server::resp::glob;
 use crate::server::resp::parser::Args;
 use crate::server::resp::reply::{Reply, Trouble};
 use crate::server::resp::spec::Spec;
@@ -15,10 +16,7 @@ pub fn command(call: &mut Call<'_>) -> Outcome {
             call.commands.iter().for_each(|spec| tell(call.out, spec));
         }
         b"COUNT" => call.out.size(call.commands.len()),
-        b"LIST" => {
-            call.out.array(call.commands.len());
-            call.commands.iter().for_each(|spec| call.out.bulk(spec.name.as_bytes()));
-        }
+        b"LIST" => return list(call),
         b"INFO" if args.count() == 2 => {
             call.out.array(call.commands.len());
             call.commands.iter().for_each(|spec| tell(call.out, spec));
@@ -36,6 +34,29 @@ pub fn command(call: &mut Call<'_>) -> Outcome {
         b"GETKEYS" => return get_keys(call),
         _ => return Err(Trouble::syntax()),
     }
+    Ok(())
+}
+
+/// `COMMAND LIST [FILTERBY PATTERN pattern | ACLCAT category | MODULE name]`
+fn list(call: &mut Call<'_>) -> Outcome {
+    let args = call.args;
+    let word = args.get(4);
+    // Names are in small letters, whatever asks for them.
+    let pattern = word.to_ascii_lowercase();
+    let takes = |spec: &&Spec| match args.count() {
+        2 => true,
+        _ if args.is(3, "PATTERN") => glob::matches(&pattern, spec.name.as_bytes()),
+        _ if args.is(3, "ACLCAT") => word.eq_ignore_ascii_case(spec.group.as_bytes()),
+        // There are no modules.
+        _ => false,
+    };
+    let is_known = ["PATTERN", "ACLCAT", "MODULE"].iter().any(|kind| args.is(3, kind));
+    if args.count() != 2 && !(args.count() == 5 && args.is(2, "FILTERBY") && is_known) {
+        return Err(Trouble::syntax());
+    }
+    let found: Vec<&Spec> = call.commands.iter().filter(takes).collect();
+    call.out.array(found.len());
+    found.iter().for_each(|spec| call.out.bulk(spec.name.as_bytes()));
     Ok(())
 }
 
