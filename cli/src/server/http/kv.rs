@@ -158,15 +158,25 @@ fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Tags>, Failure>
         if text == "*" {
             return Ok(Some(Tags::Any));
         }
-        for tag in text.split(',') {
-            let tag = tag.trim();
+        if text.trim_matches([',', ' ', '\t']).is_empty() {
+            return Err(wrong());
+        }
+        // A list may have empty places, and a tag in quotes commas of its own.
+        let mut is_quoted = false;
+        let parts = text.split(|c| {
+            is_quoted ^= c == '"';
+            c == ',' && !is_quoted
+        });
+        for tag in parts.map(str::trim).filter(|tag| !tag.is_empty()) {
             let (tag, is_strong) = tag.strip_prefix("W/").map_or((tag, true), |tag| (tag, false));
             let quoted = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
             // A seq as it stands is taken, too: quotes are easily lost in a shell.
             let is_seq = !tag.is_empty() && tag.bytes().all(|b| b.is_ascii_digit());
             let inner = quoted.or(is_seq.then_some(tag));
             let inner = inner.filter(|inner| !inner.contains('"')).ok_or_else(wrong)?;
-            all.extend(inner.parse::<u64>().ok().map(|seq| (seq, is_strong)));
+            // Tags are alike byte by byte: one that we would write otherwise is none of ours.
+            let seq = inner.parse::<u64>().ok().filter(|seq| seq.to_string() == inner);
+            all.extend(seq.map(|seq| (seq, is_strong)));
         }
     }
     Ok(is_given.then_some(Tags::Some(all)))
@@ -265,7 +275,10 @@ mod tests {
         assert!(list.name(Some(7), true) && list.name(Some(8), false));
         assert!(!list.name(Some(8), true) && !list.name(None, false) && !list.name(Some(9), false));
         assert!(read(&["7"]).unwrap().unwrap().name(Some(7), true));
-        for value in ["x", "\"7", "\"7\" \"8\"", ""] {
+        let list = read(&[", \"7\",, \"a,9,b\", \"08\", \"+6\","]).unwrap().unwrap();
+        assert!(list.name(Some(7), true));
+        assert!(![6, 8, 9].iter().any(|seq| list.name(Some(*seq), false)));
+        for value in ["x", "\"7", "\"7\" \"8\"", "", " , "] {
             assert!(read(&[value]).is_err(), "{value}");
         }
     }
