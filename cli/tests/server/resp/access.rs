@@ -177,6 +177,11 @@ fn clients_are_listed_and_ended() {
     let list = a.say("CLIENT LIST").text();
     assert_eq!(list.lines().count(), 2, "{list}");
     assert!(list.contains("name=second"));
+    for wrong in ["LIST TYPE nomral", "KILL TYPE nomral"] {
+        let told = error(&a.say(&format!("CLIENT {wrong}")));
+        assert_eq!(told, "ERR Unknown client type 'nomral'", "{wrong}");
+    }
+    assert_eq!(a.say("CLIENT KILL TYPE slave"), Answer::Int(0));
     let id = b.say("CLIENT ID").int().to_string();
     assert_eq!(a.ask(&["CLIENT", "KILL", "ID", &id]), Answer::Int(1));
     assert!(b.try_ask(&["PING"]).is_err(), "it goes on");

@@ -104,17 +104,27 @@ fn line(commands: &[Spec], client: &Client) -> String {
     text
 }
 
+/// Whether a word is the type that all clients have here.
+fn is_normal(call: &Call<'_>, i: usize) -> Result<bool, Trouble> {
+    let is_normal = call.args.is(i, "normal");
+    let others = ["master", "replica", "slave", "pubsub"];
+    if !is_normal && !others.iter().any(|other| call.args.is(i, other)) {
+        let name = String::from_utf8_lossy(call.args.get(i)).into_owned();
+        return Err(Trouble::err(&format!("Unknown client type '{name}'")));
+    }
+    Ok(is_normal)
+}
+
 fn list(call: &mut Call<'_>) -> Outcome {
     call.session.access_check(Action::Admin)?;
     let ids: Option<Vec<u64>> = match call.args.count() {
         2 => None,
         4 if call.args.is(2, "TYPE") => {
-            let is_normal = call.args.is(3, "normal");
-            if !is_normal && !["master", "replica", "pubsub"].iter().any(|t| call.args.is(3, t)) {
-                let name = String::from_utf8_lossy(call.args.get(3)).into_owned();
-                return Err(Trouble::err(&format!("Unknown client type '{name}'")));
+            if is_normal(call, 3)? {
+                None
+            } else {
+                Some(Vec::new())
             }
-            if is_normal { None } else { Some(Vec::new()) }
         }
         4.. if call.args.is(2, "ID") => {
             let ids = (3..call.args.count()).map(|i| call.args.int(i).map(i64::unsigned_abs));
@@ -191,7 +201,7 @@ fn parse_filter(call: &Call<'_>, filter: &mut Filter) -> Outcome {
                 b"ADDR" => filter.peer = Some(text()),
                 b"LADDR" => filter.local = Some(text()),
                 b"USER" => filter.is_nobody |= !call.args.is(i + 1, "default"),
-                b"TYPE" => filter.is_nobody |= !call.args.is(i + 1, "normal"),
+                b"TYPE" => filter.is_nobody |= !is_normal(call, i + 1)?,
                 b"SKIPME" if call.args.is(i + 1, "yes") => filter.skips_me = true,
                 b"SKIPME" if call.args.is(i + 1, "no") => filter.skips_me = false,
                 _ => return Err(Trouble::syntax()),
