@@ -147,6 +147,9 @@ impl Config {
         if self.grpc_port.or(self.http_port).or(self.resp_port).is_none() {
             return usage("every protocol is switched off");
         }
+        if self.allowed_hosts.iter().any(|host| host.is_empty() || host.contains([':', '/'])) {
+            return usage("--allow-host is a name, without a scheme, a port or a path");
+        }
         for origin in &self.cors_origins {
             let host = origin.split_once("://").map(|(_, host)| host);
             if !host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*'])) {

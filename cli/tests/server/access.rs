@@ -61,6 +61,16 @@ fn who_guesses_tokens_is_no_longer_heard() {
 }
 
 #[test]
+fn a_host_that_no_request_can_name_is_refused() {
+    let silt = Silt::new();
+    for host in ["example.com:3000", "http://example.com", "example.com/", ""] {
+        let server = ["serve", "--allow-host", host, "--port=0", "--http-port=0", "--resp-port=0"];
+        let told = ended(silt.command(&server)).failed(2, "SILT_USAGE");
+        assert!(told.contains("--allow-host is a name"), "{told}");
+    }
+}
+
+#[test]
 fn a_read_only_server_makes_no_store() {
     let silt = Silt::new();
     let server = ["serve", "--read-only", "--port=0", "--http-port=0", "--resp-port=0"];
