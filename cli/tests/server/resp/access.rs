@@ -1,5 +1,6 @@
 //! Tokens, roles, read-only servers, TLS, and what Redis does not have.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use super::peer::{Answer, Peer, bulk};
@@ -186,6 +187,26 @@ fn clients_are_listed_and_ended() {
     assert_eq!(a.ask(&["CLIENT", "KILL", "ID", &id]), Answer::Int(1));
     assert!(b.try_ask(&["PING"]).is_err(), "it goes on");
     until("it is listed no more", || a.say("CLIENT LIST").text().lines().count() == 1);
+}
+
+#[test]
+fn a_random_key_is_any_of_them() {
+    let served = Served::new(&["--durability", "flushed"]);
+    let mut peer = Peer::new(served.address("resp"));
+    // Most begin alike; one all others of its kind begin with.
+    for i in 0..1_000 {
+        peer.say(&format!("SET user:{i:06} v"));
+    }
+    peer.say("MSET user v vera v");
+    let told: BTreeSet<String> = (0..1_000).map(|_| peer.say("RANDOMKEY").text()).collect();
+    assert!(told.len() > 200, "{} of 1,002", told.len());
+    assert!(told.contains("user") && told.contains("vera"));
+    // Those that a transaction deletes are told no more.
+    for words in ["FLUSHALL", "MSET a 1 b 2", "MULTI", "DEL a", "RANDOMKEY", "DEL b", "RANDOMKEY"] {
+        peer.say(words);
+    }
+    let answers = peer.say("EXEC");
+    assert_eq!((&answers.array()[1], &answers.array()[3]), (&bulk("b"), &Answer::Null));
 }
 
 #[test]

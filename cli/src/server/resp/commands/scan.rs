@@ -16,6 +16,8 @@ use crate::server::resp::reply::Trouble;
 const EXACT_UP_TO: u64 = 100_000;
 /// Keys among which RANDOMKEY chooses.
 const RANDOM_AMONG: u64 = 64;
+/// How often it picks a byte before that.
+const RANDOM_STEPS: usize = 16;
 
 /// The bytes that every match of a pattern begins with.
 fn literal_prefix(pattern: &[u8]) -> Option<Vec<u8>> {
@@ -163,31 +165,15 @@ pub fn dbsize(call: &mut Call<'_>) -> Outcome {
 
 /// `RANDOMKEY`: one of the keys behind a random place; not every key is as likely as another.
 pub fn randomkey(call: &mut Call<'_>) -> Outcome {
-    let random = |n: u64| foldhash::fast::RandomState::default().hash_one(n);
     let written = written(call);
-    let mut keys = Vec::new();
-    let bounds = [false, true].map(|reverse| first(call, reverse));
-    if let [Some(first), Some(last)] = bounds {
-        let (first, last) = (first?, last?);
-        let shared = first.iter().zip(&last).take_while(|(a, b)| a == b).count();
-        let mut from = first[..shared].to_vec();
-        let (low, high) = (first.get(shared).copied(), last.get(shared).copied());
-        let (low, high) = (u64::from(low.unwrap_or(0)), u64::from(high.unwrap_or(0)));
-        from.push((low + random(1) % (high.saturating_sub(low) + 1)) as u8);
-        from.extend(random(2).to_be_bytes());
-        let mut options = ScanOptions {
-            from: Some(from),
-            limit: Some(RANDOM_AMONG),
-            keys_only: true,
-            ..ScanOptions::default()
-        };
-        for from in [options.from.take(), None] {
-            options.from = from;
-            for record in call.txn.store().scan(&options)? {
-                keys.push(record?.key);
-            }
-            keys.retain(|key| !written.contains_key(key));
-            if !keys.is_empty() {
+    let mut keys = near_random(call)?;
+    keys.retain(|key| !written.contains_key(key));
+    if keys.is_empty() {
+        let options = ScanOptions { keys_only: true, ..ScanOptions::default() };
+        for record in call.txn.store().scan(&options)? {
+            let key = record?.key;
+            if !written.contains_key(&key) {
+                keys.push(key);
                 break;
             }
         }
@@ -195,18 +181,55 @@ pub fn randomkey(call: &mut Call<'_>) -> Outcome {
     keys.extend(written.into_iter().filter(|(_, is_there)| *is_there).map(|(key, _)| key));
     match keys.len() {
         0 => call.out.null(),
-        n => call.out.bulk(&keys[(random(3) % n as u64) as usize]),
+        n => call.out.bulk(&keys[(random() % n as u64) as usize]),
     }
     Ok(())
 }
 
-fn first(call: &Call<'_>, reverse: bool) -> Option<Result<Vec<u8>, Trouble>> {
-    let options =
-        ScanOptions { reverse, limit: Some(1), keys_only: true, ..ScanOptions::default() };
-    match call.txn.store().scan(&options) {
-        Ok(mut records) => Some(Ok(records.next()?.ok()?.key)),
-        Err(e) => Some(Err(e.into())),
+fn random() -> u64 {
+    foldhash::fast::RandomState::default().hash_one(0_u8)
+}
+
+/// Some keys at a random place: wherever keys differ, one of the bytes there is picked. A place
+/// among all bytes would miss keys that begin alike, as most do.
+fn near_random(call: &Call<'_>) -> Result<Vec<Vec<u8>>, Trouble> {
+    let mut prefix = Vec::new();
+    for _ in 0..RANDOM_STEPS {
+        let within = || ScanOptions { prefix: Some(prefix.clone()), ..ScanOptions::default() };
+        let first = first_of(call, within())?;
+        let last = first_of(call, ScanOptions { reverse: true, ..within() })?;
+        let (Some(first), Some(last)) = (first, last) else { break };
+        let shared = first.iter().zip(&last).take_while(|(a, b)| a == b).count();
+        let Some(high) = last.get(shared) else { break };
+        // All others begin with it: it is found nowhere further on.
+        if first.len() == shared && random().is_multiple_of(16) {
+            return Ok(vec![first]);
+        }
+        let low = first.get(shared).copied().unwrap_or(0);
+        let byte = low + (random() % (u64::from(high - low) + 1)) as u8;
+        let from = [&last[..shared], &[byte]].concat();
+        let found = first_of(call, ScanOptions { from: Some(from), ..within() })?;
+        prefix = found.unwrap_or(last);
+        prefix.truncate(shared + 1);
     }
+    let options = ScanOptions {
+        prefix: Some(prefix),
+        limit: Some(RANDOM_AMONG),
+        keys_only: true,
+        ..ScanOptions::default()
+    };
+    let mut keys = Vec::new();
+    for record in call.txn.store().scan(&options)? {
+        keys.push(record?.key);
+    }
+    Ok(keys)
+}
+
+/// The first key that a scan finds.
+fn first_of(call: &Call<'_>, options: ScanOptions) -> Result<Option<Vec<u8>>, Trouble> {
+    let options = ScanOptions { limit: Some(1), keys_only: true, ..options };
+    let found = call.txn.store().scan(&options)?.next().transpose()?;
+    Ok(found.map(|record| record.key))
 }
 
 /// `FLUSHDB [ASYNC|SYNC]`, `FLUSHALL [ASYNC|SYNC]` within MULTI: all keys as one.
