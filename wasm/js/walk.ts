@@ -105,6 +105,11 @@ function write(r: Reader, views: boolean): Partial<Operation> {
   r.u8();
   const writes: NonNullable<Operation['writes']> = [];
   let mayFail = false;
+  const take = () => {
+    if (views) return r.b();
+    r.skip();
+    return NONE;
+  };
   for (let left = r.n(); left > 0; left -= 1) {
     const flags = r.u8();
     mayFail ||= flags >= 4;
@@ -113,12 +118,8 @@ function write(r: Reader, views: boolean): Partial<Operation> {
       r.n();
       continue;
     }
-    const take = () => {
-      if (views) return r.b();
-      r.skip();
-      return NONE;
-    };
-    const [key, value] = [take(), flags & 1 ? undefined : take()];
+    const key = take();
+    const value = flags & 1 ? undefined : take();
     if (flags & 2) r.n();
     if (flags & 8) r.n();
     if (views && !(flags & 16)) writes.push({ key, value });

@@ -258,7 +258,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
                 return Err(ErrorKind::ConditionFailed { operation: at, found }.into());
             }
         }
-        if batch.is_ascending() && !self.options.skip_identical {
+        if !self.options.skip_identical && batch.is_ascending() {
             return Ok(None);
         }
         let mut last: HashMap<&[u8], usize, RandomState> =
