@@ -8,7 +8,7 @@ import { answer, Leader } from './leader.js';
 import { plainError } from './plain-error.js';
 import { moved } from './spare.js';
 import {
-  type Call, type FromLeader, type Held, hold, linkName, locks, storeName, type ToLeader,
+  type Call, type FromLeader, type Held, hold, linkName, locks, released, storeName, type ToLeader,
 } from './tabs.js';
 import {
   type Answer, type ChannelEvent, type FromWorker, HOST_OPTIONS, type PlainOptions,
@@ -303,8 +303,9 @@ export class Seat {
     try {
       await this.#leave();
     } finally {
-      this.#say({ t: 'closed' });
       this.quit();
+      await released();
+      this.#say({ t: 'closed' });
       this.#die();
     }
   }

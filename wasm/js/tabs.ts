@@ -76,3 +76,9 @@ export async function hold(name: string, options: LockOptions = {}): Promise<Hel
 export async function gone(name: string, options?: LockOptions): Promise<void> {
   (await hold(name, options))?.release();
 }
+
+/** When the locks that were released here are free: requests of other threads overtake that. */
+export async function released(): Promise<void> {
+  // It is answered after all that this thread said of locks before.
+  await locks()?.query().catch(() => {});
+}
