@@ -373,7 +373,7 @@ mod tests {
         });
         let mut count = 0;
         while let Some(chunk) = records.receiver.blocking_recv() {
-            let (last, before) = chunk.split_last().map_or((&Ok(0), &[][..]), |split| split);
+            let (last, before) = chunk.split_last().unwrap_or((&Ok(0), &[][..]));
             let bytes: usize = before.iter().flatten().sum();
             assert!(bytes < CHUNK_BYTES, "{bytes} bytes before the last of a chunk: {last:?}");
             count += chunk.len();

@@ -76,14 +76,17 @@ impl Held {
     /// Takes more; `false` when so many are not left, and then nothing is taken.
     #[must_use]
     pub fn grow(&mut self, bytes: usize) -> bool {
-        let max = self.budget.max;
-        let more = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= max);
-        let taken =
-            self.budget.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
-        if taken {
-            self.bytes += bytes;
+        let Budget { used, max, .. } = &*self.budget;
+        let mut now = used.load(Ordering::Relaxed);
+        loop {
+            let Some(sum) = now.checked_add(bytes).filter(|sum| sum <= max) else { return false };
+            match used.compare_exchange_weak(now, sum, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(other) => now = other,
+            }
         }
-        taken
+        self.bytes += bytes;
+        true
     }
 
     /// Gives back all but so many bytes.
