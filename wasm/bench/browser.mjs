@@ -1,6 +1,6 @@
 // Runs the benchmark in Chromium, on profiles on disk, and prints tables:
 //
-//   node browser.mjs [--scale N] [--rounds N] [--only TEXT] [--rows TEXT] [--out FILE.json]
+//   node browser.mjs [--scale N] [--rounds N] [--only TEXT] [--rows TEXT] [--out FILE.json] [--isolated]
 //
 // Stores take turns within a row, each fresh, another one first each time; every figure is the
 // median of the rounds.
@@ -20,6 +20,7 @@ const { values: given } = parseArgs({ options: {
   scale: { type: 'string', default: '1' }, rounds: { type: 'string', default: '3' },
   only: { type: 'string', default: '' }, rows: { type: 'string', default: '' },
   out: { type: 'string', default: 'browser-results.json' },
+  isolated: { type: 'boolean', default: false },
 } });
 const scale = Number(given.scale);
 const rounds = Number(given.rounds);
@@ -36,7 +37,7 @@ const TYPES = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
 async function makeSite() {
   await build({
     absWorkingDir: join(here, 'browser'),
-    entryPoints: { page: './page.mjs', 'sqlite-worker': './sqlite-worker.mjs' },
+    entryPoints: { page: './page.mjs', 'store-worker': './store-worker.mjs' },
     outdir: site, bundle: true, splitting: true, minify: true, format: 'esm', target: 'es2022',
     logLevel: 'error', define: { global: 'globalThis' },
   });
@@ -66,6 +67,10 @@ function serve() {
     try {
       const bytes = readFileSync(join(site, path === '/' ? 'index.html' : path));
       response.setHeader('content-type', TYPES[extname(path)] ?? 'text/html');
+      if (given.isolated) {
+        response.setHeader('cross-origin-opener-policy', 'same-origin');
+        response.setHeader('cross-origin-embedder-policy', 'require-corp');
+      }
       response.end(bytes);
     } catch {
       response.writeHead(404).end();
@@ -193,7 +198,7 @@ function table(place, stores) {
     const figures = Object.fromEntries(
       Object.entries(found).map(([store, all]) => [store, median(all)]),
     );
-    const peers = Object.entries(figures).filter(([store]) => !store.startsWith('siltdb'));
+    const peers = Object.entries(figures).filter(([store]) => !/^(siltdb|bare)/.test(store));
     const best = Math.min(...peers.map(([, figure]) => figure));
     const ratio = best / figures['siltdb, OPFS'];
     lines.push(line([row, ...stores.map((store) => figures[store]?.toFixed(1) ?? ''),
@@ -213,8 +218,9 @@ const stores = names.stores.filter((name) => new RegExp(given.only).test(name));
 const wanted = (row) => new RegExp(given.rows).test(row);
 const loadBefore = loadavg()[0];
 await timed(url, stores, names.rows.filter(wanted));
-if (wanted(OPENING)) await openings(url, stores);
-if (wanted(SPACE)) await space(url, stores);
+const kept = stores.filter((store) => store !== 'bare file');
+if (wanted(OPENING)) await openings(url, kept);
+if (wanted(SPACE)) await space(url, kept);
 server.close();
 const about = {
   when: new Date().toISOString(), browser: version, cpu: cpus()[0]?.model, cores: cpus().length,

@@ -26,6 +26,10 @@ export const valueOf = (i) => VALUES[i % VALUES.length];
 const putOf = (i) => valueOf(i + Math.floor(i / KEYS));
 const bigOf = (i) => BIG[i % BIG.length];
 
+/** Keys of batches: new ones, which do not come in their order either. */
+const SPACE = 1 << 18;
+const newKey = (i) => (i * 7919) % SPACE;
+
 const upTo = (count, make) => Array.from({ length: count }, (_, i) => make(i));
 const pairs = (from, count, shift = 0) =>
   upTo(count, (i) => [keyOf(from + i), valueOf(from + i + shift)]);
@@ -61,6 +65,14 @@ async function holds(store, puts) {
   same(await valuesOf(store), wanted);
 }
 
+/** The same of what came in batches: the first of all keys that were written. */
+async function holdsNew(store, written) {
+  const keys = upTo(written, newKey).sort((a, b) => a - b).slice(0, KEYS);
+  const found = store.range ? valuesIn(await store.range(keyOf(0), keys.length))
+    : await Promise.all(keys.map((key) => store.get(keyOf(key))));
+  same(found, keys.map(valueOf));
+}
+
 /** Loads everything and overwrites it so many times; bytes of what is live then. */
 export async function churn(store, times) {
   for (let round = 0; round <= times; round += 1) await load(store, KEYS, round);
@@ -85,8 +97,11 @@ export const ROWS = {
   '100 puts in flight, each': { before: loaded, count: (n) => n(150), has: 100, after: holds,
     run: (s, i) => Promise.all(upTo(100, (j) =>
       s.set(keyOf(spread(i * 100 + j)), putOf(i * 100 + j)))) },
-  'batches of 1,000, per entry': { count: (n) => n(100), has: 1000, after: (s) => holds(s, 0),
-    run: (s, i) => s.batch(pairs(i * 1000, 1000)) },
+  'batches of 1,000, per entry': { count: (n) => n(100), has: 1000, after: holdsNew,
+    run: (s, i) => s.batch(upTo(1000, (j) => newKey(i * 1000 + j))
+      .map((key) => [keyOf(key), valueOf(key)])) },
+  'batches of 1,000 in order, per entry': { count: (n) => n(100), has: 1000,
+    after: (s) => holds(s, 0), run: (s, i) => s.batch(pairs(i * 1000, 1000)) },
   'get awaited': { before: loaded, count: (n) => n(2000),
     run: (s, i) => s.get(keyOf(spread(i))),
     answer: (found, i) => same([found], [valueOf(spread(i))]) },

@@ -87,6 +87,7 @@ export type ToWorker =
   | { t: 'open'; name: string; client: number; options: PlainOptions }
   | { t: 'send'; n: number; b: Uint8Array; again?: number }
   | { t: 'call'; n: number; m: string }
+  | { t: 'line'; memory: SharedArrayBuffer }
   | { t: 'freeze' | 'thaw' | 'close' | 'ping' };
 
 /**

@@ -6,7 +6,7 @@
 //
 // build/js holds every module by itself, for tests; dist/ is what is packed.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,6 +25,12 @@ function run(program, args, options = {}) {
   execFileSync(program, args, { cwd: root, stdio: 'inherit', ...options });
 }
 
+/** Whether this compiler's LLVM has a flag. */
+function isKnown(flag) {
+  const asked = spawnSync('rustc', ['--print=cfg', `-Cllvm-args=${flag}`], { cwd: root });
+  return asked.status === 0;
+}
+
 function buildEngine() {
   const metadata = ['metadata', '--format-version', '1', '--no-deps', '--locked'];
   const told = execFileSync('cargo', metadata, { cwd: root, maxBuffer: 1 << 26 });
@@ -32,9 +38,11 @@ function buildEngine() {
   const triple = 'wasm32-unknown-unknown';
   // A copy of a struct is one instruction and not a row of loads and stores. Only the smallest
   // functions are inlined, and such as ask for it up to a limit that scans and gets still feel.
-  // What else LLVM does for speed alone makes code longer, and not faster here.
+  // What else LLVM does for speed alone makes code longer, and not faster here. The last two are
+  // one switch, by the names that it has in older and newer ones.
   const flags = ['-max-store-memcpy=1', '-inline-threshold=0', '-inlinehint-threshold=40',
-    '-disable-lsr', '-enable-load-pre=false', '-enable-pre=false'];
+    '-disable-lsr', '-enable-load-pre=false', '-enable-pre=false', '-enable-scalar-pre=false',
+  ].filter(isKnown);
   // What is called deepest takes less than 48 KiB of the stack; addresses behind a small one are
   // short in the code.
   const rust = [`-Cllvm-args=${flags.join(' ')}`, '-Clink-arg=-zstack-size=131072'];
@@ -126,6 +134,7 @@ function renameGlue(file, { imports, exports }) {
 const ENTRIES = [
   ['index.js', 'index.ts', 'esm', 'browser'],
   ['worker.js', 'worker.ts', 'esm', 'browser'],
+  ['line.js', 'line.ts', 'esm', 'browser'],
   ['slim.js', 'slim.ts', 'esm', 'browser'],
   ['sync.js', 'sync.ts', 'esm', 'browser'],
   ['level.js', 'level.ts', 'esm', 'browser'],
@@ -162,23 +171,26 @@ async function bundle() {
       format,
       platform,
       target: 'es2022',
-      external: ['abstract-level', 'node:*'],
+      external: ['abstract-level', 'node:*', './line.js'],
       legalComments: 'none',
       logLevel: 'warning',
       ...cjs,
     });
-    if (platform === 'browser') await shorten(at('dist', output));
+    if (platform === 'browser') await shorten(at('dist', output), output !== 'index.js');
   }
   copyFileSync(join(generated, 'siltdb_bg.wasm'), at('dist', 'siltdb.wasm'));
   // npm packs them from here, and follows no links.
   for (const name of LICENSES) copyFileSync(at('..', name), at(name));
 }
 
-/** What a page loads is made a little shorter still. */
-async function shorten(file) {
+/**
+ * What a page loads is made a little shorter still. `whole`: no part of it is left out by whoever
+ * bundles it. Functions that stand where they are called would keep what they call.
+ */
+async function shorten(file, whole) {
   const compress = {
     passes: 3, ecma: 2022, keep_fargs: false, pure_getters: true, inline: 1,
-    hoist_funs: true, lhs_constants: false,
+    hoist_funs: true, lhs_constants: false, reduce_funcs: whole,
   };
   const mangle = { properties: { regex: INTERNAL, builtins: true } };
   const options = { module: true, ecma: 2022, compress, mangle };

@@ -76,11 +76,11 @@ async function remote(script, options) {
   return { ...store, close: () => call('close').then(() => worker.terminate()) };
 }
 
-/** SQLite, in this worker or in one of its own. */
-async function sqlite(module, name, synced) {
-  if (!inWorker) return remote('./sqlite-worker.js', { module, name, synced });
-  const { openSqlite } = await import('./sqlite.mjs');
-  return openSqlite({ module, name, synced });
+/** SQLite or a bare file, in this worker or in one of its own. */
+async function worked(module, name, synced) {
+  if (!inWorker) return remote('./store-worker.js', { module, name, synced });
+  if (module === 'bare') return (await import('./bare.mjs')).openBare({ name, synced });
+  return (await import('./sqlite.mjs')).openSqlite({ module, name, synced });
 }
 
 /** IndexedDB as it is: one transaction a call. */
@@ -172,11 +172,12 @@ export const STORES = {
   'siltdb, IndexedDB': { synced: true, open: (name, synced) => silt(name, synced, 'idb') },
   'siltdb, IndexedDB, no worker': {
     synced: true, pages: true, open: (name, synced) => silt(name, synced, 'idb', true) },
-  'sqlite-wasm': { synced: true, open: (name, synced) => sqlite('sqlite-wasm', name, synced) },
-  'wa-sqlite': { synced: true, open: (name, synced) => sqlite('wa-sqlite', name, synced) },
+  'sqlite-wasm': { synced: true, open: (name, synced) => worked('sqlite-wasm', name, synced) },
+  'wa-sqlite': { synced: true, open: (name, synced) => worked('wa-sqlite', name, synced) },
   'IndexedDB': { synced: true, open: rawIdb },
   'Dexie': { synced: true, open: dexie },
   'idb-keyval': { synced: false, open: idbKeyval },
   'localForage': { synced: false, open: forage },
   'browser-level': { synced: false, open: level },
+  'bare file': { synced: true, open: (name, synced) => worked('bare', name, synced) },
 };

@@ -22,8 +22,13 @@ async function bundle(name) {
   return built.outputFiles[0].text;
 }
 
+/** What isolates a page from others, for it to have memory that it shares with its worker. */
+const ISOLATED = {
+  'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp',
+};
+
 /** Serves the test pages; `url` is a secure context, being on this machine. */
-export async function serve() {
+export async function serve(isolated = false) {
   const html = '<!doctype html><meta charset="utf-8"><title>test</title>';
   const files = {
     '/': ['text/html', `${html}<script type="module" src="/page.js"></script>`],
@@ -40,7 +45,7 @@ export async function serve() {
     const [type, body] = files[pathname] ?? [];
     const csp = searchParams.get('csp');
     response.writeHead(type ? 200 : 404, {
-      ...(type && { 'content-type': type }), ...(csp && { 'content-security-policy': csp }),
+      ...(isolated && ISOLATED), ...(type && { 'content-type': type }), ...(csp && { 'content-security-policy': csp }),
     });
     response.end(body);
   });
@@ -53,20 +58,23 @@ export async function serve() {
 }
 
 /** The pages at `url`, from before the first test of a file until after its last one. */
-export function served() {
+export function served(isolated) {
   const site = {};
   let server;
   before(async () => {
-    server = await serve();
+    server = await serve(isolated);
     site.url = server.url;
   });
   after(() => server?.close());
   return site;
 }
 
-/** The same, in a browser on a new profile; `page` opens one. */
-export function inChromium() {
-  const site = served();
+/**
+ * The same, in a browser on a new profile; `page` opens one. SILT_ISOLATED=1 has the tests of all
+ * pages in isolated ones.
+ */
+export function inChromium(isolated = Boolean(process.env.SILT_ISOLATED)) {
+  const site = served(isolated);
   before(async () => (site.chrome = await start(scratch())));
   after(() => site.chrome?.close());
   site.page = () => newPage(site.chrome.context, site.url);

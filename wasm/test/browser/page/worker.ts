@@ -13,6 +13,7 @@
 //   files=N            so many files stay open between requests; told how many to who asks, see below
 //   spares=late        new files are not made before the worker is told so, see below
 //   seed=N             the clock stands still, and the engine's random bits follow from N
+import { attend } from '../../../js/line-end.js';
 import { OpfsStorage } from '../../../js/opfs.js';
 import { Seat } from '../../../js/seat.js';
 
@@ -136,4 +137,4 @@ if (filesMax) {
   });
 }
 
-new Seat(self as never, () => self.close());
+new Seat(attend(self as never), () => self.close());

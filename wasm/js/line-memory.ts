@@ -1,0 +1,19 @@
+/** The memory of a line, see `line.ts`. */
+
+/** The words of the memory: what the line is at, whether the worker looks, how many bytes. */
+export const STATE = 0;
+export const LOOKS = 1;
+export const LENGTH = 2;
+/** The number of a request or the seq of its reply, in doubles, and from where on its bytes. */
+export const NUMBER = 2;
+export const BYTES = 24;
+/** The memory; larger requests and replies go by message. */
+export const MEMORY_BYTES = 16 << 10;
+
+/** States: nobody is to do anything here; asked; the worker is at it. */
+export const FREE = 0;
+export const ASKED = 1;
+export const TAKEN = 2;
+/** The reply is there. The page has stopped looking: it is to be told by message. */
+export const TOLD = 3;
+export const LEFT = 4;

@@ -1,0 +1,86 @@
+/**
+ * A line between a page and its worker: memory that both share, where the page's headers allow
+ * such (it is cross-origin isolated).
+ *
+ * To wake the other thread takes most of the time of a message. Whoever awaits one answer after the
+ * other has a worker that is awake already, and asks it here: each side looks until the other has
+ * written, which takes a few microseconds. One request at a time, while no other is under way, so
+ * that nothing overtakes anything; all else goes by message.
+ */
+
+import {
+  ASKED, BYTES, FREE, LEFT, LENGTH, LOOKS, MEMORY_BYTES, NUMBER, STATE, TAKEN, TOLD,
+} from './line-memory.js';
+import type { Answer, FromWorker, Port, ToWorker } from './transport.js';
+
+/** How long the page looks for its request to be taken, and for the reply of one that was. */
+const LOOK_MS = 0.1;
+const REPLY_MS = 0.5;
+/** After so long a message is awaited, in which the page does what else it has to do. */
+const TURN_MS = 8;
+/** How many looks are not worth to ask for the time. */
+const LOOKS_A_TIME = 100;
+
+type Sent = Extract<ToWorker, { t: 'send' }>;
+
+/** The page's end. */
+export class Line {
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #number: Float64Array;
+  #turned = 0;
+
+  constructor(worker: Port<FromWorker, ToWorker>) {
+    const memory = new SharedArrayBuffer(MEMORY_BYTES);
+    this.#words = new Int32Array(memory);
+    this.#number = new Float64Array(memory);
+    this.#bytes = new Uint8Array(memory, BYTES);
+    worker.postMessage({ t: 'line', memory });
+  }
+
+  /**
+   * Asks the worker, if it looks: gives its reply, or true if that comes by message. False: it was
+   * not asked. Nothing else may be under way.
+   */
+  ask({ n, b }: Sent): Answer | boolean {
+    const words = this.#words;
+    if (b.length > this.#bytes.length || Atomics.load(words, LOOKS) === 0) return false;
+    const now = performance.now();
+    if (now - this.#turned > TURN_MS) {
+      this.#turned = now;
+      return false;
+    }
+    this.#bytes.set(b);
+    this.#number[NUMBER] = n;
+    words[LENGTH] = b.length;
+    Atomics.store(words, STATE, ASKED);
+    return this.#look(now) === TOLD ? this.#reply(n) : this.#leave(n);
+  }
+
+  /** What the line is at when the worker has answered, or when it is late. */
+  #look(began: number): number {
+    for (let wait = LOOK_MS; performance.now() < began + wait; ) {
+      let state = FREE;
+      for (let i = 0; i < LOOKS_A_TIME; i += 1) {
+        state = Atomics.load(this.#words, STATE);
+        if (state === TOLD || state === FREE) return state;
+      }
+      if (state === TAKEN) wait = REPLY_MS;
+    }
+    return TAKEN;
+  }
+
+  #reply(n: number): Answer {
+    const b = this.#bytes.slice(0, this.#words[LENGTH]);
+    const s = this.#number[NUMBER] as number;
+    Atomics.store(this.#words, STATE, FREE);
+    return { t: 'reply', n, b, s };
+  }
+
+  /** Takes back what was asked, or leaves the answer to a message. */
+  #leave(n: number): Answer | boolean {
+    const words = this.#words;
+    if (Atomics.compareExchange(words, STATE, ASKED, FREE) === ASKED) return false;
+    return Atomics.compareExchange(words, STATE, TAKEN, LEFT) === TOLD ? this.#reply(n) : true;
+  }
+}
