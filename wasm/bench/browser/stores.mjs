@@ -71,7 +71,8 @@ async function remote(script, options) {
     worker.postMessage({ n: calls, m, a });
   });
   await call('open', options);
-  const names = ['set', 'batch', 'get', 'getMany', 'range'];
+  const names = ['set', 'batch', 'get', 'getMany'];
+  if (options.module !== 'bare') names.push('range');
   const store = Object.fromEntries(names.map((m) => [m, (...a) => call(m, ...a)]));
   return { ...store, close: () => call('close').then(() => worker.terminate()) };
 }
