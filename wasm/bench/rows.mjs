@@ -7,8 +7,9 @@
 /** Keys of a store; fewer where little is measured. */
 export let KEYS = 10_000;
 export const keyOf = (i) => `key/${String(i).padStart(8, '0')}`;
-/** The keys one by one, each once, as they do not stand. */
-const spread = (i) => (i * 7919) % KEYS;
+/** So many numbers one by one, each once, in no order. */
+const scattered = (i, among) => (i * 7919) % among;
+const spread = (i) => scattered(i, KEYS);
 
 // Values that do not pack, the same in every page: a tenth of the records share one.
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
@@ -26,17 +27,20 @@ export const valueOf = (i) => VALUES[i % VALUES.length];
 const putOf = (i) => valueOf(i + Math.floor(i / KEYS));
 const bigOf = (i) => BIG[i % BIG.length];
 
-/** Keys of batches: new ones, which do not come in their order either. */
-const SPACE = 1 << 18;
-const newKey = (i) => (i * 7919) % SPACE;
+/** Keys of batches: new ones. */
+const newKey = (i) => scattered(i, 1 << 18);
 
 const upTo = (count, make) => Array.from({ length: count }, (_, i) => make(i));
-const pairs = (from, count, shift = 0) =>
-  upTo(count, (i) => [keyOf(from + i), valueOf(from + i + shift)]);
+/** Entries from number `from` on, of a thousand, whose keys `number` gives. */
+const thousand = (from, number, shift = 0) => upTo(1000, (i) => {
+  const at = number(from + i);
+  return [keyOf(at), valueOf(at + shift)];
+});
 const hundred = (i) => upTo(100, (j) => spread(i * 100 + j));
 
 export async function load(store, keys = KEYS, shift = 0) {
-  for (let at = 0; at < keys; at += 1000) await store.batch(pairs(at, 1000, shift));
+  const number = (i) => scattered(i, keys);
+  for (let at = 0; at < keys; at += 1000) await store.batch(thousand(at, number, shift));
 }
 
 const loaded = (store) => load(store);
@@ -98,10 +102,9 @@ export const ROWS = {
     run: (s, i) => Promise.all(upTo(100, (j) =>
       s.set(keyOf(spread(i * 100 + j)), putOf(i * 100 + j)))) },
   'batches of 1,000, per entry': { count: (n) => n(100), has: 1000, after: holdsNew,
-    run: (s, i) => s.batch(upTo(1000, (j) => newKey(i * 1000 + j))
-      .map((key) => [keyOf(key), valueOf(key)])) },
+    run: (s, i) => s.batch(thousand(i * 1000, newKey)) },
   'batches of 1,000 in order, per entry': { count: (n) => n(100), has: 1000,
-    after: (s) => holds(s, 0), run: (s, i) => s.batch(pairs(i * 1000, 1000)) },
+    after: (s) => holds(s, 0), run: (s, i) => s.batch(thousand(i * 1000, (at) => at)) },
   'get awaited': { before: loaded, count: (n) => n(2000),
     run: (s, i) => s.get(keyOf(spread(i))),
     answer: (found, i) => same([found], [valueOf(spread(i))]) },

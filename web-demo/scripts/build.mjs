@@ -22,7 +22,7 @@ const at = (...parts) => join(root, ...parts);
 const out = (...parts) => at('dist', ...parts);
 
 /** Files of the npm package that a page without a bundler needs. */
-const PACKAGE = ['index.js', 'worker.js', 'inspector.js', 'siltdb.wasm'];
+const PACKAGE = ['index.js', 'worker.js', 'line.js', 'inspector.js', 'siltdb.wasm'];
 
 function copyPackage() {
   const from = at('..', 'wasm', 'dist');

@@ -1,4 +1,5 @@
-// Serves dist/ on this machine, packed with gzip where it helps, with no special headers.
+// Serves dist/ on this machine, packed with gzip where it helps. Its pages are isolated, so that they
+// share memory with their workers; the page needs no special headers.
 //
 //   node scripts/serve.mjs [PORT]        8080 unless given or in PORT; 0 for any free one
 
@@ -33,6 +34,8 @@ function answer(request, response, log) {
   response.writeHead(200, {
     'content-type': type,
     'cache-control': 'no-cache',
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-embedder-policy': 'require-corp',
     vary: 'accept-encoding',
     ...(packed ? { 'content-encoding': 'gzip' } : {}),
   });

@@ -105,7 +105,10 @@ const OPFS = '--features=FileSystem,AccessHandle,StorageAPI,StorageAPIEstimate';
 export async function startWebKit() {
   const folder = scratch();
   // The socket of the screen stands in this folder, so its number is free.
-  const env = { ...process.env, XDG_RUNTIME_DIR: folder, HOME: folder };
+  // Safari's isolated pages have shared memory; here it is asked for.
+  const env = {
+    ...process.env, XDG_RUNTIME_DIR: folder, HOME: folder, JSC_useSharedArrayBuffer: '1',
+  };
   const web = join(folder, 'web');
   const screen = spawn('broadwayd', ['--unixsocket', web, ':1'], { env, stdio: 'ignore' });
   const service = new DriverService.Builder('WebKitWebDriver').setLoopback(true)

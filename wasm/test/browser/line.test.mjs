@@ -2,34 +2,40 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ASKED, FREE, STATE } from '../../build/js/line-memory.js';
 import { inChromium } from './harness.mjs';
 
 const site = inChromium(true);
 
 const TIME = { timeout: 60_000 };
 
-/** Runs in a page of its own that counts which requests go by message. */
+/** Runs in a page of its own that counts which requests the worker takes without a message. */
 async function outcome(run, argument) {
   const page = await site.page();
-  await page.evaluate(() => {
-    globalThis.sent = 0;
-    const { postMessage } = Worker.prototype;
-    Worker.prototype.postMessage = function (message, ...rest) {
-      if (message.t === 'send') globalThis.sent += 1;
-      return postMessage.call(this, message, ...rest);
+  await page.evaluate(([state, free, asked]) => {
+    const { store, compareExchange } = Atomics;
+    globalThis.taken = 0;
+    Atomics.store = (words, at, value) => {
+      if (at === state && value === asked) globalThis.taken += 1;
+      return store(words, at, value);
     };
-    /** Does something one after the other, until so many were not sent by message, or in vain. */
+    Atomics.compareExchange = (words, at, from, to) => {
+      const was = compareExchange(words, at, from, to);
+      if (at === state && was === asked && to === free) globalThis.taken -= 1;
+      return was;
+    };
+    /** Does something one after the other, until so many were taken. */
     globalThis.inTurn = async (wanted, run) => {
+      const from = globalThis.taken;
       let done = 0;
-      const before = globalThis.sent;
       for (const end = performance.now() + 20_000; performance.now() < end; ) {
         await run(done);
         done += 1;
-        if (done - (globalThis.sent - before) >= wanted) return { done, enough: true };
+        if (globalThis.taken >= from + wanted) return { done, enough: true };
       }
       return { done, enough: false };
     };
-  });
+  }, [STATE, FREE, ASKED]);
   const found = await page.evaluate(run, argument);
   await page.close();
   return found;
@@ -38,9 +44,9 @@ async function outcome(run, argument) {
 test('what is asked one after the other goes without messages, and is done', TIME, async () => {
   const found = await outcome(async () => {
     const db = await silt_('turns');
-    const set = await inTurn(200, (i) => db.set(`k${i}`, i));
+    const set = await inTurn(20, (i) => db.set(`k${i}`, i));
     let wrong = 0;
-    const got = await inTurn(200, async (i) => {
+    const got = await inTurn(20, async (i) => {
       const key = i % set.done;
       if ((await db.get(`k${key}`)) !== key) wrong += 1;
     });
@@ -57,7 +63,7 @@ test('errors, large values and what is asked at once are answered as by message'
     await db.set('n', 0);
     const codes = new Set();
     let wrong = 0;
-    const { enough } = await inTurn(100, async (i) => {
+    const { enough } = await inTurn(20, async (i) => {
       const refused = await told(() => db.set('n', 1, { ifAbsent: true }));
       codes.add(refused.code);
       // What is asked at once is done in the order it is asked, however it travels.
@@ -100,7 +106,7 @@ test('a worker that ends while it is asked without messages loses nothing', TIME
     const wrong = [];
     let n = 0;
     for (let kills = 0; kills < 5; kills += 1) {
-      const { enough } = await inTurn(50, () => db.set('n', n += 1));
+      const { enough } = await inTurn(5, () => db.set('n', n += 1));
       const ending = db.set('n', n += 1);
       workers.at(-1).terminate();
       await ending;

@@ -1,11 +1,11 @@
 // The same store in Firefox and WebKit: kept over a reload, in OPFS and in IndexedDB, and shared by
-// tabs. Debian's WebKit has no OPFS.
+// tabs. Debian's WebKit has no OPFS. Pages are isolated.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { served, startFirefox, startWebKit } from './harness.mjs';
 
-const site = served();
+const site = served(true);
 let driver;
 
 /** Runs a function in the page and gives what it resolves to. */
@@ -42,6 +42,27 @@ function storesOf(backends) {
         return [await s.get('one'), await s.count(), (await s.get('key 499')).length];
       }, `reload-${backend}`, faults);
       assert.deepEqual(read, ['1', 501, 499]);
+    });
+
+    test(`${backend}: values are read one after the other without messages`, async () => {
+      await load();
+      const enough = await evaluate(async (name, faults) => {
+        const db = await silt_(name, {}, faults);
+        await db.set('k', 1);
+        let sent = 0;
+        const { postMessage } = Worker.prototype;
+        Worker.prototype.postMessage = function (...args) {
+          sent += 1;
+          return postMessage.apply(this, args);
+        };
+        let done = 0;
+        for (const end = performance.now() + 20_000; performance.now() < end; ) {
+          if ((await db.get('k')) !== 1) return 'another value';
+          if ((done += 1) > sent + 2) return true;
+        }
+        return `${sent} of ${done} by message`;
+      }, `line-${backend}`, faults);
+      assert.equal(enough, true);
     });
 
     test(`${backend}: the client reads the past, its file, and what it watched`, async () => {
