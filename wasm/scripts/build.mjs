@@ -171,7 +171,8 @@ async function bundle() {
       format,
       platform,
       target: 'es2022',
-      external: ['abstract-level', 'node:*', './line.js'],
+      // Whoever takes the slim entry wants one file.
+      external: ['abstract-level', 'node:*', ...(output === 'slim.js' ? [] : ['./line.js'])],
       legalComments: 'none',
       logLevel: 'warning',
       ...cjs,
