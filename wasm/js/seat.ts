@@ -312,8 +312,8 @@ export class Seat {
 
   /** The engine is lost. The client starts another worker, where it can see that this one died. */
   #crash(): void {
-    if (!locks()) this.#fail(new SiltError('SILT_CRASHED', 'the engine stopped'));
-    this.#die();
+    if (locks()) this.#die();
+    else this.#fail(new SiltError('SILT_CRASHED', 'the engine stopped'));
   }
 
   #fail(thrown: unknown): void {
@@ -323,8 +323,14 @@ export class Seat {
     this.#idle?.();
     this.#waiting.abort();
     this.#unfollow();
-    this.#say({ t: 'failed', e: error });
+    // Until the client is told, it takes the end of this lock for a death.
+    const alive = this.#alive;
+    this.#alive = undefined;
     this.quit();
+    void released().then(() => {
+      this.#say({ t: 'failed', e: error });
+      alive?.release();
+    });
   }
 }
 

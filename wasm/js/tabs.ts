@@ -79,6 +79,8 @@ export async function gone(name: string, options?: LockOptions): Promise<void> {
 
 /** When the locks that were released here are free: requests of other threads overtake that. */
 export async function released(): Promise<void> {
+  // What was released a moment ago is said to be so when the promises of this turn are settled.
+  await undefined;
   // It is answered after all that this thread said of locks before.
   await locks()?.query().catch(() => {});
 }

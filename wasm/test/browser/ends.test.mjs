@@ -367,3 +367,19 @@ test('a store that was closed is free for others at once', TIME, async () => {
   });
   assert.deepEqual(found, []);
 });
+
+test('a store that could not be opened is free for others at once', TIME, async () => {
+  const found = await outcome(async () => {
+    const codes = [];
+    const first = await silt_('refused');
+    const restore = await first.exportFile();
+    await first.close();
+    for (let i = 0; i < 20; i += 1) {
+      await (await silt_('refused')).close();
+      codes.push((await told(() => silt_('refused', { restore }))).code);
+      codes.push((await told(() => destroy_('refused'))).code);
+    }
+    return [...new Set(codes)];
+  });
+  assert.deepEqual(found, ['SILT_NOT_EMPTY', undefined]);
+});
