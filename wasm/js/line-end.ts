@@ -19,6 +19,8 @@ const LOOK_MS = 1;
 /** After so long at the line, or when nothing was asked for so long, it hears what else there is. */
 const TURN_MS = 1;
 const QUIET_MS = 0.05;
+/** So many looks in vain take longer than that, unless the clock stands, as in some browsers. */
+const LOOKS_MAX = 5000;
 /** So many requests by message while it looks: others have the cores, and it sleeps for so many. */
 const VAIN_MAX = 4;
 const SLEPT = 32;
@@ -104,10 +106,13 @@ export function attend(worker: Port<ToWorker, FromWorker>): Port<ToWorker, FromW
   const turn = (): void => {
     const began = performance.now();
     const end = Math.min(until, began + TURN_MS);
-    for (let now = began; line && now < Math.min(end, Math.max(asked, began) + QUIET_MS);) {
-      const data = line.take();
+    let looks = line ? LOOKS_MAX : 0;
+    for (let now = began; looks && now < Math.min(end, Math.max(asked, began) + QUIET_MS);) {
+      const data = line?.take();
+      looks -= 1;
       if (data) {
         vain = 0;
+        looks = LOOKS_MAX;
         hear({ data });
       }
       now = performance.now();

@@ -20,6 +20,8 @@ const REPLY_MS = 0.5;
 const TURN_MS = 8;
 /** How many looks are not worth to ask for the time. */
 const LOOKS_A_TIME = 100;
+/** So many times are past that, unless the clock stands, as it does in some browsers. */
+const TIMES_MAX = 4000;
 
 type Sent = Extract<ToWorker, { t: 'send' }>;
 
@@ -59,7 +61,8 @@ export class Line {
 
   /** What the line is at when the worker has answered, or when it is late. */
   #look(began: number): number {
-    for (let wait = LOOK_MS; performance.now() < began + wait; ) {
+    let wait = LOOK_MS;
+    for (let times = 0; times < TIMES_MAX && performance.now() < began + wait; times += 1) {
       let state = FREE;
       for (let i = 0; i < LOOKS_A_TIME; i += 1) {
         state = Atomics.load(this.#words, STATE);

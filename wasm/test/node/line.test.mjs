@@ -160,3 +160,30 @@ test('a worker that looks in vain does not look for a while', async () => {
   assert.deepEqual(many(8, 25), Array(25).fill(0));
   assert.ok(many(33, 20).includes(1));
 });
+
+test('where the clock stands most of the time nobody looks until it goes on', () => {
+  const { now } = performance;
+  const exact = () => now.call(performance);
+  const TICK = 500;
+  performance.now = () => Math.floor(exact() / TICK) * TICK;
+  /** How long it takes, from the beginning of a tick. */
+  const time = (run) => {
+    for (const tick = performance.now(); performance.now() === tick;);
+    const began = exact();
+    run();
+    return exact() - began;
+  };
+  try {
+    const { line } = lay();
+    const { hear } = attended();
+    const page = time(() => {
+      for (const n of [1, 2]) assert.equal(line.ask(request(n)), false);
+    });
+    let looks;
+    const worker = time(() => (looks = [hear(1), hear(2)]));
+    assert.ok(page < TICK / 2 && worker < TICK / 2, `${page} and ${worker} ms`);
+    assert.equal(looks[1], 1);
+  } finally {
+    delete performance.now;
+  }
+});
