@@ -95,7 +95,8 @@ export abstract class SiltLevelBase<Open extends object, K, V> extends AbstractL
 
   /** @internal */
   async _close(): Promise<void> {
-    await this.#session?.close();
+    // One that failed has given the store back, too: Level takes it for open until this succeeds.
+    if (!this.#session?.closed) await this.#session?.close();
   }
 
   /** @internal */

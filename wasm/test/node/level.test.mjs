@@ -1,6 +1,9 @@
 // What `siltdb/level` does that the suite of abstract-level does not ask.
 
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { SiltLevel } from '../../dist/level-node.js';
 
@@ -28,5 +31,20 @@ test('a seek to a key out of the range ends the iterator', async () => {
       await iterator.close();
     }
   }
+  await db.close();
+});
+
+test('a database whose close failed can be closed and opened again', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'siltdb-level-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const db = new SiltLevel(directory);
+  await db.put('a', '1');
+  rmSync(directory, { recursive: true });
+  await assert.rejects(db.put('b', '2'), { code: 'SILT_NOT_FOUND' });
+  await assert.rejects(db.close(), { code: 'LEVEL_DATABASE_NOT_CLOSED' });
+  await db.close();
+  await db.open();
+  await db.put('c', '3');
+  assert.deepEqual(await db.keys().all(), ['c']);
   await db.close();
 });
