@@ -5,8 +5,8 @@
  * there: keys in UTF-8, values in JSON.
  */
 
-import { encoder, Reader } from './bytes.js';
-import { refuse } from './error.js';
+import { encoder, Reader, Writer } from './bytes.js';
+import { codeOf, refuse } from './error.js';
 
 /** Turns keys into bytes and back. The order of the bytes is the order of the keys. */
 export interface KeyCodec<K> {
@@ -155,6 +155,18 @@ export function unpacked<T>(codec: string, raw: Uint8Array, unpack: (reader: Rea
     foreign(codec, cause);
   }
   foreign(codec);
+}
+
+/** The bytes that a codec of that name packs. What it fails at is refused: a depth, a getter. */
+export function packedBy(codec: string, pack: (writer: Writer) => void): Uint8Array {
+  const w = new Writer(64);
+  try {
+    pack(w);
+  } catch (cause) {
+    if (codeOf(cause)) throw cause;
+    refuse(`the codec ${codec} cannot hold it`, cause);
+  }
+  return w.take();
 }
 
 /** What a codec makes of a part of a buffer; Node has a shorter way for text. */

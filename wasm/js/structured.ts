@@ -3,8 +3,8 @@
  * that is the same in every browser and version, so that it can be stored.
  */
 
-import { floatBytes, floatOf, Reader, Writer } from './bytes.js';
-import { type ValueCodec, decodeText, encodeText, foreign, unpacked } from './codec.js';
+import { floatBytes, floatOf, type Reader, type Writer } from './bytes.js';
+import { type ValueCodec, decodeText, encodeText, foreign, packedBy, unpacked } from './codec.js';
 import { refuse } from './error.js';
 
 const UNDEFINED = 0;
@@ -27,6 +27,10 @@ const REGEXP = 16;
 const ERROR = 17;
 /** An object that stands further up already: shared, or around this one. */
 const SAME = 18;
+/** How deep objects stand in others: what is read back elsewhere may have less of a stack. */
+const DEPTH_MAX = 500;
+/** Bytes of a value, of which each part of it takes one. */
+const PARTS_MAX = 512 << 20;
 
 /** Kinds of binary views by number; a new one goes at the end. */
 const VIEWS = ('Uint8Array Int8Array Uint8ClampedArray Int16Array Uint16Array Int32Array '
@@ -48,8 +52,9 @@ function text(w: Writer, ...texts: string[]): void {
 }
 
 class Packer {
-  readonly w = new Writer();
   readonly #seen = new Map<object, number>();
+  #depth = 0;
+  constructor(readonly w: Writer) {}
 
   pack(value: unknown): void {
     const { w } = this;
@@ -65,7 +70,11 @@ class Packer {
         break;
       case 'object':
         if (value === null) w.u8(NULL);
-        else this.#object(value);
+        else {
+          if ((this.#depth += 1) > DEPTH_MAX) refuse(`a value is ${DEPTH_MAX} deep at most`);
+          this.#object(value);
+          this.#depth -= 1;
+        }
         break;
       default: refuse(`a ${typeof value} cannot be stored`);
     }
@@ -100,15 +109,16 @@ class Packer {
   }
 
   #all(tag: number, count: number, values: Iterable<unknown>): void {
+    // Of an empty place too: to come to the end of a billion takes minutes.
+    if (count > PARTS_MAX) refuse('a value has 512 MiB at most');
     this.w.u8(tag).n(count);
     for (const value of values) this.pack(value);
   }
 
   #fields(value: object): void {
     const kind = Object.prototype.toString.call(value);
-    if (/^\[object (Promise|WeakMap|WeakSet|WeakRef|Blob|File)\]$/.test(kind)) {
-      refuse(`${kind} cannot be stored`);
-    }
+    // What the platform keeps in others, as a URL or a `new Number`, is in no field.
+    if (kind !== '[object Object]') refuse(`${kind} cannot be stored`);
     const fields = Object.entries(value);
     this.w.u8(OBJECT).n(fields.length);
     for (const [name, inner] of fields) {
@@ -209,14 +219,11 @@ function error(name: string, message: string, stack: string): Error {
 /**
  * Values of almost any kind: undefined, numbers and big integers, strings, dates, arrays, plain
  * objects, Map, Set, binary data, regular expressions, errors; shared and circular parts too.
- * An object of a class reads back as a plain one. Functions and symbols are refused.
+ * An object of a class reads back as a plain one. Functions, symbols, and objects of the platform
+ * that are none of these, as URL, are refused.
  */
 export const structured: ValueCodec<any> = {
   name: 'structured',
-  encode(value) {
-    const packer = new Packer();
-    packer.pack(value);
-    return packer.w.take();
-  },
+  encode: (value) => packedBy('structured', (w) => new Packer(w).pack(value)),
   decode: (raw) => unpacked('structured', raw, (reader) => new Unpacker(reader).unpack()),
 };

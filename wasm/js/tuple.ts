@@ -5,8 +5,8 @@
  * strings, bytes, arrays; within a type by value, arrays part by part, a shorter one first.
  */
 
-import { floatBytes, floatOf, type Reader, unhex, Writer } from './bytes.js';
-import { type KeyCodec, decodeText, encodeText, foreign, unpacked } from './codec.js';
+import { floatBytes, floatOf, type Reader, unhex, type Writer } from './bytes.js';
+import { type KeyCodec, decodeText, encodeText, foreign, packedBy, unpacked } from './codec.js';
 import { refuse } from './error.js';
 
 /** A key of the {@link tuple} codec: a part by itself, or an array of parts. */
@@ -80,9 +80,7 @@ function packPart(w: Writer, part: TupleKey, open: boolean): void {
 }
 
 function packKey(key: TupleKey, open: boolean): Uint8Array {
-  const w = new Writer(64);
-  packPart(w, key, open);
-  return w.take();
+  return packedBy('tuple', (w) => packPart(w, key, open));
 }
 
 function float(r: Reader): number {

@@ -2,9 +2,17 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { runInNewContext } from 'node:vm';
 import { bytes, json, open, structured, tuple, utf8 } from '../../dist/node.js';
 import { openSync } from '../../dist/sync-node.js';
 import { random } from './helpers.mjs';
+
+/** A value around a value, so deep. */
+const nested = (depth, around) => {
+  let value = 1;
+  for (let i = 0; i < depth; i += 1) value = around(value);
+  return value;
+};
 
 const compare = (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
@@ -168,6 +176,44 @@ test('structured values come back', () => {
   for (let length = 0; length < whole.length; length += 1) {
     assert.throws(() => structured.decode(whole.subarray(0, length)), { code: 'SILT_INVALID' });
   }
+});
+
+test('what is no data, or fails to be read, is refused and not stored as something else', () => {
+  const none = [
+    new URL('http://a/'), new URLSearchParams('a'), new Number(5), new String('a'), new Boolean(),
+    Object(5n), new SharedArrayBuffer(1), new Headers(), new Blob([]), [].values(),
+    runInNewContext('new Date(5)'), runInNewContext('new Map([[1, 2]])'),
+    { get a() { throw new Error('mine'); } }, new Array(2 ** 32 - 1),
+  ];
+  for (const value of none) {
+    for (const whole of [value, { a: [value] }]) {
+      assert.throws(() => structured.encode(whole), { code: 'SILT_INVALID' });
+    }
+  }
+  const detached = new Uint8Array(1);
+  structuredClone(detached, { transfer: [detached.buffer] });
+  const around = ['a'];
+  around.push(around);
+  for (const key of [around, nested(1e5, (inner) => [inner]), detached, [undefined]]) {
+    assert.throws(() => tuple.encode(key), { code: 'SILT_INVALID' });
+    assert.throws(() => tuple.prefix(key), { code: 'SILT_INVALID' });
+  }
+});
+
+test('a structured value is only so deep that it can be read wherever it gets to', () => {
+  const kinds = [(a) => [a], (a) => ({ a }), (a) => new Map([[a, 1]]), (a) => new Set([a])];
+  for (const around of kinds) {
+    const deepest = nested(500, around);
+    assert.deepStrictEqual(structured.decode(structured.encode(deepest)), deepest);
+    for (const depth of [501, 1e5]) {
+      assert.throws(() => structured.encode(nested(depth, around)), {
+        code: 'SILT_INVALID', message: 'a value is 500 deep at most',
+      });
+    }
+  }
+  // Beside one another, they are not in one another.
+  const wide = Array.from({ length: 600 }, () => [[]]);
+  assert.deepStrictEqual(structured.decode(structured.encode(wide)), wide);
 });
 
 test('text, bytes and JSON', () => {
