@@ -84,8 +84,9 @@ export class RawScan {
     );
     // It was closed meanwhile.
     if (!this.#more) return NONE;
-    // Another host opens the view again there.
-    options.moment = { at: seq, viewId: moment.viewId };
+    // Another host opens the view again there. The moment of a snapshot says so itself, and no more
+    // once that is closed: nobody would close the view then.
+    if (options.keep) options.moment = { at: seq };
     options.limit -= count;
     this.#more = more && count < left;
     this.#records = Infinity;

@@ -554,3 +554,23 @@ test('CommonJS gives the same', async (t) => {
   await db.set('a', 1);
   assert.equal(await db.get('a'), 1);
 });
+
+test('a scan of a snapshot ends with it, and does not hold the moment for ever', async () => {
+  const db = await open('scan', { backend: 'memory' });
+  // More than travels ahead.
+  const value = 'x'.repeat(1000);
+  await db.batch(Array.from({ length: 3000 }, (_, i) => ({ type: 'set', key: `k${i}`, value })));
+  const snapshot = await db.snapshot();
+  const scan = snapshot.entries();
+  await scan.next();
+  assert.equal((await snapshot.entries().all()).length, 3000);
+  await snapshot.close();
+  await assert.rejects(scan.all(), { code: 'SILT_INVALID' });
+  let late;
+  await db.transaction(async (tx) => {
+    late = tx.entries();
+    await late.next();
+  });
+  await assert.rejects((async () => { for await (const _ of late); })(), { code: 'SILT_INVALID' });
+  await db.close();
+});
