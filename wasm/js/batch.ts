@@ -54,7 +54,8 @@ export type Operation<K, V> =
   | ({ type: 'delete'; key: K } & ConditionOptions);
 
 function expiry({ expires, ttl }: ExpiryOptions): number | undefined {
-  if (expires !== undefined) return microsOf(expires);
+  // 0 stands for never in a record, and 1970 is long gone.
+  if (expires !== undefined) return microsOf(expires) || 1;
   if (ttl === undefined) return undefined;
   if (typeof ttl !== 'number' || !(ttl > 0)) refuse('ttl must be milliseconds, more than 0');
   return microsOf(new Date(Date.now() + ttl));

@@ -574,3 +574,16 @@ test('a scan of a snapshot ends with it, and does not hold the moment for ever',
   await assert.rejects((async () => { for await (const _ of late); })(), { code: 'SILT_INVALID' });
   await db.close();
 });
+
+test('a key that is to expire at a moment that is over is gone, be it the first of 1970', async () => {
+  const db = await open('expired', { backend: 'memory' });
+  for (const time of [0, 1, Date.now() - 1]) {
+    const expires = new Date(time);
+    await db.set('a', 1, { expires });
+    await db.batch([{ type: 'set', key: 'b', value: 1, expires }]);
+    await db.batch().set('c', 1, { expires }).commit();
+    await db.transaction((tx) => tx.set('d', 1, { expires }));
+    assert.deepEqual(await db.keys().all(), []);
+  }
+  await db.close();
+});
