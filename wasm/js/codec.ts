@@ -18,6 +18,8 @@ export interface KeyCodec<K> {
   decode(bytes: Uint8Array): K;
   /** How the bytes of every key begin that begins with `key`; `encode` unless given. */
   prefix?(key: K): Uint8Array;
+  /** Bytes before which all of these keys are, if bytes of other keys begin as `prefix` says. */
+  prefixEnd?(key: K): Uint8Array | undefined;
 }
 
 /** Turns values into bytes and back. */

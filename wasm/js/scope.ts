@@ -173,9 +173,10 @@ export function rangeBytes<K>(scope: Scope<K, unknown>, range: Range<K>, also = 
   const { keys } = scope;
   const begin = prefix === undefined ? EMPTY : (keys.prefix ?? keys.encode).call(keys, prefix);
   const whole = join(scope.prefix, begin);
+  const end = prefix === undefined ? undefined : keys.prefixEnd?.(prefix);
   return {
     from: tighter(at(gte), past(gt), 1),
-    to: tighter(at(lt), past(lte), -1),
+    to: tighter(tighter(at(lt), past(lte), -1), end && join(scope.prefix, end), -1),
     prefix: whole.length > 0 ? whole : undefined,
   };
 }

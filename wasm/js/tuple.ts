@@ -79,8 +79,11 @@ function packPart(w: Writer, part: TupleKey, open: boolean): void {
   }
 }
 
-function packKey(key: TupleKey, open: boolean): Uint8Array {
-  return packedBy('tuple', (w) => packPart(w, key, open));
+function packKey(key: TupleKey, open: boolean, last?: number): Uint8Array {
+  return packedBy('tuple', (w) => {
+    packPart(w, key, open);
+    if (last) w.u8(last);
+  });
 }
 
 function float(r: Reader): number {
@@ -140,5 +143,8 @@ export const tuple: KeyCodec<TupleKey> = {
   name: 'tuple',
   encode: (key) => packKey(key, false),
   prefix: (key) => packKey(key, true),
+  // The END of a string there is a 0 inside of a longer one if an ESCAPE follows. Bytes by
+  // themselves stay open: any byte may follow those.
+  prefixEnd: (key) => (key instanceof Uint8Array ? undefined : packKey(key, true, ESCAPE)),
   decode: (raw) => unpacked('tuple', raw, (reader) => part(reader, raw)),
 };

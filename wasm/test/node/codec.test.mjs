@@ -119,6 +119,37 @@ test('a tuple prefix is the beginning of exactly the keys that begin so', () => 
   assert.ok(!starts(['user'], ['user', 1]));
 });
 
+test('a range of a tuple prefix has none whose string or bytes go on with a 0', async () => {
+  const raw = (...all) => new Uint8Array(all);
+  const keys = [
+    ['a'], ['a', 1], ['a', '\0'], ['a\0'], ['a\0b', 1], ['b'], [raw(1)], [raw(1), 2], [raw(1, 0)],
+    [raw(1, 0, 7), 1], [[raw(1)]], [['a'], 1], [['a\0']], 'a', 'a\0', 'a\0b', 'ab',
+    raw(1), raw(1, 0), raw(1, 255), raw(1, 255, 255), raw(2),
+  ];
+  const begins = (key, prefix) => (Array.isArray(prefix)
+    ? Array.isArray(key) && prefix.every((part, at) => at in key && !compare(
+      tuple.encode(part), tuple.encode(key[at])))
+    : key.constructor === prefix.constructor && (typeof key === 'string' ? key.startsWith(prefix)
+      : prefix.every((byte, at) => key[at] === byte)));
+  const made = { backend: 'memory', keys: tuple };
+  for (const store of [await open('prefix', made), openSync('prefix', made)]) {
+    for (const db of [store, store.sub('part/', { keys: tuple })]) {
+      for (const key of keys) await db.set(key, 1);
+      for (const prefix of [[], ...keys]) {
+        const wanted = keys.filter((key) => begins(key, prefix))
+          .sort((a, b) => compare(tuple.encode(a), tuple.encode(b)));
+        const found = [];
+        for await (const key of db.keys({ prefix })) found.push(key);
+        assert.deepEqual(found, wanted);
+        assert.equal(await db.count({ prefix, gte: null }), wanted.length);
+      }
+      assert.equal((await db.deleteRange({ prefix: ['a'] })).count, 3);
+      assert.equal((await db.deleteRange({ prefix: [raw(1)], lt: [raw(1), 2] })).count, 1);
+    }
+    await store.close();
+  }
+});
+
 test('random tuples order as they compare', () => {
   const next = random(7);
   const scalar = () => [
