@@ -198,7 +198,8 @@ export function checkBytes(raw: Uint8Array): Uint8Array {
 export const bytes: KeyCodec<Uint8Array> & ValueCodec<Uint8Array> = {
   name: 'bytes',
   encode: checkBytes,
-  decode: (raw) => raw.slice(),
+  // That of a Buffer would still be a view.
+  decode: (raw) => new Uint8Array(raw),
 };
 
 /** What `JSON.stringify` makes of a value. */

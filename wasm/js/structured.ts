@@ -180,12 +180,13 @@ class Unpacker {
         return set;
       }
       case OBJECT: return this.#fields();
+      // `slice` of a Buffer would be a view over what is around it, too.
       case VIEW: {
         const kind = VIEWS[r.u8()] ?? foreign('structured');
         const View = (globalThis as unknown as Record<string, ViewOf>)[kind] as ViewOf;
-        return this.#keep(new View(r.b().slice().buffer as ArrayBuffer));
+        return this.#keep(new View(new Uint8Array(r.b()).buffer));
       }
-      case BUFFER: return this.#keep(r.b().slice().buffer);
+      case BUFFER: return this.#keep(new Uint8Array(r.b()).buffer);
       case REGEXP: return this.#keep(new RegExp(r.s(), r.s()));
       case ERROR: return this.#keep(error(r.s(), r.s(), r.s()));
       default: foreign('structured');

@@ -231,6 +231,15 @@ test('what is no data, or fails to be read, is refused and not stored as somethi
   }
 });
 
+test('what is read of a Buffer is not the memory around it', () => {
+  const value = [new Uint8Array([1, 2]), new Uint8Array([3]).buffer, new Uint16Array([4])];
+  assert.deepStrictEqual(structured.decode(Buffer.from(structured.encode(value))), value);
+  const raw = Buffer.from([5]);
+  const read = bytes.decode(raw);
+  raw[0] = 6;
+  assert.deepStrictEqual(read, new Uint8Array([5]));
+});
+
 test('a structured value is only so deep that it can be read wherever it gets to', () => {
   const kinds = [(a) => [a], (a) => ({ a }), (a) => new Map([[a, 1]]), (a) => new Set([a])];
   for (const around of kinds) {
