@@ -94,6 +94,12 @@ export function packDelete<K>(
   return { key: keyBytes(scope, key), ifSeq: condition(options) };
 }
 
+/** The same in bytes of its own: a caller may write into its own before they are committed. */
+export function owned(op: WriteOperation): WriteOperation {
+  const { key, value } = op;
+  return { ...op, key: new Uint8Array(key), value: value && new Uint8Array(value) };
+}
+
 const OPERATION = ' type key value';
 
 /** Operations in bytes. */
@@ -174,13 +180,13 @@ export class Batch<K, V, Done = Promise<Commit>> {
 
   /** Sets a key. */
   set(key: K, value: V, options?: ExpiryOptions & ConditionOptions): this {
-    this.#operations.push(packSet(this.#scope, key, value, options));
+    this.#operations.push(owned(packSet(this.#scope, key, value, options)));
     return this;
   }
 
   /** Deletes a key. */
   delete(key: K, options?: ConditionOptions): this {
-    this.#operations.push(packDelete(this.#scope, key, options));
+    this.#operations.push(owned(packDelete(this.#scope, key, options)));
     return this;
   }
 

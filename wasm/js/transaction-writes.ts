@@ -1,7 +1,7 @@
 /** What both kinds of transactions write, kept until they commit, and seen by their reads. */
 
 import type { ExpiryOptions } from './batch.js';
-import { packDelete, packSet } from './batch.js';
+import { owned, packDelete, packSet } from './batch.js';
 import { checkOptions } from './check.js';
 import { refuse } from './error.js';
 import type { Range, Scope } from './scope.js';
@@ -67,7 +67,7 @@ export abstract class TransactionWrites<K, V, Run extends WritingRun> {
   }
 
   #write(operation: WriteOperation): void {
-    this.run.written.set(nameOf(operation.key), operation);
+    this.run.written.set(nameOf(operation.key), owned(operation));
   }
 }
 

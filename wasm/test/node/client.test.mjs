@@ -587,3 +587,30 @@ test('a key that is to expire at a moment that is over is gone, be it the first 
   }
   await db.close();
 });
+
+test('what a batch or a transaction was given may be written into before it commits', async () => {
+  const made = { backend: 'memory', keys: bytes, values: bytes };
+  for (const db of [await open('scratch', made), openSync('scratch', made)]) {
+    const scratch = new Uint8Array(1);
+    const fill = (to) => {
+      for (scratch[0] = 1; scratch[0] < 4; scratch[0] += 1) to.set(scratch, scratch);
+      scratch[0] = 2;
+      to.delete(scratch);
+      scratch[0] = 9;
+    };
+    const batch = db.batch();
+    fill(batch);
+    await batch.commit();
+    const wanted = [1, 3].map((byte) => [new Uint8Array([byte]), new Uint8Array([byte])]);
+    const all = async () => {
+      const found = [];
+      for await (const entry of db.entries()) found.push(entry);
+      return found;
+    };
+    assert.deepEqual(await all(), wanted);
+    await db.deleteRange();
+    await db.transaction((tx) => fill(tx));
+    assert.deepEqual(await all(), wanted);
+    await db.close();
+  }
+});
