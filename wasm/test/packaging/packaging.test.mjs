@@ -118,7 +118,7 @@ test('the licences are packed as the repository has them', () => {
 
 test('the entry for browsers is small', () => {
   // The slim one is one file.
-  for (const [name, most] of [['index.js', 12_600], ['slim.js', 13_200]]) {
+  for (const [name, most] of [['index.js', 12_700], ['slim.js', 13_200]]) {
     const script = readFileSync(join(installed, 'dist', name));
     const { length } = gzipSync(script, { level: 9 });
     assert.ok(length <= most, `${name} takes ${length} bytes, packed`);
