@@ -75,6 +75,10 @@ pub(super) fn scan<R: ReadAt>(
         at += step;
         told.add(step);
     }
+    if wreck.end < wreck.synced {
+        // Cut between two records, nothing looks wrong, and yet the rest is lost.
+        bad.get_or_insert(wreck.end);
+    }
     let is_log = wreck.records.is_none() && wreck.kind == SegmentKind::Arrival;
     let is_torn = is_log && bad.is_none_or(|start| start >= durable);
     if let Some((_, first)) = batch {
@@ -89,7 +93,7 @@ pub(super) fn scan<R: ReadAt>(
         match written_len(&wreck.file, start, wreck.end) {
             len if is_torn => report.torn_bytes += len,
             0 if is_log => report.damaged(id, start, durable - start),
-            _ => report.damaged(id, start, wreck.end - start),
+            _ => report.damaged(id, start, wreck.end.max(wreck.synced) - start),
         }
     }
     if let Some(records) = wreck.records {

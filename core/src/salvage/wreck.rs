@@ -22,7 +22,8 @@ pub(super) struct Wreck<R> {
     /// How many records there should be, of a sealed segment.
     pub(super) records: Option<u64>,
     pub(super) kind: SegmentKind,
-    /// Bytes known to be synced by what the manifest says.
+    /// Bytes known to be synced by what the manifest or the footer says, though the file may end
+    /// before them.
     pub(super) synced: u64,
 }
 
@@ -81,8 +82,10 @@ pub(super) fn wrecks<S: Storage>(
             }
             (None, None) => {
                 let file = SegmentFile::new(id.number, 0, 0, reader, *len);
-                if written_len(&file, 0, *len) > 0 {
-                    report.damaged(*id, 0, *len);
+                let written = if written_len(&file, 0, *len) > 0 { *len } else { 0 };
+                match written.max(synced_log(manifest, *id)) {
+                    0 => {}
+                    lost => report.damaged(*id, 0, lost),
                 }
                 continue;
             }
@@ -91,13 +94,13 @@ pub(super) fn wrecks<S: Storage>(
         let own = if footer.is_none() { footer_at_end(&reader, *len, salt) } else { None };
         let footer = footer.or(own.as_ref());
         let end = footer.map_or(*len, |footer| footer.numbers.data_end.min(*len));
-        let log = manifest.map(|m| m.log).filter(|log| log.number == id.number);
+        let synced = synced_log(manifest, *id);
         wrecks.push(Wreck {
             file: SegmentFile::new(id.number, salt, base_seq, reader, *len),
             end,
             records: footer.map(|footer| footer.numbers.records),
             kind,
-            synced: log.map_or(0, |log| log.len),
+            synced: footer.map_or(synced, |footer| footer.numbers.data_end),
         });
     }
     missing(files, manifest, report);
@@ -105,7 +108,7 @@ pub(super) fn wrecks<S: Storage>(
     Ok(wrecks)
 }
 
-/// Segments that the manifest lists and that are not there.
+/// Segments that the manifest lists or knows to hold some of the log, and that are not there.
 fn missing(files: &[(FileId, u64)], manifest: Option<&Manifest>, report: &mut SalvageReport) {
     for segment in manifest.iter().flat_map(|m| &m.segments) {
         let id = FileId::segment(segment.footer.numbers.number);
@@ -114,6 +117,17 @@ fn missing(files: &[(FileId, u64)], manifest: Option<&Manifest>, report: &mut Sa
             report.lost_records += segment.footer.numbers.records;
         }
     }
+    let Some(manifest) = manifest else { return };
+    let head = FileId::segment(manifest.log.number);
+    if manifest.log.len > 0 && !files.iter().any(|(file, _)| *file == head) {
+        report.damaged(head, 0, manifest.log.len);
+    }
+}
+
+/// How much of a segment of the log the manifest knows to be synced.
+fn synced_log(manifest: Option<&Manifest>, id: FileId) -> u64 {
+    let log = manifest.map(|m| m.log).filter(|log| log.number == id.number);
+    log.map_or(0, |log| log.len)
 }
 
 /// The header, if it holds. `Err` is a newer format.
