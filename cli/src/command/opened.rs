@@ -225,7 +225,7 @@ impl Opened {
         let to = to.or(self.at);
         match &*self.place {
             Place::Local(l) => {
-                let to = to.unwrap_or_else(|| l.store.last_seq().max(from));
+                let to = to.unwrap_or_else(|| l.store.now().max(from));
                 l.rows(l.store.diff(from, to, options))
             }
             Place::Remote(r) => r.rows(r.client.diff(from, to, options)),

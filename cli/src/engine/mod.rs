@@ -183,7 +183,7 @@ impl<S: Storage, H: Host> Engine<S, H> {
 
     /// The clock, never behind the last commit, nor behind the horizon: what compaction dropped
     /// as expired stays expired when the clock steps back.
-    fn now(&self) -> u64 {
+    pub fn now(&self) -> u64 {
         self.host.now_us().max(self.last_seq()).max(self.horizon())
     }
 

@@ -368,6 +368,13 @@ impl Store {
         self.handle.engine.load().as_ref().map_or(0, |engine| engine.last_seq())
     }
 
+    /// The moment of the newest state: the clock, never behind the last commit. What expired since
+    /// that commit is gone at this moment, as it is for reads of the newest state.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.handle.engine.load().as_ref().map_or(0, |engine| engine.now())
+    }
+
     /// Last seq known to survive power loss.
     #[must_use]
     pub fn durable_seq(&self) -> u64 {

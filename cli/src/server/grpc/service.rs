@@ -197,8 +197,8 @@ impl silt_server::Silt for Service {
     async fn diff(&self, request: Request<proto::DiffRequest>) -> Reply<Self::DiffStream> {
         check(&request, Action::Read)?;
         let proto::DiffRequest { from_seq, to_seq, prefix } = request.into_inner();
-        let last = self.shared.store.store().last_seq().max(from_seq);
-        let to_seq = if to_seq == 0 { last } else { to_seq };
+        let now = self.shared.store.store().now().max(from_seq);
+        let to_seq = if to_seq == 0 { now } else { to_seq };
         if to_seq < from_seq {
             return Err(status(&Failure::input("from_seq is later than to_seq")));
         }

@@ -155,7 +155,7 @@ pub async fn diff(State(shared): State<Arc<Shared>>, request: Request) -> Reply 
     let params = Params::parse(&text, &["from", "to", "prefix"])?;
     let from = params.moment("from")?.ok_or_else(|| Failure::input("from is missing"))?;
     let to = params.moment("to")?;
-    let to = to.unwrap_or_else(|| shared.store.store().last_seq().max(from));
+    let to = to.unwrap_or_else(|| shared.store.store().now().max(from));
     if to < from {
         return Err(Failure::input("from is later than to"));
     }
