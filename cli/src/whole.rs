@@ -3,7 +3,9 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use siltdb_core::error::{ErrorKind, Result, StorageError, StorageErrorKind, StorageFailure};
+use siltdb_core::error::{
+    Error, ErrorKind, Result, StorageError, StorageErrorKind, StorageFailure,
+};
 use siltdb_core::format::{SNAPSHOT_HEADER_LEN, SnapshotHeader};
 use siltdb_core::storage::MemoryStorage;
 use siltdb_core::{
@@ -115,8 +117,15 @@ pub fn salvage(
         return Err(ErrorKind::NotEmpty.into());
     }
     let source = open_to_look(from)?;
-    let target = NativeStorage::open(to, NativeOptions::default())?;
+    let target = NativeStorage::open(to, NativeOptions::default()).map_err(not_made)?;
     siltdb_core::salvage(&source, &target, &SystemHost, &Options::default(), progress)
+}
+
+/// The failure to open a new store as one to create it, which cannot be the old one's.
+fn not_made(error: Error) -> Error {
+    let ErrorKind::Storage(e) = error.kind() else { return error };
+    let failure = StorageFailure { op: "create", ..StorageFailure::clone(e) };
+    StorageError::from(failure).into()
 }
 
 /// Whether there is nothing in `dir` but what an earlier attempt that failed left.

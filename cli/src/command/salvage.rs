@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use siltdb::SalvageReport;
-use siltdb_core::error::ErrorKind;
+use siltdb_core::error::{Error, ErrorKind};
 
 use super::Context;
 use super::progress::Bar;
@@ -51,17 +51,24 @@ impl Salvage {
         let mut show = |progress| bar.show(&progress);
         let report = siltdb::salvage(&self.source, &self.target, &mut show);
         drop(bar);
-        let report = report.map_err(|error| match error.kind() {
+        let report = report.map_err(|error| self.failure(&error))?;
+        self.print(context, &report)?;
+        Ok(if report.is_whole() { Outcome::Done } else { Outcome::Found })
+    }
+
+    /// What cannot be written names the new store, as the damaged one is only read.
+    fn failure(&self, error: &Error) -> Failure {
+        const WRITES: [&str; 5] = ["create", "append", "sync", "publish", "remove"];
+        match error.kind() {
             ErrorKind::NotEmpty => Failure::new(
                 EXIT_IO,
                 error.code(),
                 "the directory is not empty; name one that is, or one that is not there yet",
             )
             .at(self.target.display().to_string()),
-            _ => Failure::store(&self.source, &error),
-        })?;
-        self.print(context, &report)?;
-        Ok(if report.is_whole() { Outcome::Done } else { Outcome::Found })
+            ErrorKind::Storage(e) if WRITES.contains(&e.op) => Failure::store(&self.target, error),
+            _ => Failure::store(&self.source, error),
+        }
     }
 
     fn print(&self, context: &Context, report: &SalvageReport) -> Run<()> {

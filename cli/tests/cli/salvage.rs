@@ -91,4 +91,8 @@ fn places_that_do_not_fit_are_refused() {
     let file = silt.file("plain", "text");
     silt.fails(&["salvage", &db, &file], 3, "SILT_NOT_EMPTY");
     assert!(!silt.path("new").exists());
+    // What cannot be made is named, not the damaged store.
+    let inside = format!("{file}/new");
+    let line = silt.fails(&["salvage", &db, &inside], 3, "SILT_DENIED");
+    assert!(line.starts_with(&format!("silt: {inside}: ")), "{line}");
 }
