@@ -82,12 +82,20 @@ struct ChangeLine {
     after_expires: Option<u64>,
 }
 
+/// Reads what people wrote. A list would be taken too, its elements for the fields in their order.
+fn named_fields<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, String> {
+    if line.trim_ascii_start().first() == Some(&b'[') {
+        return Err(String::from("a list, where an object with named fields is expected"));
+    }
+    serde_json::from_slice(line).map_err(|e| reason(&e))
+}
+
 /// Reads a record to be written; its seq is of the store that gave it, and not taken over.
 ///
 /// # Errors
 /// What is wrong with it, and where.
 pub fn row(line: &[u8]) -> Result<Operation, String> {
-    let line: RowLine = serde_json::from_slice(line).map_err(|e| reason(&e))?;
+    let line: RowLine = named_fields(line)?;
     Ok(Operation {
         key: bytes_of("key", line.key, line.key_base64)?,
         value: Some(bytes_of("value", line.value, line.value_base64)?),
@@ -129,7 +137,7 @@ impl Part {
 /// # Errors
 /// What is wrong with it, and where.
 pub fn part(line: &[u8]) -> Result<Part, String> {
-    let line: OperationLine = serde_json::from_slice(line).map_err(|e| reason(&e))?;
+    let line: OperationLine = named_fields(line)?;
     let value = match line.op.as_str() {
         "set" => Some(bytes_of("value", line.value, line.value_base64)?),
         "delete" | "del" | "check" => {

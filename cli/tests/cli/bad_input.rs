@@ -123,6 +123,12 @@ fn a_bad_line_stops_an_import_and_keeps_what_came_before() {
             "{\"key\":\"\",\"value\":\"\"}\n",
             "empty",
         ),
+        (
+            "jsonl",
+            "{\"key\":\"KEY\",\"value\":\"v\"}\n",
+            "[\"a\",null,\"v\",null,null,null,null]\n",
+            "a list",
+        ),
         ("tsv", "KEY\tv\n", "no tab in this line\n", "no tab"),
         ("tsv", "KEY\tv\n", "a\t\\q\n", "escape"),
         ("tsv", "KEY\tv\n", "\tv\n", "empty"),

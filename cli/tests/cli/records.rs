@@ -174,6 +174,10 @@ fn a_batch_is_whole_or_not_at_all() {
     let line = silt.run_with(&["batch", "-"], bad.as_bytes()).failed(2, "SILT_BAD_INPUT");
     assert!(line.contains("line 2") && line.contains("nothing was written"), "{line}");
     assert_eq!(silt.run(&["get", "x"]).code(), 1);
+    // Nor are the elements of a list taken for the fields in their order.
+    let list = b"[\"set\",\"x\",null,\"1\",null,null,null,null,null]\n";
+    let line = silt.run_with(&["batch", "-"], list).failed(2, "SILT_BAD_INPUT");
+    assert!(line.contains("line 1: a list"), "{line}");
 }
 
 #[test]
