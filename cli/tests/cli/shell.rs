@@ -193,6 +193,20 @@ mod at_a_terminal {
     }
 
     #[test]
+    fn what_is_not_utf_8_costs_the_line_and_not_the_shell() {
+        let silt = Silt::with(&[("a", "one")]);
+        let mut session = shell(&silt);
+        let mut keys = session.process().get_file_handle().unwrap();
+        std::io::Write::write_all(&mut keys, b"get \xff").unwrap();
+        session.exp_string("not UTF-8").unwrap();
+        session.exp_string("db> ").unwrap();
+        types(&mut session, "get a\r");
+        session.exp_string("one").unwrap();
+        types(&mut session, "\x04");
+        session.exp_eof().unwrap();
+    }
+
+    #[test]
     fn a_terminal_that_is_closed_takes_no_history_with_it() {
         let silt = Silt::with(&[("a", "1")]);
         let mut session = shell(&silt);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -18,7 +19,7 @@ use super::complete::complete;
 use super::line::{Ended, Session};
 use super::words;
 use crate::numbers::counted;
-use crate::output::{Failure, Run, note};
+use crate::output::{self, Failure, Run, note};
 use crate::time;
 
 /// Lines of history kept from one shell to the next.
@@ -90,6 +91,11 @@ pub fn run(session: &mut Session) -> Run<()> {
             }
             Err(ReadlineError::Interrupted) => {}
             Err(ReadlineError::Eof) => break,
+            // A mistake of whoever types or pastes, as any other: the shell goes on.
+            Err(ReadlineError::Io(e)) if e.kind() == ErrorKind::InvalidData => {
+                let reason = "not UTF-8, so the line is dropped; use --hex or --base64";
+                output::tell(Err(Failure::input(reason).at("terminal")), false);
+            }
             Err(e) => return Err(failed(e)),
         }
     }
