@@ -72,9 +72,11 @@ fn the_past_reads_by_seq_and_by_time() {
 fn what_expired_since_the_last_write_is_gone_in_a_diff_up_to_now() {
     let silt = Silt::new();
     silt.ok(&["retain", "forever"]);
-    let seq = silt.json(&["set", "k", "v", "--ttl", "1ms"])[0]["seq"].as_u64().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(2));
-    assert_eq!(silt.ok(&["scan"]), "");
+    let seq = silt.json(&["set", "k", "v", "--ttl", "1s"])[0]["seq"].as_u64().unwrap();
+    assert_eq!(silt.ok(&["count", "--as-of", &seq.to_string()]), "1\n");
+    while !silt.ok(&["scan"]).is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     for to in [&[][..], &["--to", "now"]] {
         let gone = silt.run(&[&["diff", "--from", &seq.to_string()], to].concat());
         assert_eq!((gone.code(), gone.stdout().as_str()), (1, "-k\tv\n"), "{to:?}");
