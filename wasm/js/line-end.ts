@@ -54,18 +54,28 @@ export class LineEnd {
     return { t: 'send', n: this.#taken, b: this.#bytes.slice(0, words[LENGTH]) };
   }
 
+  /** Leaves to a message what was taken and is not answered: the page is not to look for it. */
+  leave(): void {
+    // The page may have asked for something else since.
+    if (this.#taken === 0) return;
+    this.#taken = 0;
+    Atomics.store(this.#words, STATE, FREE);
+  }
+
   /** Answers what was taken; false: this has to go by message. */
   answer(message: FromWorker): boolean {
     if (!('n' in message) || message.n !== this.#taken) return false;
-    this.#taken = 0;
     const words = this.#words;
     if (message.t === 'reply' && message.b.length <= this.#bytes.length) {
       this.#bytes.set(message.b);
       this.#number[NUMBER] = message.s;
       words[LENGTH] = message.b.length;
-      if (Atomics.compareExchange(words, STATE, TAKEN, TOLD) === TAKEN) return true;
+      if (Atomics.compareExchange(words, STATE, TAKEN, TOLD) === TAKEN) {
+        this.#taken = 0;
+        return true;
+      }
     }
-    Atomics.store(words, STATE, FREE);
+    this.leave();
     return false;
   }
 }
@@ -106,15 +116,16 @@ export function attend(worker: Port<ToWorker, FromWorker>): Port<ToWorker, FromW
   const turn = (): void => {
     const began = performance.now();
     const end = Math.min(until, began + TURN_MS);
-    let looks = line ? LOOKS_MAX : 0;
-    for (let now = began; looks && now < Math.min(end, Math.max(asked, began) + QUIET_MS);) {
-      const data = line?.take();
-      looks -= 1;
+    let looks = LOOKS_MAX;
+    for (let now = began; line && now < Math.min(end, Math.max(asked, began) + QUIET_MS);) {
+      const data = line.take();
       if (data) {
         vain = 0;
         looks = LOOKS_MAX;
         hear({ data });
-      }
+        // What waits for the platform.
+        line.leave();
+      } else if ((looks -= 1) === 0) break;
       now = performance.now();
     }
     awake = performance.now() < until;

@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { Line } from '../../build/js/line.js';
 import { attend, LineEnd } from '../../build/js/line-end.js';
-import { LOOKS, NUMBER } from '../../build/js/line-memory.js';
+import { ASKED, FREE, LOOKS, NUMBER, STATE } from '../../build/js/line-memory.js';
 
 // What has an open channel does not end.
 const ports = [];
@@ -90,6 +90,30 @@ test('an answer that is late or large goes by message, and the line is free afte
     assert.equal(line.ask(request(8)), false);
     assert.equal(new LineEnd(memory).take(), undefined);
   }
+});
+
+test('what cannot be answered at once is left to a message at once', async () => {
+  const { memory } = lay();
+  const words = new Int32Array(memory);
+  const worker = { onmessage: null, postMessage() {} };
+  const port = attend(worker);
+  const heard = [];
+  port.onmessage = ({ data }) => {
+    heard.push(data.n);
+    if (data.n < 3) port.postMessage({ t: 'reply', n: data.n, b: data.b, s: 1 });
+  };
+  worker.onmessage({ data: { t: 'line', memory } });
+  worker.onmessage({ data: request(1) });
+  worker.onmessage({ data: request(2) });
+  // As the page asks.
+  new Float64Array(memory)[NUMBER] = 3;
+  Atomics.store(words, STATE, ASKED);
+  for (const end = Date.now() + 5000; !heard.includes(3) && Date.now() < end; ) {
+    // It went to sleep before it looked.
+    if (words[LOOKS] === 0) for (const n of [1, 2]) worker.onmessage({ data: request(n) });
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.deepEqual([heard.includes(3), Atomics.load(words, STATE)], [true, FREE]);
 });
 
 test('what nobody looks for, or is large, is not asked', () => {
