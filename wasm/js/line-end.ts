@@ -1,8 +1,6 @@
 /** The worker's end of a line, see `line.ts`, and how long the worker looks there. */
 
-import {
-  ASKED, BYTES, FREE, LENGTH, LOOKS, NUMBER, STATE, TAKEN, TOLD,
-} from './line-memory.js';
+import { ASKED, FREE, LineMemory, LOOKS, STATE, TAKEN, TOLD } from './line-memory.js';
 import type { FromWorker, Port, ToWorker } from './transport.js';
 import { GET } from './wire.js';
 
@@ -28,30 +26,27 @@ const SLEPT = 32;
 type Sent = Extract<ToWorker, { t: 'send' }>;
 
 export class LineEnd {
-  readonly #words: Int32Array;
-  readonly #number: Float64Array;
-  readonly #bytes: Uint8Array;
+  readonly #memory: LineMemory;
   /** The number of the request that is to be answered here. */
   #taken = 0;
 
   constructor(memory: SharedArrayBuffer) {
-    this.#words = new Int32Array(memory);
-    this.#number = new Float64Array(memory);
-    this.#bytes = new Uint8Array(memory, BYTES);
+    this.#memory = new LineMemory(memory);
   }
 
   /** Whether this end looks. What was asked just before it stopped is taken back by the page. */
   set looks(looks: boolean) {
-    Atomics.store(this.#words, LOOKS, Number(looks));
+    Atomics.store(this.#memory.words, LOOKS, Number(looks));
   }
 
   /** Takes what is asked, if something is. */
   take(): Sent | undefined {
-    const words = this.#words;
+    const { words } = this.#memory;
     if (Atomics.load(words, STATE) !== ASKED) return undefined;
     if (Atomics.compareExchange(words, STATE, ASKED, TAKEN) !== ASKED) return undefined;
-    this.#taken = this.#number[NUMBER] as number;
-    return { t: 'send', n: this.#taken, b: this.#bytes.slice(0, words[LENGTH]) };
+    const { number: n, bytes: b } = this.#memory.read();
+    this.#taken = n;
+    return { t: 'send', n, b };
   }
 
   /** Leaves to a message what was taken and is not answered: the page is not to look for it. */
@@ -59,21 +54,16 @@ export class LineEnd {
     // The page may have asked for something else since.
     if (this.#taken === 0) return;
     this.#taken = 0;
-    Atomics.store(this.#words, STATE, FREE);
+    Atomics.store(this.#memory.words, STATE, FREE);
   }
 
   /** Answers what was taken; false: this has to go by message. */
   answer(message: FromWorker): boolean {
     if (!('n' in message) || message.n !== this.#taken) return false;
-    const words = this.#words;
-    if (message.t === 'reply' && message.b.length <= this.#bytes.length) {
-      this.#bytes.set(message.b);
-      this.#number[NUMBER] = message.s;
-      words[LENGTH] = message.b.length;
-      if (Atomics.compareExchange(words, STATE, TAKEN, TOLD) === TAKEN) {
-        this.#taken = 0;
-        return true;
-      }
+    if (message.t === 'reply' && this.#memory.write(message.s, message.b)
+      && Atomics.compareExchange(this.#memory.words, STATE, TAKEN, TOLD) === TAKEN) {
+      this.#taken = 0;
+      return true;
     }
     this.leave();
     return false;

@@ -9,7 +9,7 @@
  */
 
 import {
-  ASKED, BYTES, FREE, LEFT, LENGTH, LOOKS, MEMORY_BYTES, NUMBER, STATE, TAKEN, TOLD,
+  ASKED, FREE, LEFT, LineMemory, LOOKS, MEMORY_BYTES, STATE, TAKEN, TOLD,
 } from './line-memory.js';
 import type { Answer, FromWorker, Port, ToWorker } from './transport.js';
 
@@ -27,16 +27,12 @@ type Sent = Extract<ToWorker, { t: 'send' }>;
 
 /** The page's end. */
 export class Line {
-  readonly #words: Int32Array;
-  readonly #bytes: Uint8Array;
-  readonly #number: Float64Array;
+  readonly #memory: LineMemory;
   #turned = 0;
 
   constructor(worker: Port<FromWorker, ToWorker>) {
     const memory = new SharedArrayBuffer(MEMORY_BYTES);
-    this.#words = new Int32Array(memory);
-    this.#number = new Float64Array(memory);
-    this.#bytes = new Uint8Array(memory, BYTES);
+    this.#memory = new LineMemory(memory);
     worker.postMessage({ t: 'line', memory });
   }
 
@@ -45,16 +41,14 @@ export class Line {
    * not asked. Nothing else may be under way.
    */
   ask({ n, b }: Sent): Answer | boolean {
-    const words = this.#words;
-    if (b.length > this.#bytes.length || Atomics.load(words, LOOKS) === 0) return false;
+    const { words } = this.#memory;
+    if (Atomics.load(words, LOOKS) === 0) return false;
     const now = performance.now();
     if (now - this.#turned > TURN_MS) {
       this.#turned = now;
       return false;
     }
-    this.#bytes.set(b);
-    this.#number[NUMBER] = n;
-    words[LENGTH] = b.length;
+    if (!this.#memory.write(n, b)) return false;
     Atomics.store(words, STATE, ASKED);
     return this.#look(now) === TOLD ? this.#reply(n) : this.#leave(n);
   }
@@ -65,7 +59,7 @@ export class Line {
     for (let times = 0; times < TIMES_MAX && performance.now() < began + wait; times += 1) {
       let state = FREE;
       for (let i = 0; i < LOOKS_A_TIME; i += 1) {
-        state = Atomics.load(this.#words, STATE);
+        state = Atomics.load(this.#memory.words, STATE);
         if (state === TOLD || state === FREE) return state;
       }
       if (state === TAKEN) wait = REPLY_MS;
@@ -74,15 +68,14 @@ export class Line {
   }
 
   #reply(n: number): Answer {
-    const b = this.#bytes.slice(0, this.#words[LENGTH]);
-    const s = this.#number[NUMBER] as number;
-    Atomics.store(this.#words, STATE, FREE);
+    const { number: s, bytes: b } = this.#memory.read();
+    Atomics.store(this.#memory.words, STATE, FREE);
     return { t: 'reply', n, b, s };
   }
 
   /** Takes back what was asked, or leaves the answer to a message. */
   #leave(n: number): Answer | boolean {
-    const words = this.#words;
+    const { words } = this.#memory;
     if (Atomics.compareExchange(words, STATE, ASKED, FREE) === ASKED) return false;
     return Atomics.compareExchange(words, STATE, TAKEN, LEFT) === TOLD ? this.#reply(n) : true;
   }
