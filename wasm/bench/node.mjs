@@ -9,7 +9,7 @@ import { ClassicLevel } from 'classic-level';
 import * as lmdb from 'lmdb';
 import { open, utf8 } from '../dist/node.js';
 import { openSync } from '../dist/sync-node.js';
-import { keyOf, load, measure, ROWS, same, valueOf } from './rows.mjs';
+import { keyOf, load, measure, ROWS, same, scattered, valueOf } from './rows.mjs';
 
 // Compiled when it is installed, which not every machine can.
 const Sqlite = await import('better-sqlite3').then((m) => m.default, () => undefined);
@@ -103,7 +103,7 @@ async function churn(make, directory, scale) {
   let slowest = 0;
   for (let i = 0; i < 5 * keys; i += 1) {
     const one = performance.now();
-    await store.set(keyOf((i * 7919) % keys), valueOf(i));
+    await store.set(keyOf(scattered(i, keys)), valueOf(i));
     slowest = Math.max(slowest, performance.now() - one);
   }
   const overwrite = performance.now() - began;
@@ -112,7 +112,7 @@ async function churn(make, directory, scale) {
   const taken = bytesOf(directory);
   if (taken < live) throw new Error(`${taken} bytes on disk, ${live} are live`);
   for (let i = 4 * keys; i < 5 * keys; i += 1) {
-    same([await store.get(keyOf((i * 7919) % keys))], [valueOf(i)]);
+    same([await store.get(keyOf(scattered(i, keys)))], [valueOf(i)]);
   }
   await store.close();
   return {

@@ -8,7 +8,7 @@
 export let KEYS = 10_000;
 export const keyOf = (i) => `key/${String(i).padStart(8, '0')}`;
 /** So many numbers one by one, each once, in no order. */
-const scattered = (i, among) => (i * 7919) % among;
+export const scattered = (i, among) => (i * 7919) % among;
 const spread = (i) => scattered(i, KEYS);
 
 // Values that do not pack, the same in every page: a tenth of the records share one.
@@ -57,10 +57,10 @@ export function same(found, wanted) {
 /** The values that a range has answered, which may be pairs. */
 const valuesIn = (found) => found.map((one) => (typeof one === 'string' ? one : one[1]));
 
-/** Values of all keys, in their order. */
-const valuesOf = async (store) => store.range
-  ? valuesIn(await store.range(keyOf(0), KEYS))
-  : Promise.all(upTo(KEYS, (i) => store.get(keyOf(i))));
+/** Values of the first keys that there are, whose numbers are these. */
+const valuesOf = async (store, numbers = upTo(KEYS, (i) => i)) => store.range
+  ? valuesIn(await store.range(keyOf(0), numbers.length))
+  : Promise.all(numbers.map((number) => store.get(keyOf(number))));
 
 /** Throws unless all that was loaded and put is there; `puts` went to keys as `spread` has them. */
 async function holds(store, puts) {
@@ -72,9 +72,7 @@ async function holds(store, puts) {
 /** The same of what came in batches: the first of all keys that were written. */
 async function holdsNew(store, written) {
   const keys = upTo(written, newKey).sort((a, b) => a - b).slice(0, KEYS);
-  const found = store.range ? valuesIn(await store.range(keyOf(0), keys.length))
-    : await Promise.all(keys.map((key) => store.get(keyOf(key))));
-  same(found, keys.map(valueOf));
+  same(await valuesOf(store, keys), keys.map(valueOf));
 }
 
 /** Loads everything and overwrites it so many times; bytes of what is live then. */

@@ -8,7 +8,7 @@ import { storesFolder } from './stores.js';
 import { gone, randomNumber } from './tabs.js';
 import {
   type Answer, type Channel, type ChannelEvent, type ConnectOptions, type FromWorker,
-  type PlainOptions, type Port, type ToWorker, type WorkerModule,
+  type PlainOptions, type Port, type Sent, type ToWorker, type WorkerModule,
 } from './transport.js';
 
 /** A worker that dies so often without an answer between is not started again. */
@@ -24,8 +24,6 @@ const STEPS = 4;
 const BUSY_STEPS = 60;
 /** The next worker is started after so long, for the first death without an answer. */
 const PAUSE_MS = 100;
-
-type Sent = Extract<ToWorker, { t: 'send' }>;
 
 interface Unanswered {
   message: Extract<ToWorker, { n: number }>;

@@ -7,7 +7,7 @@ import {
   AbstractValueIterator,
 } from 'abstract-level';
 import { CHUNK_BYTES, RawScan, type RawScanOptions } from './scan.js';
-import { after, compare, tighter } from './scope.js';
+import { after, tighter, within } from './scope.js';
 import type { Session } from './session.js';
 import * as wire from './wire.js';
 
@@ -117,9 +117,8 @@ export class Cursor {
     this.#scan.close();
     const key = toStore(target);
     const range = { ...this.#options };
-    const { from, to } = range;
     // Out of the range is its end, as Level has it, not its beginning.
-    if ((from && compare(key, from) < 0) || (to && compare(key, to) >= 0)) range.limit = 0;
+    if (!within(range, key)) range.limit = 0;
     if (range.reverse) range.to = tighter(range.to, after(key), -1);
     else range.from = tighter(range.from, key, 1);
     // Level itself counts up to the limit.

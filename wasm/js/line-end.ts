@@ -1,7 +1,7 @@
 /** The worker's end of a line, see `line.ts`, and how long the worker looks there. */
 
 import { ASKED, FREE, LineMemory, LOOKS, STATE, TAKEN, TOLD } from './line-memory.js';
-import type { FromWorker, Port, ToWorker } from './transport.js';
+import type { FromWorker, Port, Sent, ToWorker } from './transport.js';
 import { GET } from './wire.js';
 
 /**
@@ -22,8 +22,6 @@ const LOOKS_MAX = 5000;
 /** So many requests by message while it looks: others have the cores, and it sleeps for so many. */
 const VAIN_MAX = 4;
 const SLEPT = 32;
-
-type Sent = Extract<ToWorker, { t: 'send' }>;
 
 export class LineEnd {
   readonly #memory: LineMemory;

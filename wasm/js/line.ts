@@ -11,7 +11,7 @@
 import {
   ASKED, FREE, LEFT, LineMemory, LOOKS, MEMORY_BYTES, STATE, TAKEN, TOLD,
 } from './line-memory.js';
-import type { Answer, FromWorker, Port, ToWorker } from './transport.js';
+import type { Answer, FromWorker, Port, Sent, ToWorker } from './transport.js';
 
 /** How long the page looks for its request to be taken, and for the reply of one that was. */
 const LOOK_MS = 0.1;
@@ -22,8 +22,6 @@ const TURN_MS = 8;
 const LOOKS_A_TIME = 100;
 /** So many times are past that, unless the clock stands, as it does in some browsers. */
 const TIMES_MAX = 4000;
-
-type Sent = Extract<ToWorker, { t: 'send' }>;
 
 /** The page's end. */
 export class Line {

@@ -144,6 +144,13 @@ export function compare(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
+/** Whether a range has a key. */
+export function within(range: KeyRange, key: Uint8Array): boolean {
+  const { from, to, prefix } = range;
+  return !(from && compare(key, from) < 0) && !(to && compare(key, to) >= 0)
+    && !(prefix && compare(key.subarray(0, prefix.length), prefix) !== 0);
+}
+
 /** The bytes that stand in the store for a key. */
 export function keyBytes<K>(scope: Coded<K, unknown>, key: K): Uint8Array {
   return join(scope.prefix, scope.keys.encode(key));

@@ -5,7 +5,7 @@ import { owned, packDelete, packSet } from './batch.js';
 import { checkOptions } from './check.js';
 import { refuse } from './error.js';
 import type { Range, Scope } from './scope.js';
-import { compare } from './scope.js';
+import { compare, within } from './scope.js';
 import type { KeyRange, WriteOperation } from './wire.js';
 
 /** What the parts of a transaction share of its writes. */
@@ -29,12 +29,6 @@ export function nameOf(raw: Uint8Array): string {
   let name = '';
   for (const byte of raw) name += String.fromCharCode(byte);
   return name;
-}
-
-function within(range: KeyRange, key: Uint8Array): boolean {
-  const { from, to, prefix } = range;
-  return !(from && compare(key, from) < 0) && !(to && compare(key, to) >= 0)
-    && !(prefix && compare(key.subarray(0, prefix.length), prefix) !== 0);
 }
 
 /** The verbs that write. */

@@ -90,6 +90,9 @@ export type ToWorker =
   | { t: 'line'; memory: SharedArrayBuffer }
   | { t: 'freeze' | 'thaw' | 'close' | 'ping' };
 
+/** A request as it travels. */
+export type Sent = Extract<ToWorker, { t: 'send' }>;
+
 /**
  * From a worker to its client; `s` is the last seq when the reply was made, `m` the memory of the
  * request, if that is large; a worker that was updated after or before its page may give none.
