@@ -102,7 +102,23 @@ export function trials(point) {
   );
 
   point('7: what breaks is healed, or named', async ({ page }) => {
-    await page.click('#crash-kill');
+    await page.run(() => {
+      const { Worker } = window;
+      window.labWorkers = 0;
+      window.Worker = class extends Worker {
+        constructor(script, options) {
+          super(script, options);
+          if (/crash lab/.test(options.name)) window.labWorkers += 1;
+        }
+      };
+    });
+    // None begins while another goes on: they break the same store.
+    await page.run(() => {
+      const kill = document.querySelector('#crash-kill');
+      kill.click();
+      const others = document.querySelectorAll('#crash-cut, #crash-flip, #crash-rot');
+      if ([...others].some((other) => !other.closest('[inert]'))) throw new Error('another begins');
+    });
     await page.see('#crash-report', /torn bytes dropped/);
     assert.match(
       await page.text('#crash-verdict'),
@@ -127,5 +143,9 @@ export function trials(point) {
     await page.click('#crash-undo');
     await page.see('#crash-verdict', /No batch is there in part/);
     assert.equal(await page.text('.fate-counts'), '10 whole');
+
+    // A new store each time and what it became, the refused one twice; none for one that was killed.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    assert.equal(await page.run(() => window.labWorkers), 9);
   });
 }

@@ -22,10 +22,13 @@ class CrashLab {
   readonly #steps = el('ol', { class: 'steps', id: 'crash-steps', 'aria-live': 'polite' });
   readonly #report = el('div', { class: 'stack', id: 'crash-report' });
   readonly #map = document.createElement('silt-inspector') as SiltInspector;
+  readonly #experiments: HTMLElement;
   #undo: (() => Promise<void>) | undefined;
 
   constructor(root: HTMLElement) {
-    const experiments = [
+    this.#experiments = el(
+      'div',
+      { class: 'row' },
       button('Kill the worker in mid-batch', () => this.#try(() => this.#kill()), {
         id: 'crash-kill',
       }),
@@ -34,11 +37,11 @@ class CrashLab {
         id: 'crash-flip',
       }),
       button('Flip a bit in the log', () => this.#try(() => this.#flipLog()), { id: 'crash-rot' }),
-    ];
+    );
     addEventListener('siltdb-theme', () => this.#map.repaint());
     this.#map.hidden = true;
     root.append(
-      el('div', { class: 'row' }, ...experiments),
+      this.#experiments,
       el('div', { class: 'columns' }, this.#steps, this.#report),
       this.#map,
     );
@@ -49,10 +52,18 @@ class CrashLab {
     fill(this.#report);
     this.#map.hidden = true;
     this.#undo = undefined;
+    await this.#alone(experiment);
+  }
+
+  /** They all break the same store: none begins while another goes on. */
+  async #alone(run: () => Promise<void>): Promise<void> {
+    this.#experiments.inert = true;
     try {
-      await experiment();
+      await run();
     } catch (e) {
       this.#step(messageOf(e), 'bad');
+    } finally {
+      this.#experiments.inert = false;
     }
   }
 
@@ -109,9 +120,11 @@ class CrashLab {
     await this.#reopen();
   }
 
-  /** A value inside the middle of the file. */
+  /** In the first value after the middle of the file: what is between records is nobody's. */
   async #flipAt(name: string, size: number): Promise<number> {
-    const offset = Math.floor(size / 2);
+    const middle = Math.floor(size / 2);
+    const text = String.fromCharCode(...(await readBytes(this.#lab.name, name, middle, size)));
+    const offset = middle + text.search(/(\d{4}\.\d ){4}/) + 10;
     await flipBit(this.#lab.name, name, offset);
     this.#step(`One bit of byte ${count(offset)} of ${name} turned over:`);
     const from = Math.max(0, offset - 24);
@@ -170,11 +183,12 @@ class CrashLab {
         ),
         button(
           'Flip it back and open',
-          async () => {
-            await this.#undo?.();
-            this.#step('The bit turned back.');
-            await this.#reopen();
-          },
+          () =>
+            this.#alone(async () => {
+              await this.#undo?.();
+              this.#step('The bit turned back.');
+              await this.#reopen();
+            }),
           { id: 'crash-undo' },
         ),
       );

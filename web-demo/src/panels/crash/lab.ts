@@ -14,13 +14,18 @@ interface Sent {
   values: Map<string, string>;
 }
 
+/** What ends together when the store that is open is killed. */
+interface Life {
+  over: boolean;
+  workers: Worker[];
+}
+
 /** A store of its own with the batches that were sent to it. */
 export class Lab {
   readonly name = 'demo-crash';
   db: Store | undefined;
   readonly sent: Sent[] = [];
-  #workers: Worker[] = [];
-  #mayStart = true;
+  #life: Life = { over: false, workers: [] };
 
   /** An empty store. */
   async fresh(): Promise<void> {
@@ -32,7 +37,9 @@ export class Lab {
 
   /** Opens the store as it stands. */
   async open(): Promise<Store> {
-    this.#mayStart = true;
+    // Of this opening only: one that was killed goes on to ask for workers for a while.
+    const life: Life = { over: false, workers: [] };
+    this.#life = life;
     const script = new URL('siltdb/worker.js', document.baseURI);
     const { db } = await openText(this.name, {
       // Small segments, sealed on closing too: there is something of each kind to break.
@@ -41,9 +48,9 @@ export class Lab {
       autoCompact: false,
       multiTab: 'exclusive',
       worker: () => {
-        if (!this.#mayStart) throw new Error('it was killed on purpose');
+        if (life.over) throw new Error('it was killed on purpose');
         const worker = new Worker(script, { type: 'module', name: 'siltdb crash lab' });
-        this.#workers.push(worker);
+        life.workers.push(worker);
         return worker;
       },
     });
@@ -61,9 +68,9 @@ export class Lab {
 
   /** Ends the worker between two of its steps, and starts no other. */
   async kill(): Promise<void> {
-    this.#mayStart = false;
+    this.#life.over = true;
     this.db = undefined;
-    for (const worker of this.#workers.splice(0)) worker.terminate();
+    for (const worker of this.#life.workers) worker.terminate();
     await released(this.name);
   }
 
