@@ -185,8 +185,8 @@ class WorkerChannel implements Channel {
   /** Ends the worker. */
   #stop(): void {
     clearTimeout(this.#watching);
+    this.#port?.terminate?.();
     this.#port = this.#line = undefined;
-    this.#worker?.terminate();
   }
 
   /** Talks to a worker, a new one or the one after it. */

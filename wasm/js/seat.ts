@@ -32,10 +32,11 @@ export function serve(): Port<FromWorker, ToWorker> {
   });
   const here: Port<FromWorker, ToWorker> = end(() => there);
   const there: Port<ToWorker, FromWorker> = end(() => here);
-  const seat = new Seat(there, () => {
+  here.terminate = () => {
     here.onmessage = there.onmessage = null;
     seat.quit();
-  });
+  };
+  const seat = new Seat(there, here.terminate);
   return here;
 }
 
@@ -102,12 +103,22 @@ export class Seat {
 
   /** Ends here and now: as the end of a worker does, where there is none. */
   quit(): void {
+    this.#release();
+    this.#alive?.release();
+  }
+
+  /** When others can have the store. */
+  #released(): Promise<void> {
+    this.#release();
+    return released(storeName(this.#name), this.#lock);
+  }
+
+  #release(): void {
     const { host } = this.#store ?? {};
     host?.storage.refuse?.(closed());
     host?.close().catch(() => {});
     this.#leader?.close();
     this.#held?.release();
-    this.#alive?.release();
   }
 
   #turn(run: () => Promise<void>): void {
@@ -155,7 +166,7 @@ export class Seat {
       await this.#lead('solo', true);
       return;
     }
-    this.#waiting = new AbortController();
+    const { signal } = this.#waiting = new AbortController();
     if (held) {
       this.#held = held;
       await this.#lead(exclusive ? 'solo' : 'leader', exclusive);
@@ -163,20 +174,18 @@ export class Seat {
       throw new SiltError('SILT_LOCKED', `${this.#name} is open in another tab or worker`);
     } else {
       this.#follow();
-      hold(storeName(this.#name), { signal: this.#waiting.signal }).then(
-        (free) => this.#turn(() => this.#succeed(free)),
-        () => undefined,
-      );
+      hold(storeName(this.#name), { signal }).then((free) => {
+        if (signal.aborted) return free?.release();
+        // At once: what is to happen before it leads may be to close.
+        this.#held = free;
+        this.#turn(() => this.#succeed(signal));
+      }, () => {});
     }
   }
 
   /** The leader is gone, and this worker is next. */
-  async #succeed(held: Held | undefined): Promise<void> {
-    if (this.#waiting.signal.aborted) {
-      held?.release();
-      return;
-    }
-    this.#held = held;
+  async #succeed({ aborted }: AbortSignal): Promise<void> {
+    if (aborted) return;
     this.#unfollow();
     await this.#lead('leader', false);
   }
@@ -303,8 +312,7 @@ export class Seat {
     try {
       await this.#leave();
     } finally {
-      this.quit();
-      await released();
+      await this.#released();
       this.#say({ t: 'closed' });
       this.#die();
     }
@@ -323,14 +331,9 @@ export class Seat {
     this.#idle?.();
     this.#waiting.abort();
     this.#unfollow();
-    // Until the client is told, it takes the end of this lock for a death.
-    const alive = this.#alive;
-    this.#alive = undefined;
-    this.quit();
-    void released().then(() => {
-      this.#say({ t: 'failed', e: error });
-      alive?.release();
-    });
+    // Its own lock is held until the client, which is told, ends it: that could hear of the lock
+    // before, and would take it for a death.
+    void this.#released().then(() => this.#say({ t: 'failed', e: error }));
   }
 }
 

@@ -77,10 +77,20 @@ export async function gone(name: string, options?: LockOptions): Promise<void> {
   (await hold(name, options))?.release();
 }
 
-/** When the locks that were released here are free: requests of other threads overtake that. */
-export async function released(): Promise<void> {
+/** So often it is asked whether a lock is free that was given back. */
+const QUERIES_MAX = 20;
+
+/**
+ * When the lock of a store is no longer held by the thread that holds this lock of its own. It is
+ * for a while after it was released, and may be though the wait for it was given up: it was granted
+ * meanwhile.
+ */
+export async function released(store: string, own: string): Promise<void> {
   // What was released a moment ago is said to be so when the promises of this turn are settled.
   await undefined;
-  // It is answered after all that this thread said of locks before.
-  await locks()?.query().catch(() => {});
+  for (let i = 0; i < QUERIES_MAX; i += 1) {
+    const { held = [] } = await locks()?.query().catch(() => {}) ?? {};
+    const by = (lock: string) => held.find(({ name }) => name === lock)?.clientId;
+    if (!by(store) || by(store) !== by(own)) return;
+  }
 }

@@ -117,4 +117,6 @@ export interface Port<In, Out> {
   postMessage(message: Out, transfer?: Transferable[]): void;
   onmessage: ((event: MessageEvent<In>) => void) | null;
   addEventListener(type: 'messageerror', listen: () => void): void;
+  /** Ends the other end here and now, where that can be done. */
+  terminate?(): void;
 }

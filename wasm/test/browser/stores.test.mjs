@@ -147,6 +147,20 @@ test('a second exclusive open is locked, and so is one beside it', async () => {
   await other.close();
 });
 
+test('an open that is refused starts one worker, whatever the page hears of first', async () => {
+  const page = await site.page();
+  const found = await page.evaluate(async () => {
+    await open_('refused');
+    const before = workers.length;
+    const { code } = await told(() => open_('refused', { multiTab: 'exclusive' }, 'behind=100'));
+    // The page would start another one a moment after it hears of an end.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return [code, workers.length - before];
+  });
+  assert.deepEqual(found, ['SILT_LOCKED', 1]);
+  await page.close();
+});
+
 test('a lost file is corruption; all files lost is a new store', async () => {
   const page = await site.page();
   const found = await page.evaluate(async () => {

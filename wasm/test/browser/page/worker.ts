@@ -9,6 +9,7 @@
 //   exportMs=N         an export takes so long
 //   dropFrom=N         replies from the Nth on are lost; of each the page is told that it was made
 //   late=MS            its followers hear all it says to them so much later
+//   behind=MS          its page hears all it says so much later than what becomes of its locks
 //   garble=N           the Nth request cannot be read when it comes
 //   files=N            so many files stay open between requests; told how many to who asks, see below
 //   spares=late        new files are not made before the worker is told so, see below
@@ -71,6 +72,11 @@ if (late) {
     if (told) setTimeout(() => post.call(this, message), late);
     else post.call(this, message);
   };
+}
+const behind = Number(faults.get('behind') ?? 0);
+if (behind) {
+  self.postMessage = ((...args: unknown[]) =>
+    void setTimeout(() => (toPage as (...args: unknown[]) => void)(...args), behind)) as never;
 }
 const exportMs = Number(faults.get('exportMs') ?? 0);
 if (exportMs) {
